@@ -1,0 +1,85 @@
+// Package event says what a run tells while it works. Work emits events; the terminal, the log,
+// JSON, metrics and tests are listeners, and none of them can slow or fail the work.
+//
+// A [Listener] is called from one goroutine at a time, must return soon and must not keep slices.
+package event
+
+import "time"
+
+// Event is one of the types below.
+type Event interface{ isEvent() }
+
+// Listener receives events in the order in which they happened.
+type Listener func(Event)
+
+// Started is the first event of a run that has something to do.
+type Started struct {
+	Date    string
+	Place   string    // the sink
+	Resumed bool      // an earlier run of this date left something
+	Since   time.Time // when that earlier run began
+	Found   int64     // keys whose answers are already in the spool
+}
+
+// Progress is the state of a run, told twice a second and once at the end of each phase.
+type Progress struct {
+	At        time.Time
+	Elapsed   time.Duration
+	Phase     Phase
+	Blocks    []Block
+	Endpoints []Endpoint
+	Left      time.Duration // of the whole run, computed from what is known; negative: not known yet
+	SpoolSize int64         // bytes on disk
+	Merged    int64         // rows merged so far
+	Files     int           // files stored so far
+}
+
+// Phase is what a run is doing.
+type Phase string
+
+// The phases in their order.
+const (
+	Fetching Phase = "fetching"
+	Merging  Phase = "merging"
+	Storing  Phase = "storing"
+	Sealing  Phase = "sealing"
+)
+
+// Block is the state of one data block. Done and Known count keys; of a role block, pairs.
+type Block struct {
+	Address  string
+	Source   string
+	Endpoint string // budget name
+	Unit     string // what is counted: "users", "groups" or "pairs"
+	Done     int64
+	Known    int64
+	Final    bool // no more keys can become known
+	Rows     int64
+	Missing  int64 // failed and denied
+	Requests int64
+	Left     time.Duration // negative: not known yet
+}
+
+// Endpoint is the state of one endpoint's budget.
+type Endpoint struct {
+	Source    string
+	Name      string  // budget name
+	PerSecond float64 // the budget
+	Allowed   float64 // what share, window and throttling leave of it now, requests a second
+	Pace      float64 // requests sent in the last ten seconds, a second
+	Requests  int64
+	Retries   int64
+	Throttles int64
+	Latency   time.Duration // mean
+}
+
+// Notice is a sentence for the person who watches.
+type Notice struct {
+	Warning bool
+	Text    string
+	Hint    string
+}
+
+func (Started) isEvent()  {}
+func (Progress) isEvent() {}
+func (Notice) isEvent()   {}

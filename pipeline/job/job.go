@@ -1,0 +1,122 @@
+// Package job is a night's work as plain data: what the configuration says once it has been read
+// and checked, with every reference resolved and every default filled in. It holds no HCL, opens
+// nothing and does nothing; package config makes it and package pipeline carries it out.
+package job
+
+import (
+	"strings"
+
+	"rollcall/schema"
+	"rollcall/sources"
+)
+
+// Job is one configuration.
+type Job struct {
+	File     string   // the configuration's path, for messages
+	Sources  []Source // sorted by address
+	Lists    []List   // sorted by name; only those that a data block uses, and in the order of names
+	Data     []Data   // sorted by source, then address
+	Sink     Sink
+	Tolerate Tolerance
+}
+
+// Source is one vendor account.
+type Source struct {
+	Address    string // without its kind: "rongcloud.prod"
+	Definition sources.Definition
+	Config     sources.Config
+	Share      float64           // of every budget, above 0 and at most 1
+	Budgets    map[string]Budget // by data block name ("group_members"), all of the definition's, defaults filled in
+	Windows    []Window
+}
+
+// Budget is how many requests a second one endpoint may receive.
+type Budget struct {
+	PerSecond float64
+	Even      bool // pacing = "even"
+}
+
+// Window is another share at some time of day.
+type Window struct {
+	From, To int // minutes after midnight; To may be before From: over midnight
+	Share    float64
+	TimeZone string // IANA name; "UTC" where not given
+}
+
+// List is one ids block: a file with IDs, or the IDs themselves.
+type List struct {
+	Name   string
+	Path   string // local, s3://bucket/key, or "-" for standard input; empty where Values are given
+	Column string // of CSV, NDJSON and Parquet
+	Values []string
+}
+
+// Input is where the keys of a data block come from.
+type Input struct {
+	Lists []string // names of Lists
+	From  []string // addresses of data blocks whose answers name keys
+}
+
+// Empty tells whether nothing was given.
+func (i Input) Empty() bool { return len(i.Lists) == 0 && len(i.From) == 0 }
+
+// Data is one data block.
+type Data struct {
+	Address     string // "rongcloud_group_members.all"
+	Source      string // address of its source
+	Kind        sources.Data
+	Users       Input    // of user keys; with Groups, of role keys: every user asked in every group
+	Groups      Input    // of group keys, or of role keys
+	Memberships []string // addresses of data blocks whose (group, user) pairs are asked; role keys only
+	Only        []schema.Role
+	Topics      bool
+}
+
+// Upstream lists the addresses of all data blocks that d waits for, each once.
+func (d Data) Upstream() []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, from := range [][]string{d.Users.From, d.Groups.From, d.Memberships} {
+		for _, address := range from {
+			if !seen[address] {
+				seen[address] = true
+				all = append(all, address)
+			}
+		}
+	}
+	return all
+}
+
+// Sink is the place for snapshots. Exactly one of Local and S3 is set.
+type Sink struct {
+	Address string // "s3.lake"
+	Local   *Local
+	S3      *S3
+}
+
+// Local is a folder.
+type Local struct {
+	Path string // absolute
+}
+
+// S3 is a bucket. Credentials come from the AWS SDK's chain.
+type S3 struct {
+	Bucket, Prefix, Region string
+	Endpoint               string // optional; path-style addressing follows
+	Encryption             string // "", "AES256" or "aws:kms"
+	KMSKeyID               string
+}
+
+// Tolerance is how many keys may be failed or denied in a sealed snapshot.
+type Tolerance struct {
+	Share float64 // of the keys asked, 0 to 1
+	Count int64   // or so many; the larger of both counts
+}
+
+// Allows tells whether missing of asked keys are tolerated.
+func (t Tolerance) Allows(missing, asked int64) bool {
+	return missing <= max(t.Count, int64(t.Share*float64(asked)))
+}
+
+// Label is the last part of an address: "all" of "rongcloud_group_members.all".
+func Label(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }

@@ -1,0 +1,97 @@
+// Package sinks says where a snapshot can be sealed: a place that takes whole files invisibly,
+// makes them visible at once by one manifest, and lets one run at a time do so.
+//
+// Paths are relative to the sink's root or prefix and use "/": "memberships/snapshot_date=2026-11-21/part-00000.parquet",
+// "_snapshots/2026-11-21.json". Readers go by manifests: a data file that no manifest names is not there.
+//
+// A sink knows nothing of vendors, and of tables only the file names it is given. Its errors are
+// *fault.Error: Credentials where access is refused, Configuration where the place doesn't exist
+// or can't do what is needed, Transient where it is down, [HeldError] where another run is at
+// work, [SealedError] where a manifest is already there.
+package sinks
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Sink is one place for snapshots. It is safe for use by many goroutines.
+type Sink interface {
+	// String is the place as a person would write it: s3://bucket/prefix or a folder's path.
+	String() string
+	// URL is the location of path as a query engine would read it: s3://bucket/prefix/path, or an absolute file path.
+	URL(path string) string
+	// Lock takes the one lock of this sink, _locks/run.json, for owner, or returns *HeldError.
+	// A lock left by the same owner.State is taken at once; a stranger's lock is watched for
+	// StaleAfter, and taken when its heartbeat did not move in that time.
+	Lock(ctx context.Context, owner Owner) (Lock, error)
+	// Begin opens the staging area of one snapshot date under a held lock. The journal is a local
+	// file in which the sink records what it begins; when it already holds records of an earlier
+	// run, or unsealed files of that date lie about, Begin removes them and aborts their uploads
+	// first. A date that is sealed gives *SealedError.
+	Begin(ctx context.Context, lock Lock, date string, journal string) (Staging, error)
+	// Manifests lists the names of sealed manifests, "_snapshots/2026-11-21.json", in ascending order.
+	Manifests(ctx context.Context) ([]string, error)
+	// Open reads one file. A file that is not there gives an error for which errors.Is(err, fs.ErrNotExist) holds.
+	Open(ctx context.Context, path string) (io.ReadCloser, error)
+}
+
+// Owner says who holds a lock.
+type Owner struct {
+	State string    `json:"state"` // random name of the state folder, the same for all its runs
+	Host  string    `json:"host"`
+	PID   int       `json:"pid"`
+	Date  string    `json:"date"`
+	Since time.Time `json:"since"`
+}
+
+// Lock is a held lock. Its heartbeat runs until Release.
+type Lock interface {
+	// Check asks the sink whether the lock is still ours; *HeldError where it is not.
+	Check(ctx context.Context) error
+	// Release stops the heartbeat and removes the lock if it is still ours. It is safe to call twice.
+	Release(ctx context.Context) error
+}
+
+// Staging takes the files of one snapshot. Nothing of it can be seen before Seal.
+type Staging interface {
+	// Put stores the local file whole under path, invisibly, and proves by its SHA-256 that it arrived.
+	// Calls may run at the same time.
+	Put(ctx context.Context, path string, local string, sum [32]byte) error
+	// Seal makes the files visible, checking the lock before each, and then writes the manifest
+	// with the condition that none is there: that write seals the snapshot. When it returns an
+	// error other than *SealedError, nothing is sealed and what had become visible is removed.
+	Seal(ctx context.Context, path string, manifest []byte) error
+	// Abort removes all that was put and not sealed. After Seal it does nothing. It must work
+	// although the run's own context is cancelled: the caller hands in a fresh one.
+	Abort(ctx context.Context) error
+}
+
+// HeldError says that another run holds the sink.
+type HeldError struct {
+	Place string // the sink
+	Owner Owner
+}
+
+// Error names the holder.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("another run holds %s: process %d on %s, at work for %s since %s", e.Place, e.Owner.PID, e.Owner.Host, e.Owner.Date, e.Owner.Since.UTC().Format(time.RFC3339))
+}
+
+// SealedError says that a date is sealed already.
+type SealedError struct {
+	Place, Path string
+}
+
+// Error names the manifest that is there.
+func (e *SealedError) Error() string {
+	return fmt.Sprintf("%s is already sealed in %s", e.Path, e.Place)
+}
+
+// StaleAfter is how long a stranger's heartbeat must stand still before its lock is taken over.
+const StaleAfter = 30 * time.Second
+
+// HeartbeatEvery is how often a holder shows that it lives.
+const HeartbeatEvery = 5 * time.Second
