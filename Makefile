@@ -1,0 +1,47 @@
+# Rollcall is built, tested and run from here. `make` alone lists what can be made.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+TOOL := go tool -modfile=.ci/tools/go.mod
+FUZZTIME ?= 3s
+PKG ?= ./...
+
+.PHONY: help build test unit race lint fuzz acceptance vuln bench-budget demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## one static binary: bin/rollcall
+	CGO_ENABLED=0 go build -trimpath -o bin/rollcall ./cmd/export
+
+test: lint fuzz acceptance race ## all that a change must pass, in a few minutes; needs gcc for the race detector
+
+unit: ## the unit tests alone, without the race detector
+	$(TOOL) gotestsum --format pkgname-and-test-fails -- -shuffle=on $(PKG)
+
+race: ## the unit tests in random order under the race detector
+	CGO_ENABLED=1 $(TOOL) gotestsum --format pkgname-and-test-fails -- -race -shuffle=on $(PKG)
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l cmd pipeline schema sinks sources); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt -w these files:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(TOOL) staticcheck ./...
+
+fuzz: ## every fuzz target for FUZZTIME each (3s)
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+acceptance: ## the sealed snapshot as its readers see it: DuckDB, an S3 server, a killed run
+	@if [ -x .ci/acceptance ]; then .ci/acceptance; else echo "acceptance: there is no .ci/acceptance, skipped"; fi
+
+vuln: ## known vulnerabilities in what is linked; skipped, and said so, where the database can't be reached
+	@.ci/vuln
+
+bench-budget: ## is the budget kept, and used? counted where the requests arrive
+	go test -run '^$$' -bench . -benchtime 1x ./pipeline/budget/...
+
+demo: ## the whole job with no account, into ./rollcall-demo
+	go run ./cmd/export demo
+
+clean: ## remove what was built and what the demo wrote
+	rm -rf bin rollcall-demo
