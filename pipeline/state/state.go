@@ -1,0 +1,266 @@
+// Package state is the state folder: what a run must remember to go on after it was stopped.
+//
+//	.rollcall/
+//	  lock                  held by the one run at work, by the operating system
+//	  owner                 a random name, by which a sink knows the folder's own dead runs
+//	  2026-11-21/           one night, until its snapshot is sealed
+//	    night.json          when it began, what it is bound to, how often it was started
+//	    figures.json        what the vendors were asked so far
+//	    keys/  spool/  parts/  uploads.jsonl
+//
+// It promises that one process at a time works in a folder, and that night.json is either the old
+// one or the new one. A night is bound to vendors, apps, data blocks and ID lists: a changed
+// configuration of those is refused, since its answers would not fit the ones already there.
+package state
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"rollcall/schema/fault"
+)
+
+// HeldError says that another process works in the folder.
+type HeldError struct{ Folder string }
+
+// Error names the folder.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("another run is at work in the state folder %s", e.Folder)
+}
+
+// Folder is a state folder that this process holds.
+type Folder struct {
+	Path  string
+	Owner string // random, the same for all runs of this folder
+
+	lock *flock.Flock
+}
+
+// Night is what is remembered of one unsealed snapshot date.
+type Night struct {
+	Date       string          `json:"date"`
+	Started    time.Time       `json:"started"`
+	Generation int             `json:"generation"` // process starts so far, this one included
+	Binding    []string        `json:"binding"`    // one line for each thing that may not change
+	Lists      map[string]List `json:"lists"`      // ID lists that were copied
+
+	Path string `json:"-"`
+}
+
+// List is one ID list that was copied into the night.
+type List struct {
+	Read   int64  `json:"read"`
+	Unique int64  `json:"unique"`
+	SHA256 string `json:"sha256"`
+}
+
+// Open takes the folder, creating it where it is missing. Random makes its name when it has none.
+// It returns *HeldError when another process works in it.
+func Open(path string, random func() uint64) (*Folder, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + path + " can't be made", Hint: "name another one with --state", Err: err}
+	}
+	lock := flock.New(filepath.Join(path, "lock"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + path + " can't be locked", Hint: "name a folder on a local disk with --state", Err: err}
+	}
+	if !held {
+		return nil, &HeldError{Folder: path}
+	}
+	f := &Folder{Path: path, lock: lock}
+	if f.Owner, err = f.name(random); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return f, nil
+}
+
+func (f *Folder) name(random func() uint64) (string, error) {
+	path := filepath.Join(f.Path, "owner")
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > 0 {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	name := fmt.Sprintf("%016x", random())
+	return name, WriteFile(path, []byte(name+"\n"))
+}
+
+// Close gives the folder back.
+func (f *Folder) Close() error { return f.lock.Unlock() }
+
+// FreshFor is how long an unsealed date is taken up by a run that names no date.
+const FreshFor = 24 * time.Hour
+
+// Pending is the unsealed date that a run without --date takes up: the newest that began less
+// than FreshFor ago, or "".
+func (f *Folder) Pending(now time.Time) (string, error) {
+	nights, err := f.Nights()
+	if err != nil {
+		return "", err
+	}
+	best := Night{}
+	for _, n := range nights {
+		if now.Sub(n.Started) < FreshFor && n.Started.After(best.Started) {
+			best = n
+		}
+	}
+	return best.Date, nil
+}
+
+// Nights lists the unsealed dates, in the order of dates.
+func (f *Folder) Nights() ([]Night, error) { return Nights(f.Path) }
+
+// Nights lists the unsealed dates of a state folder without holding it.
+func Nights(folder string) ([]Night, error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var nights []Night
+	isDate := regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
+	for _, e := range entries {
+		if !e.IsDir() || !isDate.MatchString(e.Name()) {
+			continue
+		}
+		n, err := read(filepath.Join(folder, e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a run was stopped before it had anything to remember
+		}
+		if err != nil {
+			return nil, err
+		}
+		nights = append(nights, n)
+	}
+	return nights, nil
+}
+
+func read(path string) (Night, error) {
+	file := filepath.Join(path, "night.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return Night{}, err
+	}
+	n := Night{}
+	if err := json.Unmarshal(text, &n); err != nil {
+		return Night{}, &fault.Error{Kind: fault.Bug, Message: file + " is damaged", Hint: "remove the folder " + path + " to begin this date anew", Err: err}
+	}
+	n.Path = path
+	return n, nil
+}
+
+// Begin starts or resumes a night, and counts the start. Binding has one line for each thing that
+// may not change while the night is unsealed; a line is "what: value".
+func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Night, resumed bool, err error) {
+	path := filepath.Join(f.Path, date)
+	n, err := read(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		n = Night{Date: date, Started: now.UTC(), Binding: binding, Lists: map[string]List{}, Path: path}
+	case err != nil:
+		return nil, false, err
+	default:
+		resumed = true
+		if err := bound(n, binding, path); err != nil {
+			return nil, false, err
+		}
+	}
+	n.Generation++
+	for _, sub := range []string{"keys", "spool", "parts"} {
+		if err := os.MkdirAll(filepath.Join(path, sub), 0o755); err != nil {
+			return nil, false, err
+		}
+	}
+	return &n, resumed, n.Save()
+}
+
+func bound(n Night, binding []string, path string) error {
+	var differ []string
+	for _, line := range binding {
+		if !slices.Contains(n.Binding, line) {
+			differ = append(differ, "now "+line)
+		}
+	}
+	for _, line := range n.Binding {
+		if !slices.Contains(binding, line) {
+			differ = append(differ, "then "+line)
+		}
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	return &fault.Error{
+		Kind:    fault.Configuration,
+		Message: fmt.Sprintf("the configuration differs from the one with which the unsealed run for %s began: %s", n.Date, strings.Join(differ, "; ")),
+		Hint:    fmt.Sprintf("put it back to go on where that run stopped, or remove the folder %s to begin %s anew (budgets, share, endpoint, sink and tolerance may change at any time)", path, n.Date),
+	}
+}
+
+// Save writes night.json.
+func (n *Night) Save() error {
+	text, err := json.MarshalIndent(n, "", "  ")
+	if err != nil {
+		return err
+	}
+	return WriteFile(filepath.Join(n.Path, "night.json"), append(text, '\n'))
+}
+
+// Keys is where the copy of an ID list lies.
+func (n *Night) Keys(list string) string {
+	return filepath.Join(n.Path, "keys", hex.EncodeToString([]byte(list))+".keys")
+}
+
+// Spool is the folder of the spool.
+func (n *Night) Spool() string { return filepath.Join(n.Path, "spool") }
+
+// Parts is the folder in which the snapshot's files are prepared.
+func (n *Night) Parts() string { return filepath.Join(n.Path, "parts") }
+
+// Journal is the file in which the sink records what it begins.
+func (n *Night) Journal() string { return filepath.Join(n.Path, "uploads.jsonl") }
+
+// Figures is the file with what the vendors were asked so far.
+func (n *Night) Figures() string { return filepath.Join(n.Path, "figures.json") }
+
+// Remove forgets the night, once it is sealed.
+func (n *Night) Remove() error { return os.RemoveAll(n.Path) }
+
+// Forget removes what is left of a date that turned out to be sealed.
+func (f *Folder) Forget(date string) error { return os.RemoveAll(filepath.Join(f.Path, date)) }
+
+// WriteFile replaces a small file at once and durably: readers see the old text or the new one.
+func WriteFile(path string, text []byte) error {
+	temporary := path + ".tmp"
+	file, err := os.Create(temporary)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

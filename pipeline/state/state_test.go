@@ -1,0 +1,108 @@
+package state_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/pipeline/state"
+	"rollcall/schema/fault"
+)
+
+func open(t *testing.T, dir string) *state.Folder {
+	t.Helper()
+	f, err := state.Open(dir, func() uint64 { return 7 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func TestASecondProcessIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := open(t, dir)
+	_, err := state.Open(dir, func() uint64 { return 8 })
+	held := &state.HeldError{}
+	if !errors.As(err, &held) || held.Folder != dir {
+		t.Fatalf("got %v, want HeldError", err)
+	}
+	first.Close()
+	if again := open(t, dir); again.Owner != first.Owner {
+		t.Fatalf("the folder changed its name from %s to %s", first.Owner, again.Owner)
+	}
+}
+
+func TestANightIsTakenUpForADay(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	began := time.Date(2026, 11, 21, 23, 50, 0, 0, time.UTC)
+	if pending, err := f.Pending(began); err != nil || pending != "" {
+		t.Fatalf("an empty folder has a pending date %q, %v", pending, err)
+	}
+	for _, date := range []string{"2026-11-21", "2026-11-01"} {
+		at := began
+		if date == "2026-11-01" {
+			at = began.Add(-20 * 24 * time.Hour)
+		}
+		if _, resumed, err := f.Begin(date, []string{"data: a"}, at); err != nil || resumed {
+			t.Fatalf("begin %s: resumed %v, %v", date, resumed, err)
+		}
+	}
+	if pending, _ := f.Pending(began.Add(15 * time.Minute)); pending != "2026-11-21" {
+		t.Errorf("after midnight the pending date is %q", pending)
+	}
+	if pending, _ := f.Pending(began.Add(24 * time.Hour)); pending != "" {
+		t.Errorf("after a day the pending date is still %q", pending)
+	}
+	night, resumed, err := f.Begin("2026-11-21", []string{"data: a"}, began.Add(time.Hour))
+	if err != nil || !resumed || night.Generation != 2 || !night.Started.Equal(began) {
+		t.Fatalf("resumed %v, night %+v, %v", resumed, night, err)
+	}
+	if err := night.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(night.Path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the night is still there: %v", err)
+	}
+}
+
+func TestAChangedConfigurationIsRefusedInWords(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	now := time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)
+	if _, _, err := f.Begin("2026-11-21", []string{"data a: users staff", "source x: app 1"}, now); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := f.Begin("2026-11-21", []string{"data a: users vip", "source x: app 1"}, now)
+	if fault.KindOf(err) != fault.Configuration {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"now data a: users vip", "then data a: users staff"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	if !strings.Contains(fault.HintOf(err), filepath.Join(f.Path, "2026-11-21")) {
+		t.Errorf("the hint %q names no folder", fault.HintOf(err))
+	}
+}
+
+func TestADamagedNightSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	night, _, err := f.Begin("2026-11-21", nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(night.Path, "night.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Begin("2026-11-21", nil, time.Now()); err == nil || !strings.Contains(fault.HintOf(err), "remove the folder") {
+		t.Fatalf("got %v, hint %q", err, fault.HintOf(err))
+	}
+}
