@@ -1,0 +1,102 @@
+package parquet
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/parquet-go/parquet-go"
+
+	"rollcall/schema/fault"
+)
+
+// readBatch is the number of rows decoded at a time.
+const readBatch = 1024
+
+// Read goes through the rows of one file of size bytes, in the file's order. The row that is
+// yielded is valid until the next one; its texts may be kept. Columns are matched by name: one
+// that the file lacks stays zero, one that Row lacks is passed over.
+//
+// An error ends the sequence; it comes with a nil row and is a fault of kind Bug: the file is no
+// Parquet, was cut or altered, or could not be read.
+func Read[Row any](file io.ReaderAt, size int64) iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		rows, err := open[Row](file, size)
+		if err != nil {
+			yield(nil, unreadable(err))
+			return
+		}
+		defer rows.Close()
+		batch := make([]Row, readBatch)
+		for {
+			n, err := next(rows, batch)
+			for i := range batch[:n] {
+				if !yield(&batch[i], nil) {
+					return
+				}
+			}
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(nil, unreadable(err))
+				return
+			}
+		}
+	}
+}
+
+// ReadFile goes through the rows of the local file path, as [Read] does.
+func ReadFile[Row any](path string) iter.Seq2[*Row, error] {
+	return func(yield func(*Row, error) bool) {
+		file, err := os.Open(path)
+		if err != nil {
+			yield(nil, unreadable(err))
+			return
+		}
+		defer file.Close()
+		info, err := file.Stat()
+		if err != nil {
+			yield(nil, unreadable(err))
+			return
+		}
+		Read[Row](file, info.Size())(yield)
+	}
+}
+
+func open[Row any](file io.ReaderAt, size int64) (rows *parquet.GenericReader[Row], err error) {
+	defer recovered(&err)
+	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, err
+	}
+	return parquet.NewGenericReader[Row](opened), nil
+}
+
+// next fills the batch anew, so that nothing of the rows before shows through.
+func next[Row any](rows *parquet.GenericReader[Row], batch []Row) (n int, err error) {
+	defer recovered(&err)
+	clear(batch)
+	n, err = rows.Read(batch)
+	if n == 0 && err == nil {
+		err = io.ErrNoProgress
+	}
+	return n, err
+}
+
+// recovered turns the panic by which the library answers some altered files into an error.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fault.New(fault.Bug, "the file contradicts itself: %v", r)
+	}
+}
+
+func unreadable(err error) error {
+	return &fault.Error{
+		Kind:    fault.Bug,
+		Message: "read a Parquet file",
+		Hint:    "the file was cut or altered since it was written: compare its SHA-256 with the manifest",
+		Err:     err,
+	}
+}
