@@ -8,10 +8,7 @@ import (
 )
 
 const (
-	chunkBits = 20
-	chunkSize = 1 << chunkBits
-
-	entrySize = 16
+	chunkSize = 1 << 20
 
 	// Below smallGroup, and beyond deepKey bytes of a common prefix, comparing whole records costs
 	// less than another round of eight bytes.
@@ -19,64 +16,94 @@ const (
 	deepKey    = 256
 )
 
-// batch is a set of records in memory. Each lies in a chunk as lengths, key, value, just as it
-// will lie in a run; an entry points to it. Chunks are kept for the next batch, so that a sort of
-// any size allocates its memory once.
+// batch is a set of records in memory. The chunk that is being filled holds records as they came,
+// with an entry for each; a full chunk is sorted while it lies in the processor's cache, and
+// rewritten in order, so that merging the chunks reads memory from front to back. All chunks hold
+// records just as runs do, and are kept for the next batch.
 type batch struct {
-	chunks  [][]byte
-	current int // the chunk that is being filled
-	entries []entry
+	sorted  [][]byte // chunks in order
+	chunk   []byte   // being filled
+	entries []entry  // of chunk
+	free    [][]byte
 }
 
-// entry is where a record lies, with eight bytes of its key: most comparisons need no more.
+// entry is where in the chunk a record lies, with eight bytes of its key: most comparisons need
+// no more.
 type entry struct {
 	prefix uint64
-	at     uint32 // chunk number << chunkBits | offset
+	at     uint32
 }
 
 // fits tells whether a record of so many bytes can be added within memory. The first always can.
 func (b *batch) fits(size, memory int) bool {
-	if len(b.entries) == 0 {
+	if len(b.chunk)+size+2*binary.MaxVarintLen32 <= chunkSize {
 		return true
 	}
-	chunks := b.current + 1
-	if len(b.chunks[b.current])+size+2*binary.MaxVarintLen32 > chunkSize {
-		chunks++
-	}
-	return chunks*chunkSize+len(b.entries)*entrySize <= max(memory, chunkSize+chunkSize/2)
+	return (len(b.sorted)+2)*chunkSize <= memory
 }
 
+// add copies a record, for which there must be room.
 func (b *batch) add(key, value []byte) {
-	need := len(key) + len(value) + 2*binary.MaxVarintLen32
-	if len(b.chunks) == 0 {
-		b.chunks = append(b.chunks, make([]byte, 0, chunkSize))
+	if len(b.chunk)+len(key)+len(value)+2*binary.MaxVarintLen32 > chunkSize {
+		b.sort()
 	}
-	if len(b.chunks[b.current])+need > chunkSize {
-		b.current++
-		if b.current == len(b.chunks) {
-			b.chunks = append(b.chunks, make([]byte, 0, chunkSize))
+	if b.chunk == nil {
+		b.chunk = b.take()
+	}
+	b.entries = append(b.entries, entry{at: uint32(len(b.chunk))})
+	b.chunk = appendRecord(b.chunk, key, value)
+}
+
+// take gives an empty chunk.
+func (b *batch) take() []byte {
+	if len(b.free) == 0 {
+		return make([]byte, 0, chunkSize)
+	}
+	last := len(b.free) - 1
+	chunk := b.free[last]
+	b.free = b.free[:last]
+	return chunk
+}
+
+// reset forgets all records.
+func (b *batch) reset() {
+	for _, chunk := range append(b.sorted, b.chunk) {
+		if chunk != nil {
+			b.free = append(b.free, chunk[:0])
 		}
 	}
-	chunk := b.chunks[b.current]
-	b.entries = append(b.entries, entry{at: uint32(b.current<<chunkBits | len(chunk))})
-	b.chunks[b.current] = appendRecord(chunk, key, value)
+	b.sorted, b.chunk, b.entries = b.sorted[:0], nil, b.entries[:0]
 }
 
-func (b *batch) reset() {
-	for i := range b.chunks {
-		b.chunks[i] = b.chunks[i][:0]
+// sort puts the chunk that is being filled in order.
+func (b *batch) sort() {
+	if len(b.entries) == 0 {
+		return
 	}
-	b.current, b.entries = 0, b.entries[:0]
+	b.sortFrom(b.entries, 0)
+	ordered := b.take()
+	for _, e := range b.entries {
+		_, _, size, _ := cutRecord(b.chunk[e.at:])
+		ordered = append(ordered, b.chunk[e.at:int(e.at)+size]...)
+	}
+	b.sorted = append(b.sorted, ordered)
+	b.chunk, b.entries = b.chunk[:0], b.entries[:0]
+}
+
+// readers gives the records of each chunk, after sort.
+func (b *batch) readers() []reader {
+	all := make([]reader, len(b.sorted))
+	for i, chunk := range b.sorted {
+		all[i] = &chunkReader{left: chunk}
+	}
+	return all
 }
 
 // record gives the key and value that e points to.
 func (b *batch) record(e entry) (key, value []byte) {
-	key, value, _, _ = cutRecord(b.chunks[e.at>>chunkBits][e.at&(chunkSize-1):])
+	key, value, _, _ = cutRecord(b.chunk[e.at:])
 	return key, value
 }
-
-// sort orders the entries by (key, value).
-func (b *batch) sort() { b.sortFrom(b.entries, 0) }
 
 // sortFrom orders entries whose keys agree in their first depth bytes: by the next eight bytes,
 // held in the entries themselves, and where those agree by the eight after them.
@@ -135,19 +162,16 @@ func compareRecords(xKey, xValue, yKey, yValue []byte) int {
 	return bytes.Compare(xValue, yValue)
 }
 
-// batchReader reads a sorted batch.
-type batchReader struct {
-	batch *batch
-	next  int
-}
+// chunkReader reads a sorted chunk.
+type chunkReader struct{ left []byte }
 
-func (r *batchReader) read() (key, value []byte, ok bool, err error) {
-	if r.next == len(r.batch.entries) {
+func (r *chunkReader) read() (key, value []byte, ok bool, err error) {
+	if len(r.left) == 0 {
 		return nil, nil, false, nil
 	}
-	key, value = r.batch.record(r.batch.entries[r.next])
-	r.next++
+	key, value, size, _ := cutRecord(r.left)
+	r.left = r.left[size:]
 	return key, value, true, nil
 }
 
-func (r *batchReader) close() error { return nil }
+func (r *chunkReader) close() error { return nil }

@@ -22,12 +22,8 @@ type Cursor struct {
 	remove     func() error
 }
 
-// openCursor merges runs on disk with one in memory, which may be nil.
-func openCursor(paths []string, memory reader, unique bool) (*Cursor, error) {
-	var readers []reader
-	if memory != nil {
-		readers = append(readers, memory)
-	}
+// openCursor merges runs on disk with what readers give.
+func openCursor(paths []string, readers []reader, unique bool) (*Cursor, error) {
 	for _, path := range paths {
 		r, err := openRun(path)
 		if err != nil {

@@ -41,10 +41,10 @@ type Sorter struct {
 	err    error
 }
 
-// New makes a sorter that holds about memory bytes (at least 1 MiB, at most 2 GiB) and writes what
+// New makes a sorter that holds about memory bytes (at least 2 MiB, at most 2 GiB) and writes what
 // exceeds them into a temporary folder inside dir. Dir must exist by then.
 func New(dir string, memory int) *Sorter {
-	return &Sorter{parent: dir, memory: min(max(memory, 1<<20), 2<<30)}
+	return &Sorter{parent: dir, memory: min(max(memory, 2<<20), 2<<30)}
 }
 
 // Add copies one record. Value may be empty.
@@ -77,8 +77,8 @@ func (s *Sorter) Sort() (*Cursor, error) {
 		}
 	}
 	s.batch.sort()
-	memory := &batchReader{batch: &s.batch}
-	c, err := openCursor(s.runs, memory, s.Unique)
+	s.batch.free = nil
+	c, err := openCursor(s.runs, s.batch.readers(), s.Unique)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Sorter) Close() error {
 // spill writes the batch as a run and empties it.
 func (s *Sorter) spill() error {
 	s.batch.sort()
-	err := s.writeRun(&Cursor{tree: newTree([]reader{&batchReader{batch: &s.batch}}), unique: s.Unique})
+	err := s.writeRun(&Cursor{tree: newTree(s.batch.readers()), unique: s.Unique})
 	s.batch.reset()
 	return err
 }
