@@ -1,0 +1,239 @@
+// Package manifest is the sealed statement of what a snapshot contains, and the chain that these
+// statements form.
+//
+// A manifest is one line of canonical JSON: the same [Manifest] always gives the same bytes, so
+// that its SHA-256 names it. Each carries the sum of the manifest sealed before it, whatever their
+// dates; a statement that was altered or taken away therefore shows in the next one.
+//
+// [Decode] is strict. What it accepts is whole and in order; a manifest of a newer Rollcall is a
+// Configuration fault that says so, anything else that is not a manifest is a fault of kind Bug
+// naming what is wrong. Nothing here reads a clock.
+package manifest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"rollcall/schema/fault"
+)
+
+// Version is the version of the format that this package writes.
+const Version = 1
+
+// Folder is where manifests lie in a sink; those of replaced snapshots lie one folder deeper.
+const Folder = "_snapshots"
+
+// timeLayout is RFC 3339 in UTC with microseconds, always six digits.
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+// Manifest is what one sealed snapshot claims. Its fields stand in the JSON in this order.
+type Manifest struct {
+	Version       int                           `json:"version"`
+	Date          string                        `json:"date"`     // the snapshot date, 2026-11-21
+	Sequence      int64                         `json:"sequence"` // place in the order of sealing, from 1
+	Previous      *Link                         `json:"previous"` // the manifest sealed before it; null for the first
+	Replaces      *Link                         `json:"replaces"` // the manifest of the same date that it replaces; null where it is the first of its date
+	Tool          string                        `json:"tool"`     // version of the program that sealed
+	ExitCode      int                           `json:"exit_code"`
+	SealedAt      Time                          `json:"sealed_at"`
+	AskedFrom     Time                          `json:"asked_from"`  // when the first request was sent to a vendor
+	AskedUntil    Time                          `json:"asked_until"` // when the last answer had been read
+	Configuration string                        `json:"configuration"`
+	Lists         map[string]List               `json:"lists"` // by name
+	Files         []File                        `json:"files"` // sorted by path
+	Outcomes      map[string]map[string]int64   `json:"outcomes"`
+	Verdicts      Verdicts                      `json:"verdicts"`
+	Requests      map[string]map[string]Figures `json:"requests"` // by source ("rongcloud.prod") and endpoint ("group_members")
+	ReplacedTexts int64                         `json:"replaced_texts"`
+	ChangesBase   *string                       `json:"changes_base"` // the date that changes compares with; null for the first
+	Discrepancies int64                         `json:"discrepancies"`
+}
+
+// Link names another manifest by its path in the sink and its SHA-256 in hex.
+type Link struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+}
+
+// List is the fingerprint of one ID list.
+type List struct {
+	SHA256 string `json:"sha256"` // hex
+	Unique int64  `json:"unique"` // IDs, each counted once
+	Read   int64  `json:"read"`   // IDs as they stood in the list
+}
+
+// File is one data file.
+type File struct {
+	Path   string   `json:"path"`
+	Table  string   `json:"table"`
+	Size   int64    `json:"size"` // bytes
+	Rows   int64    `json:"rows"`
+	SHA256 string   `json:"sha256"`  // hex
+	MinKey []string `json:"min_key"` // primary key of the first row; empty where there are no rows
+	MaxKey []string `json:"max_key"` // of the last row
+}
+
+// Verdicts counts how complete groups and users are known to be, by verdict.
+type Verdicts struct {
+	Groups map[string]int64 `json:"groups"`
+	Users  map[string]int64 `json:"users"`
+}
+
+// Figures is what one endpoint was asked.
+type Figures struct {
+	Requests  int64   `json:"requests"` // sent, retries included
+	Retries   int64   `json:"retries"`
+	Throttles int64   `json:"throttles"`
+	PerSecond float64 `json:"per_second"` // the budget
+}
+
+// Path is where the manifest of date lies in a sink.
+func Path(date string) string { return Folder + "/" + date + ".json" }
+
+// ReplacedPath is where the manifest of date with that sequence lies once it was replaced.
+func ReplacedPath(date string, sequence int64) string {
+	return fmt.Sprintf("%s/replaced/%s-%06d.json", Folder, date, sequence)
+}
+
+// Sum is the SHA-256 of an encoded manifest in hex, as links carry it.
+func Sum(encoded []byte) string {
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:])
+}
+
+// Encode gives the one line of canonical JSON, with its newline. Files are put in order first.
+// A manifest that [Decode] would refuse is a fault.
+func Encode(m Manifest) ([]byte, error) {
+	m.Version = Version
+	m.Files = slices.Clone(m.Files)
+	slices.SortFunc(m.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	if err := check(m); err != nil {
+		return nil, err
+	}
+	line, err := json.Marshal(m, json.Deterministic(true), jsontext.AllowInvalidUTF8(false))
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Bug, Message: "manifest of " + m.Date, Err: err}
+	}
+	return append(line, '\n'), nil
+}
+
+// Decode reads one manifest. See the package comment for what it refuses.
+func Decode(encoded []byte) (Manifest, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(encoded, &head); err != nil {
+		return Manifest{}, &fault.Error{Kind: fault.Bug, Message: "not a manifest", Err: err}
+	}
+	if head.Version > Version {
+		return Manifest{}, &fault.Error{Kind: fault.Configuration,
+			Message: fmt.Sprintf("manifest of version %d, this program reads up to version %d", head.Version, Version),
+			Hint:    "it was sealed by a newer Rollcall: use that version or a later one"}
+	}
+	var m Manifest
+	if err := json.Unmarshal(encoded, &m, json.RejectUnknownMembers(true)); err != nil {
+		return Manifest{}, &fault.Error{Kind: fault.Bug, Message: "not a manifest", Err: err}
+	}
+	if err := check(m); err != nil {
+		return Manifest{}, err
+	}
+	if line := bytes.TrimSuffix(encoded, []byte("\n")); len(line) == len(encoded) || bytes.ContainsAny(line, "\r\n") {
+		return Manifest{}, fault.New(fault.Bug, "manifest of %s is not one whole line", m.Date)
+	}
+	return m, nil
+}
+
+// check holds m against what every manifest promises.
+func check(m Manifest) error {
+	wrong := func(format string, args ...any) error {
+		return fault.New(fault.Bug, "manifest of %q: "+format, append([]any{m.Date}, args...)...)
+	}
+	if m.Version != Version {
+		return wrong("version %d is not known", m.Version)
+	}
+	if _, err := time.Parse(time.DateOnly, m.Date); err != nil {
+		return wrong("its date is not like 2026-11-21")
+	}
+	if m.Sequence < 1 {
+		return wrong("sequence %d is below 1", m.Sequence)
+	}
+	if (m.Sequence == 1) != (m.Previous == nil) {
+		return wrong("sequence %d and its link to the one before do not go together", m.Sequence)
+	}
+	for _, link := range []*Link{m.Previous, m.Replaces} {
+		if link != nil && (!isSum(link.SHA256) || !fs.ValidPath(link.Path)) {
+			return wrong("link %q %q is no path with a SHA-256", link.Path, link.SHA256)
+		}
+	}
+	for name, list := range m.Lists {
+		if !isSum(list.SHA256) {
+			return wrong("list %q has no SHA-256", name)
+		}
+	}
+	for i, file := range m.Files {
+		if !fs.ValidPath(file.Path) || !isSum(file.SHA256) || file.Size < 0 || file.Rows < 0 {
+			return wrong("file %q is not described whole", file.Path)
+		}
+		if i > 0 && m.Files[i-1].Path >= file.Path {
+			return wrong("file %q is out of order or named twice", file.Path)
+		}
+	}
+	return nil
+}
+
+func isSum(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == sha256.Size && strings.ToLower(s) == s
+}
+
+// Time is a moment that is written as RFC 3339 in UTC with microseconds. The zero moment is the
+// empty text: a run that asked nothing has no asked_from.
+type Time struct{ at time.Time }
+
+// At is t as a manifest keeps it: UTC, whole microseconds.
+func At(t time.Time) Time {
+	if t.IsZero() {
+		return Time{}
+	}
+	return Time{t.UTC().Truncate(time.Microsecond)}
+}
+
+// Time is the moment, in UTC.
+func (t Time) Time() time.Time { return t.at }
+
+// MarshalText writes the moment.
+func (t Time) MarshalText() ([]byte, error) {
+	if t.at.IsZero() {
+		return nil, nil
+	}
+	if year := t.at.Year(); year < 0 || year > 9999 {
+		return nil, fmt.Errorf("year %d has no four digits", year)
+	}
+	return []byte(t.at.Format(timeLayout)), nil
+}
+
+// UnmarshalText reads the moment and accepts nothing but what MarshalText writes.
+func (t *Time) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*t = Time{}
+		return nil
+	}
+	at, err := time.Parse(timeLayout, string(text))
+	if err != nil {
+		return err
+	}
+	if at = at.UTC(); at.IsZero() || at.Format(timeLayout) != string(text) {
+		return fmt.Errorf("%q is not like 2026-11-21T03:04:05.000000Z", text)
+	}
+	*t = Time{at}
+	return nil
+}

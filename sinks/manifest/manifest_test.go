@@ -1,0 +1,217 @@
+package manifest_test
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/manifest"
+)
+
+func sample() manifest.Manifest {
+	base := "2026-11-20"
+	return manifest.Manifest{
+		Date: "2026-11-21", Sequence: 2, Tool: "1.0.0", ExitCode: 3,
+		Previous:      &manifest.Link{Path: "_snapshots/2026-11-20.json", SHA256: strings.Repeat("ab", 32)},
+		SealedAt:      manifest.At(time.Date(2026, 11, 21, 3, 4, 5, 678901234, time.UTC)),
+		AskedFrom:     manifest.At(time.Date(2026, 11, 21, 3, 0, 0, 0, time.FixedZone("CST", 8*3600))),
+		AskedUntil:    manifest.At(time.Date(2026, 11, 21, 3, 4, 0, 0, time.UTC)),
+		Configuration: "cafe",
+		Lists:         map[string]manifest.List{"staff": {SHA256: strings.Repeat("00", 32), Unique: 2, Read: 3}, "rooms": {SHA256: strings.Repeat("01", 32)}},
+		Files: []manifest.File{
+			{Path: "users/snapshot_date=2026-11-21/part-00000.parquet", Table: "users", Size: 9, SHA256: strings.Repeat("11", 32)},
+			{Path: "groups/snapshot_date=2026-11-21/part-00000.parquet", Table: "groups", Size: 8, Rows: 1, SHA256: strings.Repeat("22", 32), MinKey: []string{"a", "<g>"}, MaxKey: []string{"a", "<g>"}},
+		},
+		Outcomes:    map[string]map[string]int64{"rongcloud_user_groups.staff": {"ok": 2, "gone": 1}},
+		Verdicts:    manifest.Verdicts{Groups: map[string]int64{"exact": 1}, Users: map[string]int64{"not_asked": 4}},
+		Requests:    map[string]map[string]manifest.Figures{"rongcloud.prod": {"user_groups": {Requests: 3, PerSecond: 100}}},
+		ChangesBase: &base,
+	}
+}
+
+func encode(t *testing.T, m manifest.Manifest) []byte {
+	t.Helper()
+	line, err := manifest.Encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+func TestEncodeGivesOneCanonicalLine(t *testing.T) {
+	t.Parallel()
+	const want = `{"version":1,"date":"2026-11-21","sequence":2,"previous":{"path":"_snapshots/2026-11-20.json","sha256":"abababababababababababababababababababababababababababababababab"},"replaces":null,"tool":"1.0.0","exit_code":3,` +
+		`"sealed_at":"2026-11-21T03:04:05.678901Z","asked_from":"2026-11-20T19:00:00.000000Z","asked_until":"2026-11-21T03:04:00.000000Z","configuration":"cafe",` +
+		`"lists":{"rooms":{"sha256":"0101010101010101010101010101010101010101010101010101010101010101","unique":0,"read":0},"staff":{"sha256":"0000000000000000000000000000000000000000000000000000000000000000","unique":2,"read":3}},` +
+		`"files":[{"path":"groups/snapshot_date=2026-11-21/part-00000.parquet","table":"groups","size":8,"rows":1,"sha256":"2222222222222222222222222222222222222222222222222222222222222222","min_key":["a","<g>"],"max_key":["a","<g>"]},` +
+		`{"path":"users/snapshot_date=2026-11-21/part-00000.parquet","table":"users","size":9,"rows":0,"sha256":"1111111111111111111111111111111111111111111111111111111111111111","min_key":[],"max_key":[]}],` +
+		`"outcomes":{"rongcloud_user_groups.staff":{"gone":1,"ok":2}},"verdicts":{"groups":{"exact":1},"users":{"not_asked":4}},"requests":{"rongcloud.prod":{"user_groups":{"requests":3,"retries":0,"throttles":0,"per_second":100}}},"replaced_texts":0,"changes_base":"2026-11-20","discrepancies":0}` + "\n"
+	for range 20 { // map order must not show
+		if got := string(encode(t, sample())); got != want {
+			t.Fatalf("encoded\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+func TestDecodeGivesBackWhatWasEncoded(t *testing.T) {
+	t.Parallel()
+	line := encode(t, sample())
+	m, err := manifest.Decode(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := encode(t, m); string(again) != string(line) {
+		t.Errorf("decoding and encoding changed it to\n%s", again)
+	}
+	if !m.SealedAt.Time().Equal(time.Date(2026, 11, 21, 3, 4, 5, 678901000, time.UTC)) {
+		t.Errorf("sealed_at came back as %v", m.SealedAt)
+	}
+}
+
+func TestEncodeLeavesTheCallersFilesAlone(t *testing.T) {
+	t.Parallel()
+	m := sample()
+	encode(t, m)
+	if m.Files[0].Table != "users" {
+		t.Error("the caller's slice was sorted")
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	good := string(encode(t, sample()))
+	for what, text := range map[string]string{
+		"an unknown field":                strings.Replace(good, `"tool"`, `"extra":1,"tool"`, 1),
+		"a field twice":                   strings.Replace(good, `"tool"`, `"date":"2026-11-21","tool"`, 1),
+		"a half line":                     good[:len(good)/2],
+		"a missing newline":               strings.TrimSuffix(good, "\n"),
+		"two lines":                       good + good,
+		"a broken date":                   strings.Replace(good, `"date":"2026-11-21"`, `"date":"2026-11-41"`, 1),
+		"version 0":                       strings.Replace(good, `"version":1`, `"version":0`, 1),
+		"sequence 0":                      strings.Replace(good, `"sequence":2`, `"sequence":0`, 1),
+		"a first one with a predecessor":  strings.Replace(good, `"sequence":2`, `"sequence":1`, 1),
+		"a file path that climbs":         strings.Replace(good, `"path":"groups/`, `"path":"../groups/`, 1),
+		"files out of order":              strings.Replace(good, `"path":"groups/`, `"path":"zgroups/`, 1),
+		"a sum that is too short":         strings.Replace(good, `"sha256":"22`, `"sha256":"`, 1),
+		"a time in another zone":          strings.Replace(good, `05.678901Z`, `05.678901+01:00`, 1),
+		"a time with other than 6 digits": strings.Replace(good, `05.678901Z`, `05.678Z`, 1),
+		"nothing":                         "",
+		"an array":                        "[]\n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			if text == good {
+				t.Fatal("the test changed nothing")
+			}
+			if _, err := manifest.Decode([]byte(text)); err == nil {
+				t.Errorf("accepted %s", text)
+			}
+		})
+	}
+}
+
+func TestDecodeSaysThatAManifestIsNewer(t *testing.T) {
+	t.Parallel()
+	_, err := manifest.Decode([]byte(`{"version":2,"shape":"unknown"}` + "\n"))
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), "version 2") || !strings.Contains(fault.HintOf(err), "newer") {
+		t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	line, err := manifest.Encode(sample())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add([]byte(`{"version":1}` + "\n"))
+	f.Add([]byte(`{"version":99999999999999999999}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := manifest.Decode(text)
+		if err != nil {
+			return
+		}
+		again, err := manifest.Encode(m)
+		if err != nil {
+			t.Fatalf("accepted, but can't be written again: %v", err)
+		}
+		back, err := manifest.Decode(again)
+		if err != nil {
+			t.Fatalf("written again, it can't be read: %v", err)
+		}
+		if third, err := manifest.Encode(back); err != nil || string(third) != string(again) {
+			t.Fatalf("not canonical:\n%s\n%s", again, third)
+		}
+	})
+}
+
+// shelf is a sink that holds manifests and nothing else.
+type shelf struct {
+	sinks.Sink
+	files map[string]string
+}
+
+func (s shelf) URL(path string) string { return "shelf/" + path }
+
+func (s shelf) Manifests(context.Context) ([]string, error) {
+	var names []string
+	for name := range s.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (s shelf) Open(_ context.Context, path string) (io.ReadCloser, error) {
+	text, ok := s.files[path]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+func TestChainFollowsTheOrderOfSealingNotOfDates(t *testing.T) {
+	t.Parallel()
+	first := sample()
+	first.Date, first.Sequence, first.Previous = "2026-11-22", 1, nil
+	firstLine := encode(t, first)
+	second := sample()
+	second.Previous = &manifest.Link{Path: manifest.Path(first.Date), SHA256: manifest.Sum(firstLine)}
+	s := shelf{files: map[string]string{manifest.Path(first.Date): string(firstLine), manifest.Path(second.Date): string(encode(t, second))}}
+
+	chain, err := manifest.Chain(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(chain) != 2 || chain[0].Date != "2026-11-22" || chain[1].Date != "2026-11-21" {
+		t.Fatalf("chain is %v", chain)
+	}
+	if *chain[0].Link() != *chain[1].Previous {
+		t.Errorf("link of the first is %v, the second carries %v", chain[0].Link(), chain[1].Previous)
+	}
+	latest, err := manifest.Latest(t.Context(), s)
+	if err != nil || latest.Date != "2026-11-21" {
+		t.Errorf("latest is %v, %v", latest, err)
+	}
+}
+
+func TestLatestOfAnEmptySinkIsNil(t *testing.T) {
+	t.Parallel()
+	if latest, err := manifest.Latest(t.Context(), shelf{}); latest != nil || err != nil {
+		t.Errorf("got %v, %v", latest, err)
+	}
+}
+
+func TestChainNamesTheManifestThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	_, err := manifest.Chain(t.Context(), shelf{files: map[string]string{"_snapshots/2026-11-21.json": "{}\n"}})
+	if err == nil || !strings.Contains(err.Error(), "shelf/_snapshots/2026-11-21.json") {
+		t.Errorf("got %v", err)
+	}
+}
