@@ -6,6 +6,7 @@ TOOL := go tool -modfile=.ci/tools/go.mod
 FUZZTIME ?= 3s
 PKG ?= ./...
 
+.NOTPARALLEL:
 .PHONY: help build test unit race lint fuzz acceptance vuln bench-budget demo clean
 
 help: ## list the targets

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+)
+
+// complaint is an error as a script reads it: one line of JSON on stderr.
+type complaint struct {
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Kind  string `json:"kind"`
+	Code  int    `json:"exit_code"`
+}
+
+// complain says on stderr what went wrong and what to do about it.
+func (a *app) complain(err error) {
+	if _, told := errors.AsType[finding](err); err == nil || told {
+		return
+	}
+	c := complaint{Error: escape(err.Error()), Hint: escape(hint(err)), Kind: fault.KindOf(err).String(), Code: code(err)}
+	if c.Code == Stopped && errors.Is(err, context.Canceled) {
+		c.Kind = "stopped"
+	}
+	if a.flags.json {
+		line, _ := json.Marshal(c) // of strings and a number: can't fail
+		fmt.Fprintf(a.env.Stderr, "%s\n", line)
+		return
+	}
+	fmt.Fprintf(a.env.Stderr, "Error: %s\n", c.Error)
+	if c.Hint != "" {
+		fmt.Fprintf(a.env.Stderr, "What to do: %s\n", c.Hint)
+	}
+}
+
+// hint is the error's own advice, else that of its exit code.
+func hint(err error) string {
+	if h := fault.HintOf(err); h != "" {
+		return h
+	}
+	if _, ok := errors.AsType[*sinks.HeldError](err); ok {
+		return "wait until it has ended; a run that died is taken over after half a minute without a sign of life"
+	}
+	switch code(err) {
+	case Unexpected:
+		return "nothing that was fetched is lost: run the same command again; if it fails alike, report it with this message"
+	case Stopped:
+		return "what was fetched is kept: run the same command again to go on"
+	default:
+		return ""
+	}
+}
+
+// escape makes text from elsewhere safe for a terminal and keeps it on one line: what can't be
+// printed is written as in a Go string.
+func escape(s string) string {
+	if strings.IndexFunc(s, hidden) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/schema/fault"
+)
+
+// app is one command line being carried out.
+type app struct {
+	env     Env
+	flags   flags
+	started bool // a command was found and its flags and arguments were right
+}
+
+// flags are those that every command shares.
+type flags struct {
+	config   string
+	date     string
+	state    string
+	json     bool
+	progress string
+}
+
+const about = `Rollcall asks chat vendors who is in which group and with which role, and seals the
+answer as one normalized Parquet snapshot on S3 or on a local disk.
+
+To see it work without any account:   rollcall demo
+To start with an account of your own: rollcall init`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "rollcall",
+		Short:         "seal who is in which group, and with which role, as Parquet snapshots",
+		Long:          about + "\n\nExit codes:\n" + codeTable(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          a.runRoot,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			a.started = true
+			return a.flags.check()
+		},
+	}
+	shared := root.PersistentFlags()
+	shared.SortFlags = false
+	shared.StringVar(&a.flags.config, "config", "rollcall.hcl", "the configuration `FILE`")
+	shared.StringVar(&a.flags.date, "date", "", "the snapshot's date, `YYYY-MM-DD` (default: the unsealed night, else today in UTC)")
+	shared.StringVar(&a.flags.state, "state", "", "the `DIR` that keeps what was fetched (default: .rollcall beside the configuration)")
+	shared.BoolVar(&a.flags.json, "json", false, "answer, and complain, in JSON")
+	shared.StringVar(&a.flags.progress, "progress", "auto", "how to show progress on stderr: `auto|bar|log|none`")
+	root.AddCommand(a.commands()...)
+	root.SetHelpCommand(&cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "explain a command",
+		RunE:  a.runHelp,
+	})
+	return root
+}
+
+// commands are all of them, in the order in which a newcomer meets them.
+func (a *app) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.initCommand(),
+		a.versionCommand(),
+	}
+}
+
+func (a *app) runRoot(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return unknown(cmd, args[0])
+}
+
+func (a *app) runHelp(cmd *cobra.Command, args []string) error {
+	target, rest, err := cmd.Root().Find(args)
+	if err != nil || (target == cmd.Root() && len(rest) > 0) {
+		return unknown(cmd.Root(), strings.Join(args, " "))
+	}
+	target.InitDefaultHelpFlag()
+	return target.Help()
+}
+
+// unknown names the command that is nearest to what was typed.
+func unknown(root *cobra.Command, name string) error {
+	e := fault.New(fault.Configuration, "there is no command %q", name)
+	e.Hint = "`rollcall help` lists the commands"
+	if root.SuggestionsMinimumDistance <= 0 {
+		root.SuggestionsMinimumDistance = 2
+	}
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		e.Hint = fmt.Sprintf("did you mean `rollcall %s`?", near[0])
+	}
+	return e
+}
+
+func (f flags) check() error {
+	if f.date != "" {
+		if _, err := time.Parse(time.DateOnly, f.date); err != nil {
+			return misused("write it as 2026-11-21", "--date %q is no date", f.date)
+		}
+	}
+	switch f.progress {
+	case "auto", "bar", "log", "none":
+		return nil
+	default:
+		return misused("use auto, bar, log or none", "--progress %q is not known", f.progress)
+	}
+}
+
+// stateDir is where a run keeps what it fetched.
+func (f flags) stateDir() string {
+	if f.state != "" {
+		return f.state
+	}
+	return filepath.Join(filepath.Dir(f.config), ".rollcall")
+}
+
+// misused is a mistake on the command line, and what to type instead.
+func misused(hint, format string, args ...any) error {
+	e := fault.New(fault.Configuration, format, args...)
+	e.Hint = hint
+	return e
+}
+
+func codeTable() string {
+	var b strings.Builder
+	for _, c := range Codes() {
+		fmt.Fprintf(&b, "  %d  %s\n", c.Number, c.Meaning)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
