@@ -1,0 +1,87 @@
+package tencentchat
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+
+	"rollcall/schema/fault"
+	"rollcall/sources"
+)
+
+var _ sources.Source = (*Source)(nil)
+
+// Source is one Tencent Cloud Chat app. All that it holds is its UserSig.
+type Source struct {
+	endpoint string
+	env      sources.Environment
+	signer   signer
+}
+
+// Ask answers one question; see sources.Source.
+func (s *Source) Ask(ctx context.Context, call sources.Caller, q sources.Question) (sources.Reading, error) {
+	w := walk{source: s, ctx: ctx, call: call, q: q}
+	var err error
+	switch q.Data {
+	case joinedGroups:
+		err = w.joinedGroups()
+	case groupRoles:
+		err = w.groupRoles()
+	case groupMembers:
+		err = w.groupMembers()
+	default:
+		err = fault.New(fault.Bug, "Tencent Cloud Chat has no data block %q", q.Data)
+	}
+	if err != nil {
+		return sources.Reading{}, err
+	}
+	return w.reading(), nil
+}
+
+// fetch asks for one page through the Caller, which may need several attempts.
+func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Question, path string, question any) (page, error) {
+	body, err := json.Marshal(question)
+	if err != nil { // of all that is asked, only IDs can be no valid text
+		return page{}, failed(q, "an ID that is no valid Unicode can't be asked about")
+	}
+	var got page
+	var sig string
+	build := func() (request *http.Request, err error) {
+		request, sig, err = s.request(ctx, path, body)
+		return request, err
+	}
+	read := func(answer sources.Answer) (err error) {
+		got, err = s.read(q, answer, sig)
+		return err
+	}
+	if err := call.Call(ctx, build, read); err != nil {
+		return page{}, err
+	}
+	return got, nil
+}
+
+// read turns one answer into a page or a fault. An answer that was too large is a page without
+// rows that says so: asking for less is the walk's business, and no failed attempt.
+func (s *Source) read(q sources.Question, answer sources.Answer, sig string) (page, error) {
+	p, err := decode(answer.Body, q)
+	if answer.Status/100 == 2 {
+		switch {
+		case err != nil:
+			return page{}, unreadable(q, answer.Status, err)
+		case p.code == 0 && p.refused:
+			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s with FAIL and yet with ErrorCode 0", q.Data, subject(q))
+		case p.code == 0 || p.code == tooLarge && q.Data != groupRoles:
+			return p, nil
+		case p.code < 0:
+			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s without an ErrorCode", q.Data, subject(q))
+		}
+	} else if err != nil || p.code <= 0 {
+		p = page{code: -1} // a gateway's page: the status alone speaks
+	}
+	e := refused(q, answer, p, s.env.Now(), s.signer.key.Reveal(), sig)
+	if e.Again {
+		s.signer.reject(sig)
+	}
+	return page{}, e
+}

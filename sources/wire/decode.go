@@ -1,0 +1,271 @@
+// Package wire reads what chat vendors put on the wire: JSON answers whose numbers come as
+// numbers or as numeric strings, waits in every spelling of Retry-After, texts that must be
+// quoted before a person sees them, and the address of an endpoint.
+//
+// Decoding is strict where a wrong answer could pass for a right one: broken or cut JSON,
+// duplicate keys, trailing bytes and values of the wrong type are errors, and keys match in their
+// exact case. It is lenient where vendors are known to vary: null stands for an empty list or an
+// absent value, and unknown fields are skipped. Invalid Unicode becomes U+FFFD in a display text
+// and is counted; in an ID it is an error, since the ID would name somebody else.
+//
+// Every error is a *fault.Error: Transient for an answer that can't be believed, Item for an ID
+// that can't be kept. Nothing here is shared between calls.
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"rollcall/schema"
+	"rollcall/schema/fault"
+)
+
+// Decoder reads one answer, value by value. Its first error sticks: every later call returns a
+// zero value, and Decode returns that error.
+type Decoder struct {
+	json     *jsontext.Decoder
+	err      error
+	replaced int
+	word     string // the last Word, so that a column of equal words is one string
+}
+
+// Decode reads body, which must be one JSON object, and calls field for each of its keys. Field
+// reads the value by exactly one call of d, or leaves it, and it is skipped. The name is valid
+// until field returns. Decode tells in how many display texts invalid Unicode became U+FFFD.
+func Decode(body []byte, field func(d *Decoder, name []byte)) (replaced int, err error) {
+	// Invalid UTF-8 is let through here because text and ID below judge it, each in its own way.
+	d := &Decoder{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))}
+	if kind := d.json.PeekKind(); kind != '{' && kind != 0 {
+		d.fail("an answer that is no JSON object")
+	}
+	d.Object(func(name []byte) { field(d, name) })
+	if d.err == nil {
+		if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
+			d.fail("an answer with something behind its JSON")
+		}
+	}
+	return d.replaced, d.err
+}
+
+// Object calls field for each key of an object; null is an object without keys.
+func (d *Decoder) Object(field func(name []byte)) {
+	if !d.open('{') {
+		return
+	}
+	for d.err == nil && d.json.PeekKind() != '}' {
+		raw, ok := d.value()
+		if !ok {
+			return
+		}
+		start := d.json.InputOffset()
+		field(plain(raw))
+		if d.err == nil && d.json.InputOffset() == start {
+			d.check(d.json.SkipValue())
+		}
+	}
+	d.close()
+}
+
+// List calls element for each element of an array; null is an empty one. Element reads its value.
+func (d *Decoder) List(element func()) {
+	if !d.open('[') {
+		return
+	}
+	for d.err == nil && d.json.PeekKind() != ']' {
+		start := d.json.InputOffset()
+		element()
+		if d.err == nil && d.json.InputOffset() == start {
+			d.check(d.json.SkipValue())
+		}
+	}
+	d.close()
+}
+
+// Text reads a display text; null is an absent one.
+func (d *Decoder) Text() schema.Text {
+	raw, ok := d.value()
+	switch {
+	case !ok || raw.Kind() == 'n':
+		return schema.Text{}
+	case raw.Kind() != '"':
+		d.fail("%s where a text belongs", raw.Kind())
+		return schema.Text{}
+	}
+	text, clean := unquote(raw)
+	if !clean {
+		d.replaced++
+	}
+	return schema.SomeText(text)
+}
+
+// ID reads an ID exactly as the vendor spells it; null is an empty one.
+func (d *Decoder) ID() string {
+	raw, ok := d.value()
+	switch {
+	case !ok || raw.Kind() == 'n':
+		return ""
+	case raw.Kind() != '"':
+		d.fail("%s where an ID belongs", raw.Kind())
+		return ""
+	}
+	id, clean := unquote(raw)
+	if !clean {
+		d.err = fault.New(fault.Item, "invalid Unicode in the ID %s", Quote(id))
+		return ""
+	}
+	return id
+}
+
+// Word reads a short text or a number of the vendor's own, without the blanks around it; null and
+// the empty text are an absent one.
+func (d *Decoder) Word() schema.Text {
+	raw, ok := d.value()
+	if !ok || raw.Kind() == 'n' {
+		return schema.Text{}
+	}
+	switch raw.Kind() {
+	case '0':
+		return d.intern(raw)
+	case '"':
+		if simple(raw) {
+			return d.intern(bytes.TrimSpace(raw[1 : len(raw)-1]))
+		}
+		text, clean := unquote(raw)
+		if !clean {
+			d.replaced++
+		}
+		return d.intern(bytes.TrimSpace([]byte(text)))
+	default:
+		d.fail("%s where a word belongs", raw.Kind())
+		return schema.Text{}
+	}
+}
+
+func (d *Decoder) intern(word []byte) schema.Text {
+	if len(word) == 0 {
+		return schema.Text{}
+	}
+	if string(word) != d.word {
+		d.word = string(word)
+	}
+	return schema.SomeText(d.word)
+}
+
+// Int reads a whole number that is a number or a numeric string; ok is false for null and for an
+// empty string.
+func (d *Decoder) Int() (n int64, ok bool) {
+	raw, ok := d.value()
+	if !ok || raw.Kind() == 'n' {
+		return 0, false
+	}
+	digits := []byte(raw)
+	if raw.Kind() == '"' {
+		if digits = bytes.TrimSpace(raw[1 : len(raw)-1]); len(digits) == 0 {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil {
+		d.fail("%s where a whole number belongs", Quote(string(digits)))
+		return 0, false
+	}
+	return n, true
+}
+
+// Time reads a moment counted in units of so many microseconds since 1970; null, "" and 0 are an
+// absent one.
+func (d *Decoder) Time(unit int64) schema.Micros {
+	n, ok := d.Int()
+	if !ok || n == 0 {
+		return schema.Micros{}
+	}
+	micros := n * unit
+	if micros/unit != n {
+		d.fail("the time %d, which is out of range", n)
+		return schema.Micros{}
+	}
+	return schema.Micros{Value: micros, Valid: true}
+}
+
+// Fail refuses the answer for what it says.
+func (d *Decoder) Fail(format string, args ...any) { d.fail(format, args...) }
+
+func (d *Decoder) fail(format string, args ...any) {
+	if d.err == nil {
+		d.err = fault.New(fault.Transient, "%s (byte %d)", fmt.Sprintf(format, args...), d.json.InputOffset())
+	}
+}
+
+// check keeps an error of the JSON itself. Its text comes from the parser, not from the vendor.
+func (d *Decoder) check(err error) bool {
+	if err == nil || d.err != nil {
+		return d.err == nil
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		d.fail("an answer that ends too early")
+	} else if broken, ok := errors.AsType[*jsontext.SyntacticError](err); ok && broken.Err != nil {
+		d.fail("an answer that is no valid JSON: %s", strings.TrimPrefix(broken.Err.Error(), "jsontext: "))
+	} else {
+		d.fail("an answer that is no valid JSON")
+	}
+	return false
+}
+
+// open steps into an object or array; false for null and on errors.
+func (d *Decoder) open(kind jsontext.Kind) bool {
+	if d.err != nil {
+		return false
+	}
+	switch got := d.json.PeekKind(); got {
+	case kind, 'n', 0:
+		_, err := d.json.ReadToken()
+		return d.check(err) && got == kind
+	default:
+		d.fail("%s where %s belongs", got, kind)
+		return false
+	}
+}
+
+func (d *Decoder) close() {
+	if d.err == nil {
+		_, err := d.json.ReadToken()
+		d.check(err)
+	}
+}
+
+func (d *Decoder) value() (jsontext.Value, bool) {
+	if d.err != nil {
+		return nil, false
+	}
+	raw, err := d.json.ReadValue()
+	return raw, d.check(err)
+}
+
+// plain is the inside of the JSON string raw, which in a key hardly ever needs unquoting.
+func plain(raw jsontext.Value) []byte {
+	if simple(raw) {
+		return raw[1 : len(raw)-1]
+	}
+	text, _ := unquote(raw)
+	return []byte(text)
+}
+
+func simple(raw jsontext.Value) bool {
+	return bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw)
+}
+
+// unquote gives the text of the JSON string raw, and whether all of it was valid Unicode.
+func unquote(raw jsontext.Value) (text string, clean bool) {
+	if simple(raw) {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	unquoted, err := jsontext.AppendUnquote(nil, raw)
+	return string(unquoted), err == nil
+}
