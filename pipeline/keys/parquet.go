@@ -1,0 +1,156 @@
+package keys
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// spoolParquet copies a file that can't be read at any place to one that can, then reads it.
+func (l *list) spoolParquet(input io.Reader) error {
+	file, err := os.CreateTemp(l.temp, "list-*.parquet")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	size, err := io.Copy(file, input)
+	if err != nil {
+		return err
+	}
+	return l.readParquet(file, size)
+}
+
+// readParquet reads one column of a Parquet file. The library panics on some damaged files; that
+// is told as damage.
+func (l *list) readParquet(input io.ReaderAt, size int64) (err error) {
+	yield, inYield := l.yield, false
+	defer func() { l.yield = yield }()
+	l.yield = func(id []byte) error {
+		inYield = true
+		err := yield(id)
+		inYield = false
+		return err
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			if inYield {
+				panic(cause)
+			}
+			err = l.damagedParquet(fmt.Errorf("%v", cause))
+		}
+	}()
+	file, err := parquet.OpenFile(input, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return l.damagedParquet(err)
+	}
+	var columns []string
+	for _, path := range file.Schema().Columns() {
+		columns = append(columns, strings.Join(path, "."))
+	}
+	at, err := l.pick(0, columns)
+	if err != nil {
+		return err
+	}
+	leaf, _ := file.Schema().Lookup(file.Schema().Columns()[at]...)
+	if !holdsIDs(leaf) {
+		return l.fault(0, "name a column of strings or whole numbers", "column %q is of type %s, which is no ID", columns[at], leaf.Node.Type())
+	}
+	row := 0
+	for _, group := range file.RowGroups() {
+		if row, err = l.readChunk(group.ColumnChunks()[at], row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdsIDs tells whether a column is flat and of strings or integers.
+func holdsIDs(leaf parquet.LeafColumn) bool {
+	if leaf.MaxRepetitionLevel > 0 {
+		return false
+	}
+	switch kind, logical := leaf.Node.Type().Kind(), logicalType(leaf.Node.Type()); logical.(type) {
+	case nil:
+		return kind == parquet.ByteArray || kind == parquet.Int32 || kind == parquet.Int64
+	case *format.StringType, *format.EnumType, *format.IntType:
+		return true
+	}
+	return false
+}
+
+// logicalType is what the bytes or numbers of a column mean; nil where nothing is said.
+func logicalType(t parquet.Type) format.LogicalTypeValue {
+	if logical := t.LogicalType(); logical != nil {
+		return logical.Value
+	}
+	return nil
+}
+
+// readChunk reads the values of one row group, the first of which is that of the row after row.
+func (l *list) readChunk(chunk parquet.ColumnChunk, row int) (int, error) {
+	pages := chunk.Pages()
+	defer pages.Close()
+	whole, ok := logicalType(chunk.Type()).(*format.IntType)
+	unsigned := ok && !whole.IsSigned
+	values := make([]parquet.Value, 1024)
+	var id []byte
+	for {
+		page, err := pages.ReadPage()
+		if err == io.EOF {
+			return row, nil
+		}
+		if err != nil {
+			return row, l.damagedParquet(err)
+		}
+		reader := page.Values()
+		for more := true; more; {
+			n, err := reader.ReadValues(values)
+			if err != nil && err != io.EOF {
+				parquet.Release(page)
+				return row, l.damagedParquet(err)
+			}
+			for _, v := range values[:n] {
+				row++
+				id = appendValue(id[:0], v, unsigned)
+				if err := l.give(row, id); err != nil {
+					parquet.Release(page)
+					return row, err
+				}
+			}
+			more = err == nil && n > 0
+		}
+		parquet.Release(page)
+	}
+}
+
+// appendValue appends a value as an ID; null is empty.
+func appendValue(id []byte, v parquet.Value, unsigned bool) []byte {
+	switch {
+	case v.IsNull():
+		return id
+	case v.Kind() == parquet.ByteArray:
+		return append(id, v.ByteArray()...)
+	case v.Kind() == parquet.Int32 && unsigned:
+		return strconv.AppendUint(id, uint64(v.Uint32()), 10)
+	case v.Kind() == parquet.Int32:
+		return strconv.AppendInt(id, int64(v.Int32()), 10)
+	case unsigned:
+		return strconv.AppendUint(id, v.Uint64(), 10)
+	default:
+		return strconv.AppendInt(id, v.Int64(), 10)
+	}
+}
+
+func (l *list) damagedParquet(err error) error {
+	if l.ctx.Err() != nil && errors.Is(err, l.ctx.Err()) {
+		return err
+	}
+	return l.fault(0, "write the list again", "not a whole Parquet file: %v", err)
+}

@@ -1,0 +1,222 @@
+package keys
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"rollcall/schema/fault"
+	"rollcall/schema/spelling"
+)
+
+type encoding int
+
+const (
+	text encoding = iota
+	csvTable
+	ndjson
+	parquetTable
+)
+
+// maxLine is how long a line of NDJSON, or a row of CSV, may be in bytes.
+const maxLine = 16 << 20
+
+// byteOrderMark is what some editors put before UTF-8.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// formatOf reads the format off the name, and whether it is gzip.
+func formatOf(name string) (f encoding, packed bool, err error) {
+	if name == "-" {
+		return text, false, nil
+	}
+	base := strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/")))
+	base, packed = strings.CutSuffix(base, ".gz")
+	switch path.Ext(base) {
+	case ".txt", "":
+		return text, packed, nil
+	case ".csv":
+		return csvTable, packed, nil
+	case ".ndjson", ".jsonl":
+		return ndjson, packed, nil
+	case ".parquet":
+		return parquetTable, packed, nil
+	}
+	return text, false, &fault.Error{
+		Kind: fault.Configuration, Message: fmt.Sprintf("%s is a list of no known format", name),
+		Hint: "name it .txt (one ID a line), .csv, .ndjson or .parquet, with .gz after that where it is compressed",
+	}
+}
+
+// list is one list while it is read.
+type list struct {
+	ctx    context.Context
+	name   string // for messages
+	column string
+	temp   string
+	yield  func(id []byte) error
+	count  int // of IDs, to look at ctx now and then
+}
+
+func (l *list) read(file io.Reader, f encoding, packed bool) error {
+	input := io.Reader(&source{ctx: l.ctx, name: l.name, file: file})
+	if packed {
+		unpacked, err := gzip.NewReader(bufio.NewReaderSize(input, bufferSize))
+		if err != nil {
+			return l.unpackFault(err)
+		}
+		defer unpacked.Close()
+		input = &gunzip{list: l, from: unpacked}
+	}
+	switch f {
+	case csvTable:
+		return l.readCSV(input)
+	case ndjson:
+		return l.readNDJSON(input)
+	case parquetTable:
+		if local, ok := file.(*os.File); ok && !packed {
+			if info, err := local.Stat(); err == nil && info.Mode().IsRegular() {
+				return l.readParquet(local, info.Size())
+			}
+		}
+		return l.spoolParquet(input)
+	default:
+		return l.readText(input)
+	}
+}
+
+// readText reads one ID a line.
+func (l *list) readText(input io.Reader) error {
+	return l.lines(input, bufferSize, func(line int, content []byte) error { return l.give(line, content) })
+}
+
+// lines calls do for each line that is not blank, without its line break.
+func (l *list) lines(input io.Reader, longest int, do func(line int, content []byte) error) error {
+	scanner := bufio.NewScanner(input)
+	scanner.Buffer(make([]byte, 64<<10), longest)
+	line := 0
+	for scanner.Scan() {
+		line++
+		content := scanner.Bytes()
+		if line == 1 {
+			content = bytes.TrimPrefix(content, byteOrderMark)
+		}
+		if len(bytes.TrimSpace(content)) == 0 {
+			continue
+		}
+		if err := do(line, content); err != nil {
+			return err
+		}
+	}
+	if errors.Is(scanner.Err(), bufio.ErrTooLong) {
+		return l.fault(line+1, "check that this is a list with one entry a line", "a line of more than %d bytes", longest)
+	}
+	return scanner.Err()
+}
+
+// give checks one ID and hands it on.
+func (l *list) give(line int, id []byte) error {
+	if err := check(id); err != nil {
+		return fault.Wrap(err, "%s:%d", l.name, line)
+	}
+	l.count++
+	if l.count%4096 == 0 && l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
+	return l.yield(id)
+}
+
+// fault is a Configuration fault at a line; line 0 means the whole file.
+func (l *list) fault(line int, hint, message string, args ...any) error {
+	place := l.name
+	if line > 0 {
+		place = fmt.Sprintf("%s:%d", l.name, line)
+	}
+	return &fault.Error{Kind: fault.Configuration, Message: place + ": " + fmt.Sprintf(message, args...), Hint: hint}
+}
+
+// pick finds the column asked for among those that are there.
+func (l *list) pick(line int, columns []string) (int, error) {
+	if l.column == "" {
+		if len(columns) == 1 {
+			return 0, nil
+		}
+		return 0, l.fault(line, `say which column holds the IDs: column = "…"`, "%s", thereAre(columns))
+	}
+	if i := slices.Index(columns, l.column); i >= 0 {
+		return i, nil
+	}
+	hint := "name one of the columns that are there"
+	if near := spelling.Nearest(l.column, columns); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	return 0, l.fault(line, hint, "no column %q: %s", l.column, thereAre(columns))
+}
+
+// thereAre lists columns, the first twenty at most.
+func thereAre(columns []string) string {
+	const most = 20
+	quoted := make([]string, 0, most)
+	for _, c := range columns[:min(most, len(columns))] {
+		quoted = append(quoted, fmt.Sprintf("%.60q", c))
+	}
+	switch {
+	case len(columns) == 0:
+		return "there is no column"
+	case len(columns) == 1:
+		return "the only column is " + quoted[0]
+	case len(columns) > most:
+		quoted = append(quoted, "…")
+	}
+	return fmt.Sprintf("there are %d columns, %s", len(columns), strings.Join(quoted, ", "))
+}
+
+// source reads the list's own bytes. What fails there is not the list's content.
+type source struct {
+	ctx  context.Context
+	name string
+	file io.Reader
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	if s.ctx.Err() != nil {
+		return n, context.Cause(s.ctx)
+	}
+	if _, classified := errors.AsType[*fault.Error](err); classified {
+		return n, fault.Wrap(err, "read %s", s.name)
+	}
+	return n, &fault.Error{Kind: fault.Transient, Message: "read " + s.name, Hint: "run again; if it stays, check the disk or the connection to the bucket", Err: err}
+}
+
+// gunzip tells damage of the compression apart from failures to read.
+type gunzip struct {
+	list *list
+	from io.Reader
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	n, err := g.from.Read(p)
+	if err != nil && err != io.EOF {
+		err = g.list.unpackFault(err)
+	}
+	return n, err
+}
+
+func (l *list) unpackFault(err error) error {
+	if _, classified := errors.AsType[*fault.Error](err); classified || l.ctx.Err() != nil {
+		return err
+	}
+	return l.fault(0, "write the list again, or take .gz off its name if it is not compressed", "not a whole gzip file: %v", err)
+}
