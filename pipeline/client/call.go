@@ -1,0 +1,150 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"rollcall/schema/fault"
+	"rollcall/sources"
+)
+
+const (
+	firstPause   = 200 * time.Millisecond
+	longestPause = 10 * time.Second
+	longestAsked = 5 * time.Minute // of Retry-After
+
+	// mostThrottles of one request in a row make it a failure of its item: others are answered in
+	// the meantime, or the endpoint would have been stopped long ago.
+	mostThrottles = 60
+)
+
+// Call is the sources.Caller of one question. It counts what the question cost, and like the
+// question it serves it is not safe for concurrent use.
+type Call struct {
+	endpoint *Endpoint
+	requests int64
+	attempts int64
+}
+
+// Requests is how many different requests the question took: pages, not attempts.
+func (c *Call) Requests() int64 { return c.requests }
+
+// Attempts is how often a request was sent, throttled and repeated ones included.
+func (c *Call) Attempts() int64 { return c.attempts }
+
+var _ sources.Caller = (*Call)(nil)
+
+// Call sends one request until its answer is good or its failure final; see the package comment.
+// When ctx ends, its cause comes back, unclassified.
+func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), read func(sources.Answer) error) error {
+	c.requests++
+	c.endpoint.enter()
+	defer c.endpoint.leave()
+	pauses := newPauses(c.endpoint.client.options.Random)
+	failed, throttled, renewed := 0, 0, false
+	for try := 0; ; try++ {
+		err := c.attempt(ctx, try > 0, build, read)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var f *fault.Error
+		if !errors.As(err, &f) || errors.Is(err, ErrDown) {
+			return err
+		}
+		switch {
+		case f.Kind == fault.Throttled:
+			if throttled++; throttled >= mostThrottles {
+				return exhausted(f, throttled)
+			}
+		case f.Kind == fault.Transient:
+			throttled = 0
+			if failed++; failed >= c.endpoint.client.options.Attempts {
+				return exhausted(f, failed)
+			}
+		case f.Kind == fault.Credentials && f.Again && !renewed:
+			renewed = true
+			continue
+		default:
+			return err
+		}
+		if err := sleep(ctx, pauses.next(f)); err != nil {
+			return err
+		}
+	}
+}
+
+// attempt waits for the budget, then builds and sends the request once.
+func (c *Call) attempt(ctx context.Context, again bool, build func() (*http.Request, error),
+	read func(sources.Answer) error) error {
+	e := c.endpoint
+	if err := e.down(); err != nil {
+		return err
+	}
+	ticket, err := e.budget.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	request, err := build()
+	if err != nil {
+		e.budget.Answered(ticket)
+		return err
+	}
+	if err := e.down(); err != nil {
+		e.budget.Answered(ticket)
+		return err
+	}
+	c.attempts++
+	e.sending(ticket.Sent(), again)
+	defer e.sent()
+	err = e.client.exchange(ctx, request, e.budget, ticket, read)
+	if ctx.Err() != nil {
+		return err
+	}
+	return e.judge(ticket, err)
+}
+
+// exhausted is what a failure becomes that outlasted its attempts.
+func exhausted(last *fault.Error, attempts int) error {
+	f := fault.New(fault.Item, "no good answer in %d attempts", attempts)
+	f.Code, f.Hint, f.Err = last.Code, last.Hint, last
+	return f
+}
+
+// pauses are the waits between attempts: they double from 200 ms to 10 s, each somewhere
+// between half and one and a half times that long, and never shorter than the vendor asked for.
+type pauses struct {
+	steps  backoff.ExponentialBackOff
+	random func() uint64
+}
+
+func newPauses(random func() uint64) *pauses {
+	p := &pauses{random: random, steps: backoff.ExponentialBackOff{
+		InitialInterval: firstPause, Multiplier: 2, MaxInterval: longestPause, // jitter is ours: given, not taken
+	}}
+	p.steps.Reset()
+	return p
+}
+
+func (p *pauses) next(f *fault.Error) time.Duration {
+	jitter := 0.5 + float64(p.random()>>11)/(1<<53)
+	own := time.Duration(float64(p.steps.NextBackOff()) * jitter)
+	return max(own, min(f.RetryAfter, longestAsked))
+}
+
+func sleep(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

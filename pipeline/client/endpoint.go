@@ -1,0 +1,147 @@
+package client
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"rollcall/pipeline/budget"
+	"rollcall/schema/fault"
+)
+
+// Name is how messages call an endpoint.
+type Name struct {
+	Source string // address: "rongcloud.prod"
+	Data   string // budget name: "group_members"
+	Path   string // "/entrust/group/member/query.json"
+}
+
+// String is the short form: rongcloud.prod group_members.
+func (n Name) String() string { return n.Source + " " + n.Data }
+
+// Endpoint is one endpoint of one vendor app, shared by all data blocks that ask it: its budget,
+// its health and its figures. It is safe for concurrent use.
+type Endpoint struct {
+	name   Name
+	client *Client
+	budget *budget.Budget
+
+	mu      sync.Mutex
+	health  health
+	figures Figures
+	recent  recent
+	smooth  float64 // latency in seconds, the last answers weighing most; 0: none yet
+}
+
+// Endpoint makes an endpoint. There must be one for each (app, endpoint): two would each spend
+// the whole budget.
+func (c *Client) Endpoint(name Name, b *budget.Budget) *Endpoint {
+	return &Endpoint{name: name, client: c, budget: b, health: health{patience: c.options.DownAfter}}
+}
+
+// Caller is the sources.Caller for one question.
+func (e *Endpoint) Caller() *Call { return &Call{endpoint: e} }
+
+// Name tells which endpoint this is.
+func (e *Endpoint) Name() Name { return e.name }
+
+// Workers is how many goroutines it takes to use the whole pace now: pace times latency, half as
+// much again for its jitter, and two. It follows the latency's moving mean, so it changes slowly.
+func (e *Endpoint) Workers() int {
+	const (
+		handling  = 50 * time.Millisecond  // of an answer, before the worker asks again
+		guess     = 200 * time.Millisecond // latency before the first answer
+		most      = 1024
+		mostAtAny = 64 // where the budget is no bound, more workers only add load
+		unbounded = 10_000
+	)
+	e.mu.Lock()
+	latency := e.smooth
+	e.mu.Unlock()
+	if latency == 0 {
+		latency = guess.Seconds()
+	}
+	limit, bound := e.budget.Limit(), most
+	if limit >= unbounded {
+		bound = mostAtAny
+	}
+	need := math.Ceil(limit*(latency+handling.Seconds())*1.5) + 2
+	return int(min(max(need, 2), float64(bound)))
+}
+
+// enter and leave bracket a call: an endpoint that nobody asks does not become unhealthy.
+func (e *Endpoint) enter() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.health.enter(e.client.options.Now())
+}
+
+func (e *Endpoint) leave() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.health.leave(e.client.options.Now())
+}
+
+// sending and sent bracket one attempt.
+func (e *Endpoint) sending(at time.Time, again bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := &e.figures
+	f.Requests++
+	f.InFlight++
+	if again {
+		f.Retries++
+	}
+	if f.First.IsZero() {
+		f.First = at
+	}
+	f.Last = at
+	e.recent.add(at)
+}
+
+func (e *Endpoint) sent() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.figures.InFlight--
+}
+
+// down is the fault that stopped this endpoint, nil while it works.
+func (e *Endpoint) down() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.health.stopped == nil {
+		return nil
+	}
+	return e.health.stopped
+}
+
+// judge lets one attempt's result count for health, pace and figures, and returns it, or the
+// fault that says that the endpoint is down.
+func (e *Endpoint) judge(ticket budget.Ticket, err error) error {
+	kind := fault.KindOf(err)
+	news := true
+	if err != nil && kind == fault.Throttled {
+		news = e.budget.Throttled(ticket, retryAfter(err))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.client.options.Now()
+	switch {
+	case err != nil && kind == fault.Throttled:
+		e.figures.Throttles++
+		e.health.throttled(ticket.Sent(), news)
+	case err != nil && kind == fault.Transient:
+		e.health.failed(ticket.Sent())
+	default:
+		e.health.good()
+		e.took(now.Sub(ticket.Sent()))
+		return err
+	}
+	if e.health.stopped == nil && e.health.hopeless(now) {
+		e.health.stopped = e.health.fault(e.name, now, err)
+	}
+	if e.health.stopped != nil {
+		return e.health.stopped
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"rollcall/schema/fault"
+)
+
+// networkFault classifies what the network said. Its message names the host but never the URL,
+// whose query may hold a signature, and the cause is kept only where its text is known.
+func networkFault(err error, request *http.Request, timeout time.Duration) error {
+	host := request.URL.Host
+	if certificate(err) {
+		f := fault.New(fault.Configuration, "the certificate of %s can't be trusted: %s", host, harmless(err, request))
+		f.Hint = "check the endpoint's address; behind a proxy that inspects traffic, install its root certificate"
+		return f
+	}
+	var dns *net.DNSError
+	var wait net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &wait) && wait.Timeout():
+		return fault.New(fault.Transient, "no answer from %s within %v", host, timeout)
+	case errors.As(err, &dns):
+		return fault.New(fault.Transient, "the name %s could not be resolved", dns.Name)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fault.New(fault.Transient, "%s refused the connection", host)
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF):
+		return fault.New(fault.Transient, "the connection to %s was cut", host)
+	}
+	return fault.New(fault.Transient, "no answer from %s: %s", host, harmless(err, request))
+}
+
+// harmless is an error's text, unless it quotes the request's query.
+func harmless(err error, request *http.Request) string {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	text := err.Error()
+	if strings.Contains(text, "?") || request.URL.RawQuery != "" && strings.Contains(text, request.URL.RawQuery) {
+		return "the connection failed"
+	}
+	return text
+}
+
+func certificate(err error) bool {
+	_, verification := errors.AsType[*tls.CertificateVerificationError](err)
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	return verification || authority || name || invalid
+}
+
+// neverLeft tells whether a request failed before there was a connection to write it to.
+func neverLeft(err error) bool {
+	var operation *net.OpError
+	var dns *net.DNSError
+	return certificate(err) || errors.As(err, &dns) || errors.As(err, &operation) && operation.Op == "dial"
+}
+
+// unreplayable is a body that net/http can't rewind, so that it won't send the request again.
+type unreplayable struct{ io.ReadCloser }
