@@ -82,7 +82,8 @@ type Options struct {
 	Memory   int     // bytes collected before they are written; 32 MiB where 0. Twice as much may be held
 	Compress bool    // LZ4: a third of the disk, twice the CPU
 
-	disk disk // of tests
+	disk      disk // of tests, as batchRows
+	batchRows int64
 }
 
 // Spool is safe for use by many goroutines.
@@ -121,6 +122,9 @@ func Open(o Options) (*Spool, error) {
 	}
 	if o.disk == nil {
 		o.disk = osDisk{}
+	}
+	if o.batchRows == 0 {
+		o.batchRows = batchRows
 	}
 	ordinals, err := rank(o.Blocks)
 	if err != nil {
