@@ -1,0 +1,83 @@
+package merge
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"rollcall/schema"
+)
+
+// ledgerValues is what the pointers of one ledger row point to.
+type ledgerValues struct {
+	declared      int64
+	code, message string
+}
+
+// outcomes writes the ledger and counts it.
+func (m *merger) outcomes(ctx context.Context) error {
+	order := make([]int, len(m.blocks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := m.blocks[i], m.blocks[j]
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Address, b.Address))
+	})
+	for _, i := range order {
+		if err := m.blockOutcomes(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merger) blockOutcomes(ctx context.Context, index int) error {
+	block := m.blocks[index]
+	counts := map[schema.Outcome]int64{}
+	m.summary.Outcomes[block.Address] = counts
+	a, err := openAnswers(ctx, m.in, block, index)
+	if err != nil {
+		return err
+	}
+	defer a.cursor.Close()
+	for ; !a.done; err = a.next() {
+		if err != nil {
+			return err
+		}
+		if err := m.outcome(block.Source, block.Address, &a.answer); err != nil {
+			return err
+		}
+		counts[a.answer.Outcome]++
+	}
+	return err
+}
+
+func (m *merger) outcome(source, address string, a *answer) error {
+	row, values, err := m.ledger.next()
+	if err != nil {
+		return err
+	}
+	row.Source, row.Data, row.Key, row.Outcome = source, address, a.Key, string(a.Outcome)
+	row.Rows, row.Requests, row.Attempts = a.Rows, a.Requests, a.Attempts
+	row.Declared = pointNumber(a.Declared, &values.declared)
+	row.VendorCode = point(schema.Text{Value: a.Code, Valid: a.Code != ""}, &values.code)
+	row.Message = point(schema.Text{Value: a.Message, Valid: a.Message != ""}, &values.message)
+	row.AskedAt, row.AnsweredAt = a.AskedAt, a.AnsweredAt
+	m.summary.Asked++
+	m.summary.Requests += a.Requests
+	m.summary.Replaced += a.Replaced
+	if a.Outcome.Missing() {
+		m.summary.Missing++
+	}
+	return nil
+}
+
+// pointNumber gives a pointer to a total, put into place; nil where there is none.
+func pointNumber(n int64, place *int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	*place = n
+	return place
+}
