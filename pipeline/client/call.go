@@ -28,6 +28,7 @@ type Call struct {
 	endpoint *Endpoint
 	requests int64
 	attempts int64
+	retries  int64
 }
 
 // Requests is how many different requests the question took: pages, not attempts.
@@ -35,6 +36,10 @@ func (c *Call) Requests() int64 { return c.requests }
 
 // Attempts is how often a request was sent, throttled and repeated ones included.
 func (c *Call) Attempts() int64 { return c.attempts }
+
+// Retries is how often a request was sent again because the attempt before it failed; being
+// throttled is no failure.
+func (c *Call) Retries() int64 { return c.retries }
 
 var _ sources.Caller = (*Call)(nil)
 
@@ -68,8 +73,10 @@ func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), re
 			if failed++; failed >= c.endpoint.client.options.Attempts {
 				return exhausted(f, failed)
 			}
+			c.retries++
 		case f.Kind == fault.Credentials && f.Again && !renewed:
 			renewed = true
+			c.retries++
 			continue
 		default:
 			return err

@@ -1,0 +1,104 @@
+package fetch
+
+import (
+	"time"
+
+	"rollcall/pipeline/event"
+	"rollcall/sources"
+)
+
+// tell emits the state of the fetch.
+func (f *Fetch) tell() {
+	p := event.Progress{At: f.Now(), Elapsed: f.Now().Sub(f.began), Phase: event.Fetching}
+	_, p.SpoolSize = f.Spool.Size()
+	p.Endpoints = f.endpoints()
+	p.Left = f.left(&p)
+	f.Listen(p)
+}
+
+func (f *Fetch) endpoints() []event.Endpoint {
+	var all []event.Endpoint
+	told := map[*lane]bool{}
+	for _, n := range f.nodes {
+		if told[n.lane] {
+			continue
+		}
+		told[n.lane] = true
+		g := n.endpoint.Figures()
+		all = append(all, event.Endpoint{
+			Source: n.data.Source, Name: n.data.Kind.Name,
+			PerSecond: f.budget(n), Allowed: g.Allowed, Pace: g.Pace,
+			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Latency: g.Latency,
+		})
+	}
+	return all
+}
+
+// budget is what the configuration allows a node's endpoint, before share.
+func (f *Fetch) budget(n *node) float64 {
+	for _, s := range f.Job.Sources {
+		if s.Address == n.data.Source {
+			return s.Budgets[n.data.Kind.Name].PerSecond
+		}
+	}
+	return 0
+}
+
+// left fills in the blocks and estimates the time that is left: for each endpoint the requests
+// still to come over its pace, and of these the longest. It is negative while nothing can be said.
+func (f *Fetch) left(p *event.Progress) time.Duration {
+	requests := map[*lane]float64{}
+	unknown := false
+	for _, n := range f.nodes {
+		b := event.Block{
+			Address: n.data.Address, Source: n.data.Source, Endpoint: n.data.Kind.Name, Unit: n.unit(),
+			Done: n.done.Load(), Known: n.known.Load(), Final: n.final.Load(),
+			Rows: n.rows.Load(), Missing: n.missing.Load(), Requests: n.requests.Load(), Left: -1,
+		}
+		todo := float64(max(0, b.Known-b.Done))
+		each, ok := 1.0, b.Done > 0
+		if ok {
+			each = float64(b.Requests) / float64(b.Done)
+		}
+		if rate := f.rate(n); rate > 0 && (ok || todo == 0) {
+			b.Left = seconds(todo * each / rate)
+			requests[n.lane] += todo * each
+		}
+		unknown = unknown || !ok && todo > 0 || !b.Final
+		p.Blocks = append(p.Blocks, b)
+	}
+	longest := time.Duration(0)
+	for l, count := range requests {
+		if rate := f.laneRate(l); rate > 0 {
+			longest = max(longest, seconds(count/rate))
+		}
+	}
+	if unknown && longest == 0 {
+		return -1
+	}
+	return longest
+}
+
+func (f *Fetch) rate(n *node) float64 { return f.laneRate(n.lane) }
+
+// laneRate is the pace that the endpoint reaches, or may reach while it has reached none.
+func (f *Fetch) laneRate(l *lane) float64 {
+	g := l.endpoint.Figures()
+	if g.Pace > 0 {
+		return g.Pace
+	}
+	return g.Allowed
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func (n *node) unit() string {
+	switch n.data.Kind.Key {
+	case sources.UserKey:
+		return "users"
+	case sources.GroupKey:
+		return "groups"
+	default:
+		return "pairs"
+	}
+}

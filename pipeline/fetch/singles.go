@@ -1,0 +1,257 @@
+package fetch
+
+import (
+	"context"
+	"hash/maphash"
+	"strings"
+	"sync"
+
+	"rollcall/sources"
+)
+
+// singles asks about users or groups one by one: those of the ID lists first, then those that
+// other nodes discover.
+//
+// Discovered keys wait in a queue of bounded length. What does not fit is not lost, since its rows
+// are in the spool: when the queue runs dry, the asker reads the spool again and takes from there
+// what it does not know yet. So a key's text is held only while it waits, and of a key that was
+// asked only its fingerprint.
+type singles struct {
+	*node
+
+	mu       sync.Mutex
+	hash     hasher
+	seen     map[fingerprint]struct{} // asked, answered before, or waiting in the queue; used with upstream nodes only
+	queue    []string
+	overflow bool // keys were discovered that are neither known nor in the queue
+}
+
+const queueLength = 1 << 16
+
+func newSingles(n *node) *singles {
+	return &singles{node: n, hash: newHasher(), seen: map[fingerprint]struct{}{}}
+}
+
+func (s *singles) run(ctx context.Context) error {
+	given, err := s.fetch.Keys.Count(s.lists())
+	if err != nil {
+		return err
+	}
+	s.known.Add(given)
+	s.final.Store(len(s.upstream) == 0)
+	if len(s.upstream) == 0 {
+		return s.askGiven(ctx)
+	}
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
+	if err := s.askGiven(ctx); err != nil {
+		return err
+	}
+	return s.askDiscovered(ctx)
+}
+
+func (s *singles) lists() []string {
+	if s.data.Kind.Key == sources.UserKey {
+		return s.data.Users.Lists
+	}
+	return s.data.Groups.Lists
+}
+
+// recall learns from the spool what an earlier run had answered, so that it is not asked again.
+func (s *singles) recall(ctx context.Context) error {
+	if !s.fetch.Resumed {
+		return nil
+	}
+	before, err := s.answeredBefore(ctx)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	for before.Next() {
+		s.learn(before.key)
+		s.known.Add(1)
+		s.recount(before)
+	}
+	s.mu.Lock()
+	s.overflow = true // what the earlier run discovered stands in the spool alone
+	s.mu.Unlock()
+	return before.Err()
+}
+
+// recount counts a key that an earlier run had answered.
+func (n *node) recount(a *answers) {
+	n.done.Add(1)
+	n.rows.Add(a.rows)
+	n.requests.Add(a.requests)
+}
+
+// askGiven asks the keys of the ID lists, but not what is answered already. Keys and answers both
+// come in ascending order, so that walking them side by side is enough where nothing is discovered.
+func (s *singles) askGiven(ctx context.Context) error {
+	given, err := s.fetch.Keys.Union(s.lists())
+	if err != nil {
+		return err
+	}
+	defer given.Close()
+	before, err := s.answeredBefore(ctx)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	for given.Next() {
+		id := given.ID()
+		if len(s.upstream) > 0 {
+			if !s.learn(id) {
+				s.known.Add(-1) // counted already, when it was discovered or recalled
+				continue
+			}
+		} else if before.seek(id) {
+			s.recount(before)
+			continue
+		}
+		if err := s.submit(ctx, sources.Question{Key: id}, nil); err != nil {
+			return err
+		}
+	}
+	if err := given.Err(); err != nil {
+		return err
+	}
+	return before.Err()
+}
+
+// askDiscovered asks what other nodes name, until they have ended and nothing is left.
+func (s *singles) askDiscovered(ctx context.Context) error {
+	for {
+		ended := s.upstreamEnded() // before looking at the queue: what came last was offered before the end
+		queue, overflow := s.take()
+		for _, id := range queue {
+			if err := s.submit(ctx, sources.Question{Key: id}, nil); err != nil {
+				return err
+			}
+		}
+		switch {
+		case len(queue) > 0:
+		case overflow:
+			if err := s.askSpooled(ctx); err != nil {
+				return err
+			}
+		case ended:
+			s.final.Store(true)
+			return nil
+		default:
+			if err := s.wait(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take empties the queue; when it is empty, it also takes the overflow mark.
+func (s *singles) take() (queue []string, overflow bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queue, s.queue = s.queue, nil
+	if len(queue) == 0 {
+		overflow, s.overflow = s.overflow, false
+	}
+	return queue, overflow
+}
+
+// askSpooled asks the discovered keys that stand in the spool and are not known yet, a bounded
+// number at a time, so that no cursor holds the spool's files for long.
+func (s *singles) askSpooled(ctx context.Context) error {
+	for from := (place{}); ; {
+		ids, next, err := s.unknown(ctx, from)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			s.known.Add(1)
+			if err := s.submit(ctx, sources.Question{Key: id}, nil); err != nil {
+				return err
+			}
+		}
+		if next == (place{}) {
+			return nil
+		}
+		from = next
+	}
+}
+
+// unknown reads the rows of the upstream nodes and learns up to queueLength keys that are new.
+// Next is where to read on; its zero value means that the end was reached.
+func (s *singles) unknown(ctx context.Context, from place) (ids []string, next place, err error) {
+	rows, err := s.spooled(ctx, s.upstream, from)
+	if err != nil {
+		return nil, place{}, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row := rows.Row()
+		id := s.idOf(row.Group, row.User)
+		if !s.learn(id) {
+			continue
+		}
+		ids = append(ids, strings.Clone(id))
+		if len(ids) == queueLength {
+			return ids, place{source: s.data.Source, group: strings.Clone(row.Group)}, nil
+		}
+	}
+	return ids, place{}, rows.Err()
+}
+
+func (s *singles) idOf(group, user string) string {
+	if s.data.Kind.Key == sources.UserKey {
+		return user
+	}
+	return group
+}
+
+// learn makes a key known; false where it was already.
+func (s *singles) learn(id string) bool {
+	f := s.hash.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.seen[f]; ok {
+		return false
+	}
+	s.seen[f] = struct{}{}
+	return true
+}
+
+func (s *singles) offer(_ *node, rows []sources.Row) {
+	s.mu.Lock()
+	for i := range rows {
+		id := s.idOf(rows[i].Group, rows[i].User)
+		f := s.hash.of(id)
+		if _, ok := s.seen[f]; ok {
+			continue
+		}
+		if len(s.queue) == queueLength {
+			s.overflow = true
+			break
+		}
+		s.seen[f] = struct{}{}
+		s.queue = append(s.queue, id)
+		s.known.Add(1)
+	}
+	s.mu.Unlock()
+	s.wakeUp()
+}
+
+// fingerprint stands for an ID: 128 bits, so that two IDs never share one.
+type fingerprint [2]uint64
+
+type hasher [2]maphash.Seed
+
+func newHasher() hasher { return hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
+
+func (h hasher) of(id string) fingerprint {
+	return fingerprint{maphash.String(h[0], id), maphash.String(h[1], id)}
+}
+
+func (h hasher) ofPair(group, user string) fingerprint {
+	g, u := h.of(group), h.of(user)
+	return fingerprint{g[0]*3 + u[1], g[1]*3 + u[0]}
+}
