@@ -59,7 +59,13 @@ func (w *walk) userGroups() error {
 		w.take(first)
 		return w.groupPages(overlap + 1)
 	}
-	return w.groupPages(1)
+	if err := w.groupPages(1); err != nil {
+		return err
+	}
+	if len(w.rows) < unpagedGroups {
+		return fault.New(fault.Transient, "RongCloud answered %s of %s with %d groups unpaged and with %d paged", w.q.Data, subject(w.q), len(first.rows), len(w.rows))
+	}
+	return nil
 }
 
 func (w *walk) groupPages(number int) error {
