@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"rollcall/pipeline/event"
+)
+
+// wideEnough is the number of columns from which each data block has a line of its own.
+const wideEnough = 100
+
+// bars draws progress on a terminal: a line for each data block and one for the whole, or that
+// one alone where the terminal is narrow.
+type bars struct {
+	screen *mpb.Progress
+	width  int
+
+	mu    sync.Mutex // the screen draws from goroutines of its own
+	last  event.Progress
+	drawn []*mpb.Bar
+}
+
+func newBars(out io.Writer, width int) *bars {
+	if width <= 0 {
+		width = 80
+	}
+	return &bars{
+		screen: mpb.New(mpb.WithOutput(out), mpb.WithWidth(width), mpb.WithAutoRefresh(), mpb.WithRefreshRate(250*time.Millisecond)),
+		width:  width,
+	}
+}
+
+// Listen keeps the newest progress for the next drawing; sentences appear above the bars.
+func (b *bars) Listen(e event.Event) {
+	switch e := e.(type) {
+	case event.Started:
+		fmt.Fprintln(b.screen, opening(e))
+	case event.Notice:
+		fmt.Fprintln(b.screen, sentence(e))
+	case event.Progress:
+		e.Blocks, e.Endpoints = append([]event.Block(nil), e.Blocks...), append([]event.Endpoint(nil), e.Endpoints...)
+		b.mu.Lock()
+		b.last = e
+		b.mu.Unlock()
+		b.extend(len(e.Blocks))
+	}
+}
+
+// extend adds the lines that are not there yet: the whole's first, which stays at the bottom.
+func (b *bars) extend(blocks int) {
+	if len(b.drawn) == 0 {
+		b.add(1<<20, func(p event.Progress, width int) string { return cut(whole(p), width) })
+	}
+	if b.width < wideEnough {
+		return
+	}
+	for i := len(b.drawn) - 1; i < blocks; i++ {
+		b.add(i, func(p event.Progress, width int) string { return blockLine(p, i, width) })
+	}
+}
+
+func (b *bars) add(priority int, draw func(p event.Progress, width int) string) {
+	line := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+		b.mu.Lock()
+		p := b.last
+		b.mu.Unlock()
+		_, err := io.WriteString(w, draw(p, stat.AvailableWidth))
+		return err
+	})
+	// A total of 0 keeps the bar open until Close says that it is complete.
+	bar, err := b.screen.Add(0, line, mpb.BarPriority(priority))
+	if err == nil { // else the screen is closed, and nobody watches
+		b.drawn = append(b.drawn, bar)
+	}
+}
+
+// Close draws the last state and leaves it standing.
+func (b *bars) Close() {
+	for _, bar := range b.drawn {
+		bar.SetTotal(1, true)
+	}
+	b.screen.Wait()
+}
+
+// blockLine is one data block in width columns: name, bar, count, and what else there is room for.
+func blockLine(p event.Progress, i, width int) string {
+	if i >= len(p.Blocks) {
+		return ""
+	}
+	name := 0
+	for _, b := range p.Blocks {
+		name = max(name, len(b.Address))
+	}
+	b := p.Blocks[i]
+	share := percent(b.Done, b.Known, b.Final)
+	const cells = 20
+	full := int(share) * cells / 100
+	line := fmt.Sprintf("%-*s [%s%s] %3d%% %s", name, b.Address, strings.Repeat("#", full), strings.Repeat(".", cells-full), share, counted(b))
+	for _, part := range details(p, b) {
+		if len(line)+2+len(part) > width {
+			break
+		}
+		line += ", " + part
+	}
+	return cut(line, width)
+}
+
+// cut shortens s, which is ASCII but for what a person named, to width columns.
+func cut(s string, width int) string {
+	if runes := []rune(s); len(runes) > width {
+		return string(runes[:max(0, width)])
+	}
+	return s
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files in testdata")
+
+// golden compares what a person reads with the committed text.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (go test ./cmd/export/cli -update writes it)", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test ./cmd/export/cli -update rewrites it)\n--- got\n%s\n--- want\n%s", path, got, want)
+	}
+}
+
+// outcome is what one command line did.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// rollcall runs one command line in process.
+func rollcall(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := Main(t.Context(), testEnv(&stdout, &stderr, args...))
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+func testEnv(stdout, stderr *bytes.Buffer, args ...string) Env {
+	return Env{
+		Args:      args,
+		Stdin:     strings.NewReader(""),
+		Stdout:    stdout,
+		Stderr:    stderr,
+		LookupEnv: func(string) (string, bool) { return "", false },
+		Now:       func() time.Time { return midnight },
+		Exit:      func(int) {},
+		Width:     func() (int, bool) { return 0, false },
+		Version:   "v0.0.0-test",
+	}
+}
+
+func TestHelpTexts(t *testing.T) {
+	t.Parallel()
+	var list bytes.Buffer
+	a := &app{env: testEnv(&list, &list)}
+	names := []string{""}
+	for _, c := range a.commands() {
+		names = append(names, c.Name())
+	}
+	for _, name := range names {
+		t.Run("help "+name, func(t *testing.T) {
+			t.Parallel()
+			got := rollcall(t, strings.Fields("help "+name)...)
+			if got.code != Done || got.stderr != "" {
+				t.Errorf("help %s ended with %d and said %q", name, got.code, got.stderr)
+			}
+			golden(t, strings.TrimSpace("help "+name), got.stdout)
+		})
+	}
+}
+
+func TestMisuseIsAnsweredWithAdvice(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args, want string
+	}{
+		{"versoin", "Error: there is no command \"versoin\"\nWhat to do: did you mean `rollcall version`?\n"},
+		{"help frobnicate", "Error: there is no command \"frobnicate\"\nWhat to do: `rollcall help` lists the commands\n"},
+		{"version --frobnicate", "Error: unknown flag: --frobnicate\nWhat to do: `rollcall help` lists the commands, `rollcall help COMMAND` a command's flags\n"},
+		{"version --date 21.11.2026", "Error: --date \"21.11.2026\" is no date\nWhat to do: write it as 2026-11-21\n"},
+		{"version --progress loud", "Error: --progress \"loud\" is not known\nWhat to do: use auto, bar, log or none\n"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Parallel()
+			got := rollcall(t, strings.Fields(c.args)...)
+			if got.code != ChangeFirst || got.stderr != c.want || got.stdout != "" {
+				t.Errorf("ended with %d, stdout %q, stderr:\n%s\nwant:\n%s", got.code, got.stdout, got.stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestComplaintIsJSONWhereTheAnswerIs(t *testing.T) {
+	t.Parallel()
+	got := rollcall(t, "version", "--json", "--date", "yesterday")
+	want := `{"error":"--date \"yesterday\" is no date","hint":"write it as 2026-11-21","kind":"configuration","exit_code":2}` + "\n"
+	if got.stderr != want {
+		t.Errorf("stderr is\n%swant\n%s", got.stderr, want)
+	}
+}
+
+func TestVersionNamesTheBuild(t *testing.T) {
+	t.Parallel()
+	if got := rollcall(t, "version"); got.code != Done || !strings.HasPrefix(got.stdout, "rollcall v0.0.0-test (go1.") {
+		t.Errorf("version ended with %d and printed %q", got.code, got.stdout)
+	}
+}
+
+func TestInitWritesAStarterAndNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rollcall.hcl")
+	if got := rollcall(t, "init", "--config", path); got.code != Done || !strings.Contains(got.stdout, "rollcall validate --config "+path) {
+		t.Fatalf("init ended with %d and printed %q, %q", got.code, got.stdout, got.stderr)
+	}
+	if err := os.WriteFile(path, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := rollcall(t, "init", "--config", path)
+	if got.code != ChangeFirst || !strings.Contains(got.stderr, "is already there and is not overwritten\nWhat to do: ") {
+		t.Errorf("the second init ended with %d and said %q", got.code, got.stderr)
+	}
+	if text, _ := os.ReadFile(path); string(text) != "mine" {
+		t.Errorf("the second init changed the file to %q", text)
+	}
+}
+
+func TestEveryErrorHasItsExitCode(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"none", nil, Done},
+		{"sealed but not whole", found(Partial), Partial},
+		{"not sealed", found(NotSealed), NotSealed},
+		{"a difference", found(Different), Different},
+		{"nobody classified it", errors.New("disk full"), Unexpected},
+		{"a bug", fault.New(fault.Bug, "x"), Unexpected},
+		{"one key's own fault where none was expected", fault.New(fault.Item, "x"), Unexpected},
+		{"credentials", fault.Wrap(fault.New(fault.Credentials, "x"), "rongcloud.prod"), ChangeFirst},
+		{"configuration", fault.New(fault.Configuration, "x"), ChangeFirst},
+		{"vendor down", fault.New(fault.Transient, "x"), Stopped},
+		{"throttled to a stop", fault.New(fault.Throttled, "x"), Stopped},
+		{"a signal", fault.Wrap(context.Canceled, "fetching"), Stopped},
+		{"another run", &sinks.HeldError{}, Busy},
+	} {
+		if got := code(c.err); got != c.want {
+			t.Errorf("%s: code %d, want %d", c.name, got, c.want)
+		}
+	}
+	for i, c := range Codes() {
+		if c.Number != i {
+			t.Errorf("row %d of the published table is code %d", i, c.Number)
+		}
+	}
+}
+
+func TestVendorTextCantMoveTheCursor(t *testing.T) {
+	t.Parallel()
+	if got, want := escape("a\x1b[2Jb\nc\u202e群"), `a\x1b[2Jb\nc\u202e群`; got != want {
+		t.Errorf("escape gave %q, want %q", got, want)
+	}
+}
+
+func TestFirstSignalStopsTheWorkAndTheSecondTheProgram(t *testing.T) {
+	t.Parallel()
+	signals, exited := make(chan os.Signal), make(chan int, 1)
+	ctx, stop := listen(t.Context(), Env{Signals: signals, Exit: func(code int) { exited <- code }})
+	defer stop()
+	signals <- os.Interrupt
+	<-ctx.Done()
+	if !errors.Is(ctx.Err(), context.Canceled) || context.Cause(ctx).Error() != "stopped by signal: interrupt" {
+		t.Errorf("after one signal the context says %v, for %v", ctx.Err(), context.Cause(ctx))
+	}
+	signals <- os.Interrupt
+	if got := <-exited; got != Stopped {
+		t.Errorf("after two signals the program ends with %d, want %d", got, Stopped)
+	}
+}

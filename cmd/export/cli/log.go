@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"rollcall/pipeline/event"
+)
+
+// logEvery is how often lines shows a run's progress within a phase.
+const logEvery = 5 * time.Second
+
+// lines writes progress as plain lines without any control characters, for logs: at each change
+// of phase and every five seconds of the run's own clock.
+type lines struct {
+	out   io.Writer
+	phase event.Phase
+	next  time.Time
+	last  event.Progress
+	shown bool // the last progress has been written
+}
+
+// Listen writes what is due.
+func (l *lines) Listen(e event.Event) {
+	switch e := e.(type) {
+	case event.Started:
+		fmt.Fprintln(l.out, opening(e))
+	case event.Notice:
+		fmt.Fprintln(l.out, sentence(e))
+	case event.Progress:
+		l.progress(e)
+	}
+}
+
+func (l *lines) progress(p event.Progress) {
+	if p.Phase != l.phase {
+		l.Close() // the phase before it, as it ended
+		l.phase, l.next = p.Phase, p.At
+	}
+	l.last, l.shown = p, false
+	if !p.At.Before(l.next) {
+		l.next = p.At.Add(logEvery)
+		l.write()
+	}
+}
+
+// Close writes the last progress if it has not been written.
+func (l *lines) Close() {
+	if l.phase != "" && !l.shown {
+		l.write()
+	}
+}
+
+func (l *lines) write() {
+	l.shown = true
+	at := l.last.At.UTC().Format(time.RFC3339)
+	if l.last.Phase != event.Fetching {
+		fmt.Fprintf(l.out, "%s %s\n", at, working(l.last))
+		return
+	}
+	for _, b := range l.last.Blocks {
+		parts := append([]string{fmt.Sprintf("%s (%d%%)", counted(b), percent(b.Done, b.Known, b.Final))}, details(l.last, b)...)
+		fmt.Fprintf(l.out, "%s fetching %s: %s\n", at, b.Address, strings.Join(parts, ", "))
+	}
+}

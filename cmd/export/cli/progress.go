@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"rollcall/pipeline/event"
+)
+
+// renderer shows a run's events on stderr while it works. Close draws the last state and gives
+// stderr back; after it nothing more is written.
+type renderer interface {
+	Listen(event.Event)
+	Close()
+}
+
+// renderer picks what --progress asks for: auto is a bar on a terminal, plain lines elsewhere.
+func (a *app) renderer() renderer {
+	width, tty := a.env.Width()
+	switch {
+	case a.flags.progress == "none":
+		return silent{}
+	case a.flags.progress == "bar", a.flags.progress == "auto" && tty:
+		return newBars(a.env.Stderr, width)
+	default:
+		return &lines{out: a.env.Stderr}
+	}
+}
+
+// silent shows warnings to nobody: the final report says what they led to.
+type silent struct{}
+
+func (silent) Listen(event.Event) {}
+func (silent) Close()             {}
+
+// opening is the first line of a run.
+func opening(e event.Started) string {
+	if !e.Resumed {
+		return fmt.Sprintf("Snapshot %s into %s", e.Date, e.Place)
+	}
+	return fmt.Sprintf("Snapshot %s into %s: going on with the run begun %s, %s keys are there already",
+		e.Date, e.Place, e.Since.UTC().Format(time.RFC3339), humanize.Comma(e.Found))
+}
+
+// sentence is a notice as a line.
+func sentence(e event.Notice) string {
+	text := escape(e.Text)
+	if e.Warning {
+		text = "Warning: " + text
+	}
+	if e.Hint != "" {
+		text += " (" + escape(e.Hint) + ")"
+	}
+	return text
+}
+
+// counted tells how far a block is: "12,000 of 40,000 groups". A plus sign says that more may
+// become known.
+func counted(b event.Block) string {
+	more := "+"
+	if b.Final {
+		more = ""
+	}
+	return fmt.Sprintf("%s of %s%s %s", humanize.Comma(b.Done), humanize.Comma(b.Known), more, b.Unit)
+}
+
+// percent of done in known, rounded down, and never 100 before the end.
+func percent(done, known int64, final bool) int64 {
+	switch {
+	case known <= 0 && final:
+		return 100
+	case known <= 0:
+		return 0
+	case done >= known && !final:
+		return 99
+	default:
+		return min(100, done*100/known)
+	}
+}
+
+// pace tells an endpoint's requests a second against what is allowed now: "79.8 of 80 requests/s".
+func pace(e event.Endpoint) string {
+	return fmt.Sprintf("%s of %s requests/s", tenths(e.Pace), tenths(e.Allowed))
+}
+
+func tenths(f float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0") }
+
+// left is a duration that people plan by: "1h05m", "5m10s", "40s"; empty where it is not known.
+func left(d time.Duration) string {
+	if d < 0 {
+		return ""
+	}
+	return span(d) + " left"
+}
+
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	default:
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
+}
+
+// endpointOf finds the budget that a block is asked under.
+func endpointOf(p event.Progress, b event.Block) event.Endpoint {
+	for _, e := range p.Endpoints {
+		if e.Source == b.Source && e.Name == b.Endpoint {
+			return e
+		}
+	}
+	return event.Endpoint{}
+}
+
+// details are the parts of a block's line behind its count, those that say something.
+func details(p event.Progress, b event.Block) []string {
+	parts := []string{}
+	if finished := b.Final && b.Done >= b.Known; !finished {
+		parts = append(parts, pace(endpointOf(p, b)))
+	}
+	parts = append(parts, humanize.Comma(b.Rows)+" rows")
+	if b.Missing > 0 {
+		parts = append(parts, humanize.Comma(b.Missing)+" missing")
+	}
+	if text := left(b.Left); text != "" && b.Left > 0 {
+		parts = append(parts, text)
+	}
+	return parts
+}
+
+// working tells what the phases after fetching have done.
+func working(p event.Progress) string {
+	switch p.Phase {
+	case event.Merging:
+		return "merging: " + humanize.Comma(p.Merged) + " rows"
+	case event.Storing:
+		return fmt.Sprintf("storing: %d files, %s rows", p.Files, humanize.Comma(p.Merged))
+	case event.Sealing:
+		return fmt.Sprintf("sealing: %d files", p.Files)
+	default:
+		return string(p.Phase)
+	}
+}
+
+// whole sums a run up in one line, for a narrow terminal and for the last line of the bars.
+func whole(p event.Progress) string {
+	if p.Phase != event.Fetching {
+		return working(p)
+	}
+	var done, known, rows int64
+	final := true
+	for _, b := range p.Blocks {
+		done, known, rows = done+b.Done, known+b.Known, rows+b.Rows
+		final = final && b.Final
+	}
+	var sent float64
+	for _, e := range p.Endpoints {
+		sent += e.Pace
+	}
+	parts := []string{fmt.Sprintf("fetching: %d%%", percent(done, known, final)), tenths(sent) + " requests/s", humanize.Comma(rows) + " rows"}
+	if text := left(p.Left); text != "" {
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
