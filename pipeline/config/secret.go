@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// checkSecret checks that a secret comes from env() or file().
+func (l *loader) checkSecret(attribute *hclsyntax.Attribute) bool {
+	if secretSource(attribute.Expr) {
+		return true
+	}
+	l.fault(attribute.Expr.Range(), fmt.Sprintf("%s must come from env() or file()", attribute.Name),
+		fmt.Sprintf(`A secret in the configuration ends up in backups and version control. Write: %s = env("%s")`, attribute.Name, strings.ToUpper(attribute.Name)))
+	return false
+}
+
+// secretSource tells whether an expression is a call of env or file without a default of its own.
+func secretSource(expression hclsyntax.Expression) bool {
+	switch e := expression.(type) {
+	case *hclsyntax.ParenthesesExpr:
+		return secretSource(e.Expression)
+	case *hclsyntax.TemplateWrapExpr:
+		return secretSource(e.Wrapped)
+	case *hclsyntax.FunctionCallExpr:
+		if e.Name != "env" && e.Name != "file" {
+			return false
+		}
+		return len(e.Args) == 1 || len(e.Args) == 2 && isNull(e.Args[1])
+	}
+	return false
+}
+
+func isNull(expression hclsyntax.Expression) bool {
+	literal, ok := expression.(*hclsyntax.LiteralValueExpr)
+	return ok && literal.Val.IsNull()
+}
+
+// mask gives the text as it may be shown: what stands where a secret belongs is blanked out,
+// whether or not its name is spelt well. Lengths stay, so that places do.
+func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
+	shown := slices.Clone(text)
+	if body != nil {
+		plain := l.plainNames()
+		for _, block := range body.Blocks {
+			if _, known := labels(block.Type); block.Type == "source" || !known {
+				maskBody(block.Body, plain, shown)
+			}
+		}
+	}
+	if broken {
+		maskLines(shown)
+	}
+	return shown
+}
+
+// plainNames lists the attributes of sources that are no secrets.
+func (l *loader) plainNames() map[string]bool {
+	plain := map[string]bool{"share": true, "per_second": true, "pacing": true, "from": true, "to": true, "time_zone": true}
+	for _, d := range l.options.Definitions {
+		config := reflect.TypeOf(d.Config()).Elem()
+		for i := range config.NumField() {
+			name, _, _ := strings.Cut(config.Field(i).Tag.Get("hcl"), ",")
+			if !isSecret(config.Field(i)) {
+				plain[name] = true
+			}
+		}
+	}
+	return plain
+}
+
+func maskBody(body *hclsyntax.Body, plain map[string]bool, shown []byte) {
+	for name, attribute := range body.Attributes {
+		if !plain[name] && !secretSource(attribute.Expr) {
+			blank(shown, attribute.Expr.Range())
+		}
+	}
+	for _, block := range body.Blocks {
+		maskBody(block.Body, plain, shown)
+	}
+}
+
+// blank overwrites a range, line breaks excepted.
+func blank(shown []byte, at hcl.Range) {
+	blankBytes(shown[min(at.Start.Byte, len(shown)):min(max(at.Start.Byte, at.End.Byte), len(shown))])
+}
+
+func blankBytes(part []byte) {
+	for i, b := range part {
+		if b != '\n' && b != '\r' {
+			part[i] = '*'
+		}
+	}
+}
+
+// maskLines blanks out, in a text that can't be parsed, whatever is assigned to something that is
+// called a secret, key, token or password, to the end of the line, or of the file where it may go
+// on in later lines.
+func maskLines(shown []byte) {
+	assignment := regexp.MustCompile(`(?i)[\w-]*(?:secret|key|token|passw|sig)[\w-]*["']?[ \t]*[=:]?[ \t]*`)
+	called := regexp.MustCompile(`^(?:env|file)\("[^"\n]*"\)[ \t\r}]*(?:(?:#|//)[^\n]*)?$`)
+	for at := 0; at < len(shown); {
+		found := assignment.FindIndex(shown[at:])
+		if found == nil {
+			return
+		}
+		begin := at + found[1]
+		end := begin
+		for end < len(shown) && shown[end] != '\n' {
+			end++
+		}
+		value := shown[begin:end]
+		switch {
+		case strings.HasPrefix(string(value), "<<"):
+			blankBytes(shown[begin:])
+			return
+		case !called.Match(value):
+			blankBytes(value)
+		}
+		at = max(end, at+1)
+	}
+}

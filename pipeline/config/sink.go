@@ -1,0 +1,120 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"rollcall/pipeline/job"
+)
+
+// DefaultSink is where snapshots go when no sink is configured: a folder beside the configuration.
+const DefaultSink = "./snapshots"
+
+func (l *loader) readSink() {
+	all := l.of("sink")
+	if len(all) == 0 {
+		l.job.Sink = job.Sink{Address: "local.default", Local: &job.Local{Path: l.localPath(DefaultSink)}}
+		return
+	}
+	for i, address := range all {
+		block := l.blocks[address]
+		if i > 0 {
+			l.fault(block.DefRange(), "There is a second sink", fmt.Sprintf("A configuration has one sink, and the first is at %s. Keep one of them.", l.place(l.blocks[all[0]].DefRange())))
+		}
+		sink := job.Sink{Address: strings.Join(block.Labels, ".")}
+		switch block.Labels[0] {
+		case "local":
+			sink.Local = l.readLocal(block)
+		case "s3":
+			sink.S3 = l.readS3(block)
+		default:
+			l.fault(block.LabelRanges[0], fmt.Sprintf("There is no sink type %q", block.Labels[0]), didYouMean(block.Labels[0], "sink types", []string{"local", "s3"}))
+		}
+		if i == 0 {
+			l.job.Sink = sink
+		}
+	}
+}
+
+func (l *loader) readLocal(block *hclsyntax.Block) *job.Local {
+	s := l.section(block)
+	path, ok := s.needText("path", `"`+DefaultSink+`"`)
+	if ok && (path == "-" || strings.HasPrefix(path, "s3://")) {
+		s.fault(s.where("path"), "path is no folder", `A bucket is a sink of its own: sink "s3" "NAME" { bucket = "…" }`)
+	}
+	s.end()
+	return &job.Local{Path: l.localPath(path)}
+}
+
+func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
+	s := l.section(block)
+	sink := &job.S3{}
+	bucket, ok := s.needText("bucket", `"acme-audit"`)
+	if ok && strings.ContainsAny(bucket, "/:") {
+		s.fault(s.where("bucket"), "bucket is a name alone", "Leave out s3:// and what follows the name; folders inside the bucket go to prefix.")
+	}
+	sink.Bucket = bucket
+	prefix, _ := s.text("prefix")
+	sink.Prefix = strings.Trim(prefix, "/")
+	sink.Region, _ = s.text("region")
+	sink.Endpoint, _ = s.text("endpoint")
+	if sink.Endpoint != "" {
+		if u, err := url.Parse(sink.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			s.fault(s.where("endpoint"), "endpoint is no address", `Give it as "https://HOST:PORT", or leave it out for AWS.`)
+		} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			s.fault(s.where("endpoint"), "endpoint holds more than an address", "Leave out user, password and query; credentials come from the AWS SDK's chain.")
+		}
+	}
+	s.readEncryption(sink)
+	for _, name := range []string{"access_key", "access_key_id", "secret_key", "secret_access_key"} {
+		if attribute, given := block.Body.Attributes[name]; given {
+			s.attributes = append(s.attributes, name)
+			s.fault(attribute.NameRange, "Credentials of S3 don't belong here", "They come from the AWS SDK's chain: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the machine's role.")
+		}
+	}
+	s.end()
+	return sink
+}
+
+func (s *section) readEncryption(sink *job.S3) {
+	var given bool
+	if sink.Encryption, given = s.text("encryption"); given && sink.Encryption != "AES256" && sink.Encryption != "aws:kms" {
+		s.fault(s.where("encryption"), fmt.Sprintf("There is no encryption %q", sink.Encryption), didYouMean(sink.Encryption, "ways", []string{"AES256", "aws:kms"}))
+	}
+	if sink.KMSKeyID, given = s.text("kms_key_id"); given && sink.Encryption != "aws:kms" {
+		s.fault(s.where("kms_key_id"), "kms_key_id needs another encryption", `Add: encryption = "aws:kms"`)
+	}
+}
+
+func (l *loader) readSnapshot() {
+	for _, address := range l.of("snapshot") {
+		s := l.section(l.blocks[address])
+		s.readTolerance()
+		s.end()
+	}
+}
+
+// readTolerance reads "0.1%" or a whole number.
+func (s *section) readTolerance() {
+	v, ok := s.value("tolerate_failed", cty.String) // a number is a text of digits
+	if !ok {
+		return
+	}
+	given := strings.TrimSpace(v.AsString())
+	if percent, is := strings.CutSuffix(given, "%"); is {
+		share, err := strconv.ParseFloat(strings.TrimSpace(percent), 64)
+		if err == nil && share >= 0 && share <= 100 {
+			s.job.Tolerate.Share = share / 100
+			return
+		}
+	} else if n, err := strconv.ParseInt(given, 10, 64); err == nil && n >= 0 {
+		s.job.Tolerate.Count = n
+		return
+	}
+	s.fault(s.where("tolerate_failed"), "tolerate_failed is neither a share nor a number of keys", `Give a share from "0%" to "100%", as in "0.1%", or a whole number of keys, as in 10.`)
+}
