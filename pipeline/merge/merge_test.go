@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"rollcall/pipeline/merge"
 	"rollcall/pipeline/spool"
 	"rollcall/schema"
+	"rollcall/schema/fault"
 	"rollcall/sources"
 )
 
@@ -219,6 +221,56 @@ func TestACancelledMergeStops(t *testing.T) {
 		Outcomes: &table[schema.KeyOutcome]{copy: same[schema.KeyOutcome]}, Discrepancies: &table[schema.Discrepancy]{copy: same[schema.Discrepancy]},
 	}
 	if _, err := merge.Run(ctx, f, out, merge.Options{Scratch: t.TempDir()}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestTextsOutliveBatchesAndCursors(t *testing.T) {
+	t.Parallel()
+	const members = 10_000
+	f := two(schema.Exact, schema.Exact)
+	f.blocks, f.records = f.blocks[:1], f.records[:1]
+	nickname := func(i int) string {
+		if i%500 == 0 {
+			return strings.Repeat(fmt.Sprint(i%10), 20_000)
+		}
+		return fmt.Sprintf("nick %d", i)
+	}
+	for i := range members {
+		f.rows = append(f.rows, spool.Row{Whole: true, Row: sources.Row{Group: "g", User: fmt.Sprintf("u%06d", i), Nickname: schema.SomeText(nickname(i)), Joined: schema.Micros{Value: int64(i), Valid: true}}})
+	}
+	got, err := run(f, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Memberships) != members || len(got.Users) != members || got.Groups[0].CollectedMembers != members {
+		t.Fatalf("%d memberships, %d users, group %s", len(got.Memberships), len(got.Users), text(got.Groups[0]))
+	}
+	for i, m := range got.Memberships {
+		if m.UserID != fmt.Sprintf("u%06d", i) || *m.Nickname != nickname(i) || *m.JoinedAt != int64(i) || got.Users[i].UserID != m.UserID {
+			t.Fatalf("row %d is %.200s", i, text(m))
+		}
+	}
+}
+
+// forgetful gives other rows when it is read a second time.
+type forgetful struct {
+	*fake
+	readings int
+}
+
+func (f *forgetful) Rows(ctx context.Context, blocks []int) (merge.Cursor[spool.Row], error) {
+	if f.readings++; f.readings > 1 {
+		f.fake.rows = nil
+	}
+	return f.fake.Rows(ctx, blocks)
+}
+
+func TestASpoolThatContradictsItselfIsABug(t *testing.T) {
+	t.Parallel()
+	f := two(schema.Exact, schema.Exact).say(0, sources.Row{Role: schema.Member})
+	_, err := run(&forgetful{fake: f}, t.TempDir())
+	if err == nil || fault.KindOf(err) != fault.Bug || !strings.Contains(err.Error(), "second time") {
 		t.Fatalf("got %v", err)
 	}
 }
