@@ -115,7 +115,7 @@ func Default() Options {
 // Demo is the world of `rollcall demo`: real budgets, and as much to ask as takes half a minute.
 func Demo() Options {
 	return Options{
-		Seed: 7, Users: 3400, Groups: 400, Nasty: true, Disagreements: 3, ShuffledRoles: true,
+		Seed: 7, Users: 1000, Groups: 330, TencentUsers: 3480, TencentGroups: 1800, Nasty: true, Disagreements: 3, ShuffledRoles: true,
 		MinLatency: 5 * time.Millisecond, MaxLatency: 40 * time.Millisecond,
 	}
 }
