@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,7 +98,7 @@ func refusing(r Refusal) http.Handler {
 	})
 }
 
-// checkBroken garbles each page in turn: what can't be believed is Transient, and nothing is kept.
+// checkBroken garbles one page at a time: what can't be believed is Transient, and nothing is kept.
 func checkBroken(t *testing.T, o Options) {
 	ways := map[string]func(body []byte) []byte{
 		"cut in the middle":  func(b []byte) []byte { return b[:len(b)/2] },
@@ -115,7 +116,7 @@ func checkBroken(t *testing.T, o Options) {
 	for _, c := range o.first() {
 		pages := count(t, o, c)
 		for name, change := range ways {
-			for k := int64(1); k <= pages; k++ {
+			for _, k := range ends(pages) {
 				source := o.open(t, garbled(o.Server(), func(number int64, a *answer) {
 					if number == k {
 						a.body = change(a.body)
@@ -128,6 +129,11 @@ func checkBroken(t *testing.T, o Options) {
 			}
 		}
 	}
+}
+
+// ends gives the pages where walks differ: the first, the second and the last.
+func ends(pages int64) []int64 {
+	return slices.Compact([]int64{1, min(2, pages), pages})
 }
 
 func count(t *testing.T, o Options, c Case) int64 {
@@ -143,7 +149,7 @@ func count(t *testing.T, o Options, c Case) int64 {
 func checkEndless(t *testing.T, o Options) {
 	for _, c := range o.Cases {
 		pages := count(t, o, c)
-		if pages < 2 {
+		if pages < 2 || c.Question.Topics { // two walks may well give the same page
 			continue
 		}
 		var first *answer

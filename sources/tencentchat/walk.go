@@ -36,7 +36,7 @@ type joinedQuestion struct {
 	Inactive int    `json:"WithNoActiveGroups"`
 	Limit    int
 	Offset   int
-	Type     string         `json:"GroupType,omitempty"`
+	Type     string         `json:"GroupType,omitzero"`
 	Topics   int            `json:"SupportTopic,omitzero"`
 	Filter   responseFilter `json:"ResponseFilter"`
 }
@@ -82,10 +82,10 @@ func (w *walk) joinedBy(ask joinedQuestion) error {
 type membersQuestion struct {
 	Group  string `json:"GroupId"`
 	Limit  int
-	Offset *int     `json:",omitempty"`
-	Next   *string  `json:",omitempty"`
+	Offset *int     `json:",omitzero"`
+	Next   *string  `json:",omitzero"`
 	Fields []string `json:"MemberInfoFilter"`
-	Roles  []string `json:"MemberRoleFilter,omitempty"`
+	Roles  []string `json:"MemberRoleFilter,omitzero"`
 }
 
 // groupMembers walks the group's members. A community is known by its ID (Tencent, document
