@@ -61,6 +61,7 @@ type Options struct {
 	Now        func() time.Time
 	Listen     event.Listener
 	Every      func() error // called after each flush of the spool, to save what else must survive
+	Workers    int          // of each endpoint; 0: as many as its pace and latency need
 }
 
 // Blocks lists the job's data blocks as the spool knows them, in the spool's order.
@@ -153,12 +154,18 @@ func (f *Fetch) openLanes(ctx context.Context) {
 	for _, n := range f.nodes {
 		l := f.lanes[n.endpoint]
 		if l == nil {
-			workers := n.endpoint.Workers()
-			l = &lane{endpoint: n.endpoint, pool: pond.NewPool(workers, pond.WithQueueSize(4), pond.WithContext(ctx))}
+			l = &lane{endpoint: n.endpoint, pool: pond.NewPool(f.workers(n.endpoint), pond.WithQueueSize(4), pond.WithContext(ctx))}
 			f.lanes[n.endpoint] = l
 		}
 		n.lane = l
 	}
+}
+
+func (f *Fetch) workers(e *client.Endpoint) int {
+	if f.Workers > 0 {
+		return f.Workers
+	}
+	return e.Workers()
 }
 
 func (f *Fetch) flushOften(ctx context.Context) {
@@ -192,7 +199,7 @@ func (f *Fetch) tellOften(ctx context.Context) {
 			return
 		case <-ticker.C:
 			for _, l := range f.lanes {
-				l.pool.Resize(l.endpoint.Workers())
+				l.pool.Resize(f.workers(l.endpoint))
 			}
 			f.tell()
 		}

@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"rollcall/pipeline/fetch"
+	"rollcall/pipeline/job"
+	"rollcall/pipeline/keys"
+	"rollcall/pipeline/sorted"
+	"rollcall/pipeline/state"
+	"rollcall/schema/fault"
+	"rollcall/sinks/s3"
+)
+
+// importLists copies every ID list into the night, sorted and each ID once. A list that is
+// already there is not read again: a resumed run asks what the first one was given.
+func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
+	for _, list := range r.Job.Lists {
+		if _, ok := r.night.Lists[list.Name]; ok {
+			continue
+		}
+		summary, err := r.importList(ctx, list)
+		if err != nil {
+			return nil, fault.Wrap(err, "ids.%s", list.Name)
+		}
+		r.night.Lists[list.Name] = state.List{Read: summary.Read, Unique: summary.Unique, SHA256: hex.EncodeToString(summary.SHA256[:])}
+		if err := r.night.Save(); err != nil {
+			return nil, err
+		}
+	}
+	return &lists{night: r.night}, nil
+}
+
+func (r *run) importList(ctx context.Context, list job.List) (keys.Summary, error) {
+	return keys.Import(ctx, keys.ImportOptions{
+		Path: list.Path, Column: list.Column, Values: list.Values,
+		Target: r.night.Keys(list.Name), Temp: filepath.Join(r.night.Path, "keys"),
+		Stdin: r.Stdin,
+		Open:  func(ctx context.Context, path string) (io.ReadCloser, error) { return s3.OpenObject(ctx, path) },
+	})
+}
+
+// lists reads the copied ID lists.
+type lists struct{ night *state.Night }
+
+func (l *lists) open(names []string) ([]*keys.List, error) {
+	var all []*keys.List
+	for _, name := range names {
+		list, err := keys.Open(l.night.Keys(name))
+		if err != nil {
+			return nil, fault.Wrap(err, "ids.%s", name)
+		}
+		all = append(all, list)
+	}
+	return all, nil
+}
+
+// Union streams the IDs of several lists, each once.
+func (l *lists) Union(names []string) (fetch.Cursor, error) {
+	all, err := l.open(names)
+	if err != nil {
+		return nil, err
+	}
+	return keys.Union(all...)
+}
+
+// Count tells how many different IDs the lists hold together.
+func (l *lists) Count(names []string) (int64, error) {
+	if len(names) == 1 {
+		return l.night.Lists[names[0]].Unique, nil
+	}
+	cursor, err := l.Union(names)
+	if err != nil {
+		return 0, err
+	}
+	n := int64(0)
+	for cursor.Next() {
+		n++
+	}
+	return n, errors.Join(cursor.Err(), cursor.Close())
+}
+
+// With streams the IDs of several lists and those that more adds, in ascending order, each once.
+func (l *lists) With(ctx context.Context, names []string, more func(add func(id string) error) error) (fetch.Cursor, error) {
+	sorter := sorted.New(filepath.Join(l.night.Path, "keys"), 16<<20)
+	add := func(id string) error { return sorter.Add([]byte(id), nil) }
+	given, err := l.Union(names)
+	if err != nil {
+		return nil, err
+	}
+	for given.Next() {
+		if err := add(given.ID()); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(given.Err(), given.Close(), more(add), ctx.Err()); err != nil {
+		return nil, err
+	}
+	cursor, err := sorter.Sort()
+	if err != nil {
+		return nil, err
+	}
+	return &sortedIDs{cursor: cursor}, nil
+}
+
+// sortedIDs is a cursor over sorted records that are IDs, some of them more than once.
+type sortedIDs struct {
+	cursor *sorted.Cursor
+	last   string
+	begun  bool
+}
+
+func (s *sortedIDs) Next() bool {
+	for s.cursor.Next() {
+		if key := s.cursor.Key(); !s.begun || string(key) != s.last {
+			s.last, s.begun = string(key), true
+			return true
+		}
+	}
+	return false
+}
+
+func (s *sortedIDs) ID() string   { return s.last }
+func (s *sortedIDs) Err() error   { return s.cursor.Err() }
+func (s *sortedIDs) Close() error { return s.cursor.Close() }
+
+// binding lists what may not change while a night is unsealed: vendors, apps, data blocks and ID lists.
+func binding(j *job.Job) []string {
+	var lines []string
+	for _, s := range j.Sources {
+		lines = append(lines, "source "+s.Address+": app "+s.Config.Account().AppID)
+	}
+	for _, l := range j.Lists {
+		what := l.Path
+		if l.Path == "" {
+			what = strings.Join(l.Values, ",")
+		}
+		if l.Column != "" {
+			what += " column " + l.Column
+		}
+		lines = append(lines, "ids "+l.Name+": "+what)
+	}
+	for _, d := range j.Data {
+		lines = append(lines, "data "+d.Address+": "+describe(d))
+	}
+	return lines
+}
+
+func describe(d job.Data) string {
+	parts := []string{"source " + d.Source}
+	for _, in := range []struct {
+		name string
+		from job.Input
+	}{{"users", d.Users}, {"groups", d.Groups}, {"memberships", job.Input{From: d.Memberships}}} {
+		if !in.from.Empty() {
+			parts = append(parts, in.name+" "+strings.Join(append(append([]string{}, in.from.Lists...), in.from.From...), "+"))
+		}
+	}
+	for _, role := range d.Only {
+		parts = append(parts, "only "+role.String())
+	}
+	if d.Topics {
+		parts = append(parts, "topics")
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,57 @@
+package pipeline
+
+import (
+	"context"
+
+	"rollcall/pipeline/fetch"
+	"rollcall/pipeline/merge"
+	"rollcall/pipeline/spool"
+)
+
+// merge runs the merge over the whole spool, into the tables' writers.
+func (r *run) merge(ctx context.Context, t *tables) (merge.Summary, error) {
+	if err := r.spool.Settle(ctx); err != nil {
+		return merge.Summary{}, err
+	}
+	return merge.Run(ctx, spooled{r.spool, fetch.Blocks(r.Job)}, merge.Output{
+		Memberships: t.memberships, Groups: t.groups, Users: t.users, Outcomes: t.outcomes, Discrepancies: t.discrepancies,
+	}, merge.Options{Scratch: r.night.Parts()})
+}
+
+// spooled is the spool as the merge reads it.
+type spooled struct {
+	spool  *spool.Spool
+	blocks []spool.Block
+}
+
+func (s spooled) Blocks() []spool.Block { return s.blocks }
+
+func (s spooled) Rows(ctx context.Context, blocks []int) (merge.Cursor[spool.Row], error) {
+	return s.spool.Rows(ctx, s.only(blocks...))
+}
+
+func (s spooled) Groups(ctx context.Context, blocks []int) (merge.Cursor[spool.Group], error) {
+	groups, err := s.spool.Groups(ctx, s.only(blocks...))
+	return groupRows{groups}, err
+}
+
+func (s spooled) Records(ctx context.Context, block int) (merge.Cursor[spool.Record], error) {
+	records, err := s.spool.Records(ctx, s.only(block))
+	return recordRows{records}, err
+}
+
+func (s spooled) only(blocks ...int) spool.Filter {
+	wanted := make([]bool, len(s.blocks))
+	for _, b := range blocks {
+		wanted[b] = true
+	}
+	return spool.Filter{Blocks: func(b int) bool { return wanted[b] }}
+}
+
+type groupRows struct{ *spool.GroupCursor }
+
+func (g groupRows) Row() *spool.Group { return g.Group() }
+
+type recordRows struct{ *spool.RecordCursor }
+
+func (r recordRows) Row() *spool.Record { return r.Record() }

@@ -1,0 +1,253 @@
+// Package pipeline is what each command of Rollcall does, without HCL and without printing.
+//
+// [Run] is the night's work: it takes a job, asks the vendors, merges the answers and seals one
+// snapshot. It goes on by itself where an earlier run of the same date stopped. Its promises: a
+// snapshot is sealed whole or not at all; what was fetched survives any stop; every key that was
+// asked has its outcome in the snapshot; a date that is sealed is not asked again.
+//
+// Failures come back as errors that package cmd/export/cli turns into exit codes: *NotSealedError
+// where more is missing than tolerated, *StoppedError where running again goes on, *state.HeldError
+// and *sinks.HeldError where another run is at work, and *fault.Error by its kind for the rest.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"rollcall/pipeline/event"
+	"rollcall/pipeline/fetch"
+	"rollcall/pipeline/job"
+	"rollcall/pipeline/spool"
+	"rollcall/pipeline/state"
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/manifest"
+)
+
+// World is what a run is given of the machine it runs on.
+type World struct {
+	Now       func() time.Time
+	Random    func() uint64
+	Stdin     io.Reader
+	Transport http.RoundTripper // nil: client.NewTransport without a proxy
+	Host      string            // for the lock
+	PID       int
+	Version   string // of the program, for the manifest
+}
+
+// Request asks for one snapshot.
+type Request struct {
+	World
+	Job    *job.Job
+	Date   string // 2026-11-21; empty: the state folder's fresh unsealed date, else today in UTC
+	State  string // the state folder
+	Listen event.Listener
+
+	Workers int // of each endpoint; 0: as many as its pace and latency need
+}
+
+// Result is a sealed snapshot.
+type Result struct {
+	Date     string
+	Place    string // the sink
+	Already  bool   // it was sealed before this run, which asked nothing
+	Code     int    // 0: complete; 3: sealed, but not whole
+	Path     string // of the manifest in the sink
+	Manifest manifest.Manifest
+	Gaps     []Gap // what is missing, largest first; empty when Already
+	URL      func(path string) string
+}
+
+// Exit codes of a sealed snapshot; see the published table.
+const (
+	CodeComplete = 0
+	CodeNotWhole = 3
+)
+
+// StoppedError says that a run ended before its snapshot was sealed, and that running it again
+// goes on from there.
+type StoppedError struct {
+	Date    string
+	Done    int64 // keys whose answers are kept
+	Message string
+	Err     error
+}
+
+// Error says how far the run came.
+func (e *StoppedError) Error() string {
+	return fmt.Sprintf("%s (%d keys of %s are kept)", e.Message, e.Done, e.Date)
+}
+
+// Unwrap gives the cause.
+func (e *StoppedError) Unwrap() error { return e.Err }
+
+// NotSealedError says that more keys are missing than the configuration tolerates.
+type NotSealedError struct {
+	Date           string
+	Missing, Asked int64
+	Gaps           []Gap
+}
+
+// Error counts what is missing.
+func (e *NotSealedError) Error() string {
+	return fmt.Sprintf("the snapshot of %s is not sealed: %d of %d keys are missing, more than tolerate_failed allows", e.Date, e.Missing, e.Asked)
+}
+
+// Run carries out the job for one snapshot date. See the package comment for how it ends.
+func Run(ctx context.Context, r Request) (Result, error) {
+	folder, err := state.Open(r.State, r.Random)
+	if err != nil {
+		return Result{}, err
+	}
+	defer folder.Close()
+	sink, err := OpenSink(ctx, r.Job.Sink, r.Now)
+	if err != nil {
+		return Result{}, err
+	}
+	date, err := chooseDate(r, folder)
+	if err != nil {
+		return Result{}, err
+	}
+	sealed, err := sealedBefore(ctx, sink, date)
+	if err != nil {
+		return Result{}, err
+	}
+	if sealed != nil {
+		return *sealed, folder.Forget(date)
+	}
+	lock, err := sink.Lock(ctx, sinks.Owner{State: folder.Owner, Host: r.Host, PID: r.PID, Date: date, Since: r.Now().UTC()})
+	if err != nil {
+		return Result{}, fault.Wrap(err, "%s", sink)
+	}
+	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock}
+	result, err := run.carryOut(ctx)
+	// Whatever happened, the lock is given back, although ctx may be cancelled.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	if unlock := lock.Release(last); unlock != nil && err == nil {
+		r.Listen(event.Notice{Warning: true, Text: "the lock of " + sink.String() + " was not given back: " + unlock.Error(), Hint: "it goes stale by itself in half a minute"})
+	}
+	return result, err
+}
+
+// cleanupTime bounds what a stopped run still does at its sink.
+const cleanupTime = 30 * time.Second
+
+func chooseDate(r Request, folder *state.Folder) (string, error) {
+	if r.Date != "" {
+		return r.Date, nil
+	}
+	pending, err := folder.Pending(r.Now())
+	if err != nil {
+		return "", err
+	}
+	if pending == "" {
+		return r.Now().UTC().Format(time.DateOnly), nil
+	}
+	if pending != r.Now().UTC().Format(time.DateOnly) {
+		r.Listen(event.Notice{Text: "taking up the unsealed date " + pending, Hint: "for another date, name it with --date"})
+	}
+	return pending, nil
+}
+
+func sealedBefore(ctx context.Context, sink sinks.Sink, date string) (*Result, error) {
+	path := manifest.Path(date)
+	m, err := manifest.Read(ctx, sink, path)
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Date: date, Place: sink.String(), Already: true, Code: m.ExitCode, Path: path, Manifest: m.Manifest, URL: sink.URL}, nil
+}
+
+// run is one run at work, its locks held.
+type run struct {
+	Request
+	date   string
+	folder *state.Folder
+	sink   sinks.Sink
+	lock   sinks.Lock
+
+	night   *state.Night
+	resumed bool
+	spool   *spool.Spool
+	vendors *vendors
+	done    int64 // keys answered
+}
+
+func (r *run) carryOut(ctx context.Context) (Result, error) {
+	night, resumed, err := r.folder.Begin(r.date, binding(r.Job), r.Now())
+	if err != nil {
+		return Result{}, err
+	}
+	r.night, r.resumed = night, resumed
+	result, err := r.work(ctx)
+	if err != nil {
+		return Result{}, r.stopped(ctx, err)
+	}
+	return result, r.night.Remove()
+}
+
+func (r *run) work(ctx context.Context) (Result, error) {
+	lists, err := r.importLists(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job)}); err != nil {
+		return Result{}, err
+	}
+	defer r.spool.Close()
+	if r.vendors, err = r.openVendors(); err != nil {
+		return Result{}, err
+	}
+	if err := r.tellStart(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := r.fetch(ctx, lists); err != nil {
+		return Result{}, err
+	}
+	return r.seal(ctx)
+}
+
+func (r *run) tellStart(ctx context.Context) error {
+	found, err := readLedger(ctx, r.spool, fetch.Blocks(r.Job))
+	if err != nil {
+		return err
+	}
+	r.Listen(event.Started{Date: r.date, Place: r.sink.String(), Resumed: r.resumed, Since: r.night.Started, Found: found.asked - found.missing})
+	return nil
+}
+
+func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
+	f := fetch.New(fetch.Options{
+		Job: r.Job, Sources: r.vendors.sources, Endpoint: r.vendors.endpoint, Keys: lists, Spool: r.spool,
+		Generation: r.night.Generation, Resumed: r.resumed, Now: r.Now, Listen: r.Listen, Every: r.vendors.save, Workers: r.Workers,
+	})
+	err := f.Run(ctx)
+	r.done, _ = f.Counts()
+	return err
+}
+
+// stopped says in one error what a run that can go on should be told as; others pass unchanged.
+func (r *run) stopped(ctx context.Context, err error) error {
+	stopped := &StoppedError{Date: r.date, Done: r.done, Err: err}
+	kind := fault.KindOf(err)
+	held := &sinks.HeldError{}
+	switch {
+	case errors.As(err, &held):
+		return err
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
+		stopped.Message = "stopped before the snapshot was sealed"
+	case kind == fault.Transient || kind == fault.Throttled:
+		stopped.Message = err.Error()
+	default:
+		return err
+	}
+	return stopped
+}

@@ -1,0 +1,142 @@
+package pipeline
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"rollcall/pipeline/budget"
+	"rollcall/pipeline/client"
+	"rollcall/pipeline/event"
+	"rollcall/pipeline/state"
+	"rollcall/schema/fault"
+	"rollcall/sources"
+)
+
+// vendors are the job's sources, opened, with one client for all and an endpoint for each budget.
+type vendors struct {
+	sources   map[string]sources.Source
+	endpoints map[endpointName]*client.Endpoint
+	before    map[string]map[string]tally // by source and endpoint: what earlier processes of the night asked
+	file      string
+}
+
+type endpointName struct{ source, name string }
+
+func (a endpointName) compare(b endpointName) int {
+	return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.name, b.name))
+}
+
+// tally is what one endpoint was asked by the processes of one night.
+type tally struct {
+	Requests  int64         `json:"requests"`
+	Retries   int64         `json:"retries"`
+	Throttles int64         `json:"throttles"`
+	Active    time.Duration `json:"active"` // from the first request to the last answer, over processes
+	First     time.Time     `json:"first"`
+	Last      time.Time     `json:"last"`
+}
+
+func (r *run) openVendors() (*vendors, error) {
+	v := &vendors{sources: map[string]sources.Source{}, endpoints: map[endpointName]*client.Endpoint{}, before: map[string]map[string]tally{}, file: r.night.Figures()}
+	if err := v.load(); err != nil {
+		return nil, err
+	}
+	heldUntil := time.Time{}
+	if r.resumed { // the process before this one may have sent until just now
+		heldUntil = r.Now().Add(budget.Grace)
+	}
+	transport := r.Transport
+	if transport == nil {
+		transport = client.NewTransport(nil, nil)
+	}
+	c := client.New(client.Options{Transport: transport, Now: r.Now, Random: r.Random})
+	shared := map[appEndpoint]*client.Endpoint{} // two sources of one app have one budget
+	for _, s := range r.Job.Sources {
+		v.sources[s.Address] = s.Config.Open(sources.Environment{Now: r.Now, Random: r.Random})
+		for _, data := range s.Definition.Data {
+			app := appEndpoint{s.Definition.Type, s.Config.Account().AppID, data.Name}
+			if shared[app] == nil {
+				limit, err := budget.Schedule(s.Budgets[data.Name].PerSecond, s.Share, s.Windows, client.DefaultTimeout)
+				if err != nil {
+					return nil, fault.Wrap(err, "source.%s", s.Address)
+				}
+				shared[app] = c.Endpoint(client.Name{Source: s.Address, Data: data.Name, Path: data.Path}, budget.New(budget.Config{
+					Limit: limit, Even: s.Budgets[data.Name].Even, Timeout: client.DefaultTimeout, HeldUntil: heldUntil,
+				}, r.Now))
+			}
+			v.endpoints[endpointName{s.Address, data.Name}] = shared[app]
+		}
+	}
+	return v, nil
+}
+
+type appEndpoint struct{ vendor, app, name string }
+
+func (r *run) notice(text, hint string) {
+	r.Listen(event.Notice{Warning: true, Text: text, Hint: hint})
+}
+
+func (v *vendors) endpoint(source, name string) *client.Endpoint {
+	return v.endpoints[endpointName{source, name}]
+}
+
+func (v *vendors) load() error {
+	text, err := os.ReadFile(v.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &v.before); err != nil {
+		return &fault.Error{Kind: fault.Bug, Message: v.file + " is damaged", Hint: "remove it: only the request figures of the earlier run are lost", Err: err}
+	}
+	return nil
+}
+
+// save writes down what was asked so far, this process included.
+func (v *vendors) save() error {
+	text, err := json.Marshal(v.tallies())
+	if err != nil {
+		return err
+	}
+	return state.WriteFile(v.file, text)
+}
+
+// tallies adds what this process asked to what earlier ones did.
+func (v *vendors) tallies() map[string]map[string]tally {
+	all := map[string]map[string]tally{}
+	counted := map[*client.Endpoint]bool{} // two sources of one app share it: the first in order has the figures
+	for _, name := range slices.SortedFunc(maps.Keys(v.endpoints), endpointName.compare) {
+		endpoint := v.endpoints[name]
+		if counted[endpoint] {
+			continue
+		}
+		counted[endpoint] = true
+		t, g := v.before[name.source][name.name], endpoint.Figures()
+		if g.Requests > 0 {
+			t.Requests += g.Requests
+			t.Retries += g.Retries
+			t.Throttles += g.Throttles
+			t.Active += g.Last.Sub(g.First)
+			if t.First.IsZero() {
+				t.First = g.First
+			}
+			t.Last = g.Last
+		}
+		if t.Requests == 0 {
+			continue
+		}
+		if all[name.source] == nil {
+			all[name.source] = map[string]tally{}
+		}
+		all[name.source][name.name] = t
+	}
+	return all
+}
