@@ -222,7 +222,37 @@ func (a *App) RemoveMember(group, user string) {
 	}
 	a.groups[g].members = slices.DeleteFunc(a.groups[g].members, func(e entry) bool { return e.other == u })
 	a.users[u].groups = slices.DeleteFunc(a.users[u].groups, func(e entry) bool { return e.other == g })
+	if a.groups[g].owner == u+1 {
+		a.groups[g].owner = 0
+	}
 	a.dirtyGroups[g] = true
+}
+
+// SetRole changes a member's role in both lists.
+func (a *App) SetRole(group, user, role string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	g, known := a.groupAt[group]
+	u, registered := a.userAt[user]
+	if !known || !registered {
+		return
+	}
+	r := a.role(role)
+	set := func(list []entry, other uint32) {
+		for i := range list {
+			if list[i].other == other {
+				list[i].role = r
+			}
+		}
+	}
+	set(a.groups[g].members, u)
+	set(a.users[u].groups, g)
+	switch {
+	case role == Owner:
+		a.groups[g].owner = u + 1
+	case a.groups[g].owner == u+1:
+		a.groups[g].owner = 0
+	}
 }
 
 // SetRoleView makes the role query alone say something else of a membership: a role, or "NotMember".

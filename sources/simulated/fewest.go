@@ -13,7 +13,7 @@ type Ask struct {
 // Fewest computes the fewest requests that can honestly answer:
 //
 //   - RongCloud user_groups: one for fewer than 5000 groups; a full answer calls for pages of 1000
-//     from page 5 on, until one is short.
+//     from page 5 on, until one is short. (Options.PagedOrderDiffers costs more; that is not counted.)
 //   - RongCloud group_members, joined_groups: a page for each 100, at least one. Several roles can't
 //     be asked for at once: each takes a walk of its own.
 //   - Tencent joined_groups: a page for each 5000, at least one, and as much again for topics.

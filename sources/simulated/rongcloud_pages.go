@@ -31,9 +31,17 @@ func (q *query) start() *text {
 }
 
 func (q *query) finish(t *text) answer {
+	q.newFields(t)
 	t.raw("}")
 	q.buf = t.b
 	return answer{status: http.StatusOK, body: t.b}
+}
+
+// newFields adds what a client must ignore.
+func (q *query) newFields(t *text) {
+	if q.options.NewFields {
+		t.raw(`,"x_future":{"code":[1,null,{"members":[]}]}`)
+	}
 }
 
 // cut takes the rows from offset on, at most size, from either end, and lets the faults spoil them.

@@ -309,3 +309,33 @@ func TestQuirksOfRongCloudAreOptions(t *testing.T) {
 		t.Errorf("hosting off: %d %v", status, body)
 	}
 }
+
+func TestTheNightBetweenTwoReadings(t *testing.T) {
+	t.Parallel()
+	w := simulated.New(calm())
+	for _, user := range []string{"boss", "stays", "leaves"} {
+		w.RongCloud.AddMember("g", user, simulated.Member{Role: simulated.Ordinary, Joined: noon})
+	}
+	w.RongCloud.SetRole("g", "boss", simulated.Owner)
+	rows, _, _ := walk(t, w, simulated.PathGroupMembers, "members", "groupId", "g", "type", "3")
+	if len(rows) != 1 || rows[0]["userId"] != "boss" {
+		t.Errorf("owners: %v", rows)
+	}
+	w.RongCloud.RemoveMember("g", "leaves")
+	w.RongCloud.RemoveMember("g", "boss")
+	rows, _, total := walk(t, w, simulated.PathGroupMembers, "members", "groupId", "g")
+	if len(rows) != 1 || rows[0]["userId"] != "stays" || total != 1.0 {
+		t.Errorf("who is left: %v of %v", rows, total)
+	}
+	rows, _, _ = walk(t, w, simulated.PathJoinedGroups, "groups", "userId", "stays")
+	if _, owned := rows[0]["owner"]; owned || rows[0]["count"] != 1.0 || rows[0]["role"] != 1.0 {
+		t.Errorf("the group without its owner: %v", rows)
+	}
+	if rows, _, _ = walk(t, w, simulated.PathJoinedGroups, "groups", "userId", "leaves"); len(rows) != 0 {
+		t.Errorf("who left still lists %v", rows)
+	}
+	w.RongCloud.AddGroup(simulated.Group{ID: "g", Dissolved: true})
+	if _, body := rong(t, w, simulated.PathGroupMembers, "groupId", "g"); body["code"] != 25410.0 {
+		t.Errorf("dissolved: %v", body)
+	}
+}

@@ -158,14 +158,23 @@ func (s tencentServer) reply(q *query) answer {
 	}
 }
 
-// begin opens a good answer; a closing one may be refused for its size.
-func (q *query) begin() *text {
+// begin opens a good answer. ErrorInfo is as the samples have it: empty, "ok" or left out.
+func (q *query) begin(info string) *text {
 	t := &text{b: q.buf, ascii: q.options.EscapeUnicode}
-	t.raw(`{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0`)
+	t.raw(`{"ActionStatus":"OK",` + info + `"ErrorCode":0`)
 	return t
 }
 
+const (
+	infoEmpty = `"ErrorInfo":"",`
+	infoOK    = `"ErrorInfo":"ok",`
+	infoNone  = ""
+)
+
+// close ends a good answer, unless it grew over what the vendor sends.
+
 func (s tencentServer) close(q *query, t *text) answer {
+	q.newFields(t)
 	t.raw("}")
 	q.buf = t.b
 	if len(t.b) > q.options.MaxTencentAnswer {

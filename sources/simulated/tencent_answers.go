@@ -97,7 +97,11 @@ func (s tencentServer) joined(q *query, ask *joinedAsk) answer {
 		limit = *ask.Limit
 	}
 	rows, _ = q.cut(rows, ask.Offset, limit, false)
-	t := q.begin()
+	info := infoEmpty
+	if ask.Topics == 1 {
+		info = infoOK
+	}
+	t := q.begin(info)
 	t.key("TotalCount")
 	t.number(int64(total + q.plan.total))
 	q.list(t, "GroupIdList", len(rows), func(i int) { a.writeTencentGroup(q, t, ask, rows[i]) })
@@ -208,7 +212,7 @@ func (s tencentServer) roles(q *query, ask *rolesAsk) answer {
 	if q.plan.duplicate {
 		accounts = append(slices.Clone(accounts), accounts[0])
 	}
-	t := q.begin()
+	t := q.begin(infoEmpty)
 	q.list(t, "UserIdList", len(accounts), func(i int) {
 		t.raw(`{"Member_Account":`)
 		t.string(accounts[i])
@@ -301,7 +305,7 @@ func (s tencentServer) members(q *query, ask *membersAsk) answer {
 		limit = *ask.Limit
 	}
 	page, more := q.cut(rows, offset, limit, false)
-	t := q.begin()
+	t := q.begin(infoNone)
 	t.key("MemberNum") // of the whole group, whatever the filter
 	t.number(int64(len(all) + q.plan.total))
 	q.list(t, "MemberList", len(page), func(i int) { a.writeTencentMember(q, t, ask, wanted, g, page[i]) })

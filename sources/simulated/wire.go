@@ -31,6 +31,9 @@ func (q *query) send(rw http.ResponseWriter, a answer) {
 		a.mediaType = "application/json; charset=utf-8"
 	}
 	h["Content-Type"] = []string{a.mediaType}
+	if q.options.NoJSONType {
+		h["Content-Type"] = nil // net/http then sends none
+	}
 	if a.retryAfter != "" {
 		h.Set("Retry-After", a.retryAfter)
 	}

@@ -85,6 +85,12 @@ type Options struct {
 	Record                 bool             // keep the arrival times for Counts
 	Now                    func() time.Time // the vendors' clock; nil: the real one
 
+	// Both
+	EscapeUnicode bool // \uXXXX instead of UTF-8
+	Gzip          bool // for who accepts it
+	NewFields     bool // fields that no document knows, as a vendor may add at any time
+	NoJSONType    bool // no Content-Type, as some live answers
+
 	// RongCloud
 	NumbersAsStrings   bool     // code, totalCount, role, time and their like as "1"; the page's table says String, its sample shows numbers
 	StrictClock        bool     // demand a Timestamp in milliseconds within five minutes
@@ -96,26 +102,25 @@ type Options struct {
 	PagedOrderDiffers  bool     // user_groups: paged answers in another order than the unpaged one
 
 	// Tencent
-	ThrottleCode        int  // 0: 60007; 60011 and 10006 are as likely
-	UnknownAccountCode  int  // 0: 70107, of get_joined_group_list
-	ShuffledRoles       bool // role rows not in the order of the request, which the page never promises
-	PaddedRoles         bool // "Member " with a trailing blank, as in an old sample
-	MaxTencentLimit     int  // 0: 200; older pages of get_group_member_info allowed more
-	MaxTencentAnswer    int  // bytes; 0: 1 MB, beyond which the answer is 10018
-	EscapeUnicode, Gzip bool // both vendors: \uXXXX instead of UTF-8; gzip for who accepts it
-	EmptyListsLeftOut   bool // Tencent: no list at all instead of an empty one
-	OldMuteName         bool // Tencent: ShutUpUntil instead of MuteUntil where no filter names either
+	ThrottleCode       int  // 0: 60007; 60011 and 10006 are as likely
+	UnknownAccountCode int  // 0: 70107, of get_joined_group_list
+	ShuffledRoles      bool // role rows not in the order of the request, which the page never promises
+	PaddedRoles        bool // "Member " with a trailing blank, as in an old sample
+	MaxTencentLimit    int  // 0: 200; older pages of get_group_member_info allowed more
+	MaxTencentAnswer   int  // bytes; 0: 1 MB, beyond which the answer is 10018
+	EmptyListsLeftOut  bool // Tencent: no list at all instead of an empty one
+	OldMuteName        bool // Tencent: ShutUpUntil instead of MuteUntil where no filter names either
 }
 
 // Default is a nasty world of middling size without latency.
 func Default() Options {
-	return Options{Seed: 1, Users: 2000, Groups: 400, Nasty: true, Huge: true, ShuffledRoles: true}
+	return Options{Seed: 1, Users: 2000, Groups: 400, Nasty: true, Huge: true, ShuffledRoles: true, NewFields: true}
 }
 
 // Demo is the world of `rollcall demo`: real budgets, and as much to ask as takes half a minute.
 func Demo() Options {
 	return Options{
-		Seed: 7, Users: 1000, Groups: 330, TencentUsers: 3480, TencentGroups: 1800, Nasty: true, Disagreements: 3, ShuffledRoles: true,
+		Seed: 7, Users: 1000, Groups: 330, TencentUsers: 3480, TencentGroups: 1800, Nasty: true, Disagreements: 3, ShuffledRoles: true, NewFields: true,
 		MinLatency: 5 * time.Millisecond, MaxLatency: 40 * time.Millisecond,
 	}
 }
