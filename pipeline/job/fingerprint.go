@@ -1,0 +1,44 @@
+package job
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"rollcall/sources"
+)
+
+// Fingerprint stands for all that the configuration says but its secrets: two nights with one
+// fingerprint were configured alike. It depends on the values, not on how the file is written.
+func Fingerprint(j *Job) [32]byte {
+	type source struct {
+		Address, Type string
+		Config        sources.Config // secrets in it print as "(secret)"
+		Share         float64
+		Budgets       map[string]Budget
+		Windows       []Window
+	}
+	type data struct {
+		Data
+		Kind string // in place of the whole description
+	}
+	var all struct {
+		Sources  []source
+		Lists    []List
+		Data     []data
+		Sink     Sink
+		Tolerate Tolerance
+	}
+	for _, s := range j.Sources {
+		all.Sources = append(all.Sources, source{s.Address, s.Definition.Type, s.Config, s.Share, s.Budgets, s.Windows})
+	}
+	for _, d := range j.Data {
+		all.Data = append(all.Data, data{Data: d, Kind: d.Kind.Name})
+	}
+	all.Lists, all.Sink, all.Tolerate = j.Lists, j.Sink, j.Tolerate
+	text, err := json.Marshal(all)
+	if err != nil { // a vendor's struct that JSON can't hold; its Go form tells secrets as little
+		text = fmt.Appendf(nil, "%+v", all)
+	}
+	return sha256.Sum256(text)
+}

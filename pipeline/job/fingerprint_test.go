@@ -1,0 +1,46 @@
+package job_test
+
+import (
+	"testing"
+
+	"rollcall/pipeline/job"
+	"rollcall/schema"
+	"rollcall/sources"
+)
+
+type vendor struct {
+	AppKey string
+	Secret schema.Secret
+}
+
+func (*vendor) Validate() []sources.Problem             { return nil }
+func (*vendor) Account() sources.Account                { return sources.Account{} }
+func (*vendor) Open(sources.Environment) sources.Source { return nil }
+func configured(key string, secret schema.Secret) *job.Job {
+	return &job.Job{Sources: []job.Source{{
+		Address: "vendor.prod", Config: &vendor{key, secret}, Share: 1,
+		Definition: sources.Definition{Type: "vendor", Config: func() sources.Config { return &vendor{} }},
+		Budgets:    map[string]job.Budget{"a": {PerSecond: 1}, "b": {PerSecond: 2}},
+	}}, Data: []job.Data{{Address: "vendor_a.all", Kind: sources.Data{Name: "a"}}}}
+}
+
+func TestFingerprintTellsValuesApartButNotSecrets(t *testing.T) {
+	t.Parallel()
+	first := job.Fingerprint(configured("key", "one"))
+	if job.Fingerprint(configured("key", "two")) != first {
+		t.Error("another secret gives another fingerprint")
+	}
+	if job.Fingerprint(configured("other", "one")) == first {
+		t.Error("another app key gives the same fingerprint")
+	}
+	changed := configured("key", "one")
+	changed.Data[0].Topics = true
+	if job.Fingerprint(changed) == first {
+		t.Error("another data block gives the same fingerprint")
+	}
+	changed = configured("key", "one")
+	changed.Data[0].Kind.Name = "b"
+	if job.Fingerprint(changed) == first {
+		t.Error("another kind of data gives the same fingerprint")
+	}
+}
