@@ -1,6 +1,8 @@
 package rongcloud
 
 import (
+	"bytes"
+
 	"rollcall/schema"
 	"rollcall/sources"
 	"rollcall/sources/wire"
@@ -41,7 +43,7 @@ func decode(body []byte, q sources.Question) (page, error) {
 		case "pageToken":
 			p.token = d.ID()
 		case list:
-			p.rows = make([]sources.Row, 0, min(len(body)/40+1, unpagedGroups))
+			p.rows = make([]sources.Row, 0, min(bytes.Count(body, []byte("{")), unpagedGroups))
 			rows(d, q, field, &p)
 		}
 	})

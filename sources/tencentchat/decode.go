@@ -1,6 +1,8 @@
 package tencentchat
 
 import (
+	"bytes"
+
 	"rollcall/schema"
 	"rollcall/sources"
 	"rollcall/sources/wire"
@@ -43,7 +45,7 @@ func decode(body []byte, q sources.Question) (page, error) {
 		case "Next":
 			p.next = d.Word().Value
 		case list:
-			p.rows = make([]sources.Row, 0, min(len(body)/40+1, joinedPage))
+			p.rows = make([]sources.Row, 0, min(bytes.Count(body, []byte("{")), joinedPage))
 			rows(d, q, field, &p)
 		}
 	})

@@ -1,0 +1,169 @@
+package wire_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"rollcall/schema"
+	"rollcall/schema/fault"
+	"rollcall/sources/wire"
+)
+
+func TestRetryAfterIsReadInEverySpelling(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"":        0,
+		"0":       0,
+		" 7 ":     7 * time.Second,
+		"1.25":    1250 * time.Millisecond,
+		"-3":      0,
+		"soon":    0,
+		"NaN":     0,
+		"Inf":     24 * time.Hour,
+		"999999":  24 * time.Hour,
+		"1e300":   24 * time.Hour, // a moment in milliseconds, far away
+		"120, 60": 0,
+		now.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
+		now.Add(-time.Hour).Format(http.TimeFormat):       0,
+		now.Add(time.Minute).Format(time.ANSIC):           time.Minute,
+		fmt.Sprint(now.Unix() + 30):                       30 * time.Second,
+		fmt.Sprint(now.UnixMilli() + 1500):                1500 * time.Millisecond,
+		fmt.Sprint(now.Unix() - 30):                       0,
+	} {
+		got := wire.RetryAfter(http.Header{"Retry-After": {text}}, now)
+		if diff := got - want; diff > time.Millisecond || diff < -time.Millisecond {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	}
+	if got := wire.RetryAfter(http.Header{}, now); got != 0 {
+		t.Errorf("no header is %v", got)
+	}
+}
+
+func TestQuoteEscapesCutsAndHides(t *testing.T) {
+	t.Parallel()
+	if got := wire.Quote("a\x1b[31m\n\"b\""); got != `"a\x1b[31m\n\"b\""` {
+		t.Errorf("control characters: %s", got)
+	}
+	if got := wire.Quote(strings.Repeat("長", 500)); utf8.RuneCountInString(got) != 203 {
+		t.Errorf("a long text: %d characters", utf8.RuneCountInString(got))
+	}
+	got := wire.Quote("sig=a*b-c_ and a%2Ab-c_ and key", "a*b-c_", "key", "")
+	if got != `"sig=(secret) and (secret) and (secret)"` {
+		t.Errorf("secrets: %s", got)
+	}
+}
+
+func TestEveryRegionIsAcceptedAndItsBackupIsNot(t *testing.T) {
+	t.Parallel()
+	regions := []wire.Region{{Name: "A", Main: "a.example.com", Backup: "b.example.com"}}
+	if p := wire.CheckEndpoint("https://a.example.com/", false, regions); len(p) != 0 {
+		t.Errorf("the main host: %+v", p)
+	}
+	if p := wire.CheckEndpoint("https://B.example.com", false, regions); len(p) != 1 || !strings.Contains(p[0].Hint, "https://a.example.com") {
+		t.Errorf("the backup host: %+v", p)
+	}
+	if p := wire.CheckEndpoint("https://user:geheim@a.example.com", false, regions); len(p) != 1 || strings.Contains(p[0].Message, "geheim") {
+		t.Errorf("a password: %+v", p)
+	}
+	if p := wire.CheckEndpoint("nowhere", false, regions); len(p) != 1 || !strings.Contains(p[0].Hint, "https://a.example.com (A)") {
+		t.Errorf("no address: %+v", p)
+	}
+}
+
+// value decodes {"v": text} with read.
+func value[T any](text string, read func(d *wire.Decoder) T) (got T, replaced int, err error) {
+	replaced, err = wire.Decode([]byte(`{"v":`+text+`}`), func(d *wire.Decoder, name []byte) {
+		if string(name) == "v" {
+			got = read(d)
+		}
+	})
+	return got, replaced, err
+}
+
+func TestNumbersComeAsNumbersOrAsText(t *testing.T) {
+	t.Parallel()
+	type number struct {
+		n  int64
+		ok bool
+	}
+	read := func(d *wire.Decoder) number { n, ok := d.Int(); return number{n, ok} }
+	for text, want := range map[string]number{
+		"7": {7, true}, `"7"`: {7, true}, `" 7 "`: {7, true}, "-7": {-7, true}, "9007199254740993": {9007199254740993, true},
+		"null": {}, `""`: {}, `" "`: {},
+	} {
+		if got, _, err := value(text, read); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"1.0", "1e3", `"x"`, "9223372036854775808", "true", "{}", "[]", "01"} {
+		if _, _, err := value(text, read); fault.KindOf(err) != fault.Transient {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestTextsTellAbsentFromEmpty(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]schema.Text{
+		"null": {}, `""`: schema.SomeText(""), `"a\u0041\n"`: schema.SomeText("aA\n"), `"😀"`: schema.SomeText("😀"), `"\ufffd"`: schema.SomeText("\ufffd"),
+	} {
+		if got, replaced, err := value(text, (*wire.Decoder).Text); err != nil || got != want || replaced != 0 {
+			t.Errorf("%s is %v, %d, %v", text, got, replaced, err)
+		}
+	}
+	for text, want := range map[string]string{`"a\ud800"`: "a\ufffd", "\"\xffb\"": "\ufffdb", `"\udc00\ud800"`: "\ufffd\ufffd"} {
+		if got, replaced, err := value(text, (*wire.Decoder).Text); err != nil || got.Value != want || replaced != 1 {
+			t.Errorf("%q is %v, %d, %v", text, got, replaced, err)
+		}
+		if _, _, err := value(text, (*wire.Decoder).ID); fault.KindOf(err) != fault.Item {
+			t.Errorf("%q as an ID: %v", text, err)
+		}
+	}
+}
+
+func TestWordsAreTrimmed(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]schema.Text{
+		"null": {}, `""`: {}, `"  "`: {}, "3": schema.SomeText("3"), `"Member "`: schema.SomeText("Member"), `"\u0041dmin\t"`: schema.SomeText("Admin"),
+	} {
+		if got, _, err := value(text, (*wire.Decoder).Word); err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+	}
+}
+
+func TestAnErrorSticksAndNamesNoValue(t *testing.T) {
+	t.Parallel()
+	_, err := wire.Decode([]byte(`{"a":true,"b":"private text"`), func(d *wire.Decoder, _ []byte) {
+		if text := d.Text(); text.Valid {
+			t.Errorf("%q was read after an error", text.Value)
+		}
+	})
+	if fault.KindOf(err) != fault.Transient || strings.Contains(err.Error(), "private") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What Decode skips it checks as strictly as what it reads.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":[1,{"b":null}]}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, `{"a":01}`, `{} {}`, `[]`, ` {"a" : "b"} `, "{\"a\":\"\x01\"}", `{"a":`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		valid := jsontext.Value(body).IsValid(jsontext.AllowInvalidUTF8(true)) && jsontext.Value(body).Kind() == '{'
+		if _, err := wire.Decode(body, func(*wire.Decoder, []byte) {}); (err == nil) != valid {
+			t.Errorf("valid %v, and yet: %v", valid, err)
+		}
+		if _, err := wire.Decode(body, func(d *wire.Decoder, _ []byte) { d.Word() }); err != nil && fault.KindOf(err) != fault.Transient {
+			t.Errorf("%v", err)
+		}
+	})
+}
