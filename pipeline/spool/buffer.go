@@ -19,7 +19,10 @@ type buffer struct {
 	arena    []byte
 	rows     []packedRow
 	records  []packedRecord
-	keys     []sortKey // scratch of rowsInOrder
+	keys     []sortKey // from here on scratch of rowsInOrder
+	near     [256]packedRow
+	touched  byte
+	row      Row
 }
 
 // span is a text in the arena; absent where size is -1.
@@ -155,17 +158,39 @@ func (b *buffer) text(s span) schema.Text {
 func (b *buffer) rowsInOrder(yield func(*Row)) {
 	b.makeKeys()
 	slices.SortFunc(b.keys, b.compare)
-	for _, p := range b.keys {
-		packed := &b.rows[p.row]
-		row := Row{Block: int(packed.block), Whole: packed.whole, Row: sources.Row{
-			Group: b.get(packed.group), User: b.get(packed.user),
-			GroupName: b.text(packed.name), GroupType: b.text(packed.kind),
-			Role: packed.role, RoleRaw: b.text(packed.raw), NotMember: packed.notMember,
-			Nickname: b.text(packed.nickname), Extra: b.text(packed.extra),
-			Joined: schema.Micros{Value: packed.joined, Valid: packed.joinedTold},
-		}}
-		yield(&row)
+	for chunk := range slices.Chunk(b.keys, len(b.near)) {
+		b.fetch(chunk)
+		for i := range chunk {
+			b.unpack(&b.near[i])
+			yield(&b.row)
+		}
 	}
+}
+
+// fetch copies the chunk's rows and touches their texts, all at once so that the processor waits
+// for the memory of many rows together: sorted rows lie anywhere in the buffer.
+func (b *buffer) fetch(chunk []sortKey) {
+	for i, k := range chunk {
+		b.near[i] = b.rows[k.row]
+	}
+	for i := range chunk {
+		r := &b.near[i]
+		for _, s := range [...]span{r.group, r.user, r.nickname} {
+			if s.size > 0 {
+				b.touched ^= b.arena[s.at]
+			}
+		}
+	}
+}
+
+func (b *buffer) unpack(r *packedRow) {
+	b.row = Row{Block: int(r.block), Whole: r.whole, Row: sources.Row{
+		Group: b.get(r.group), User: b.get(r.user),
+		GroupName: b.text(r.name), GroupType: b.text(r.kind),
+		Role: r.role, RoleRaw: b.text(r.raw), NotMember: r.notMember,
+		Nickname: b.text(r.nickname), Extra: b.text(r.extra),
+		Joined: schema.Micros{Value: r.joined, Valid: r.joinedTold},
+	}}
 }
 
 // makeKeys fills b.keys. IDs of one vendor often begin alike ("@TGS#2…"), so what all of a
@@ -248,9 +273,10 @@ func (b *buffer) recordsInOrder(yield func(*Record)) {
 	slices.SortStableFunc(b.records, func(x, y packedRecord) int {
 		return cmp.Or(cmp.Compare(x.block, y.block), cmp.Compare(b.get(x.key), b.get(y.key)), cmp.Compare(x.generation, y.generation))
 	})
+	var r Record
 	for i := range b.records {
 		p := &b.records[i]
-		r := Record{
+		r = Record{
 			Block: int(p.block), Key: b.get(p.key), Generation: int(p.generation),
 			Outcome: schema.Outcome(b.get(p.outcome)), Verdict: schema.Verdict(b.get(p.verdict)),
 			Rows: p.rows, Declared: p.declared, Requests: p.requests, Attempts: p.attempts, Replaced: p.replaced,

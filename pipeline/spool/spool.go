@@ -77,10 +77,9 @@ type Group struct {
 
 // Options say where a spool lies and what it holds.
 type Options struct {
-	Dir      string  // made where it doesn't exist
-	Blocks   []Block // sorted by source, then address; Row.Block and Record.Block index them
-	Memory   int     // bytes collected before they are written; 32 MiB where 0. Twice as much may be held
-	Compress bool    // LZ4: a third of the disk, twice the CPU
+	Dir    string  // made where it doesn't exist
+	Blocks []Block // sorted by source, then address; Row.Block and Record.Block index them
+	Memory int     // bytes collected before they are written; 32 MiB where 0. Twice as much may be held
 
 	disk      disk // of tests, as batchRows
 	batchRows int64
