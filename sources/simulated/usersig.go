@@ -62,6 +62,10 @@ type sigCache struct {
 	mu              sync.Mutex
 	sig, identifier string
 	until           int64
+
+	made      string // by UserSig, with its own validity and time
+	validity  time.Duration
+	madeAtSec int64
 }
 
 // checkUserSig verifies in the order of the vendor's own verifier: app, identifier, expiry, mac. It
@@ -104,11 +108,18 @@ func verify(sig, appID, identifier, key string, now int64) (ticket, int) {
 	return t, 0
 }
 
-// UserSig makes a signature as the simulated app accepts it, for tests that play a client.
+// UserSig makes a signature as the simulated app accepts it, for tests that play a client. Within
+// one second it is made once.
 func (w *World) UserSig(valid time.Duration) string {
-	appID, _ := strconv.ParseUint(w.options.SDKAppID, 10, 64)
-	t := ticket{Version: "2.0", Identifier: w.options.Identifier, AppID: appID, Expire: int64(valid / time.Second), Time: w.now().Unix()}
-	return t.pack(w.options.SecretKey)
+	now := w.now().Unix()
+	w.sigs.mu.Lock()
+	defer w.sigs.mu.Unlock()
+	if w.sigs.made == "" || w.sigs.validity != valid || w.sigs.madeAtSec != now {
+		appID, _ := strconv.ParseUint(w.options.SDKAppID, 10, 64) // an ID that is no number matches no signature
+		t := ticket{Version: "2.0", Identifier: w.options.Identifier, AppID: appID, Expire: int64(valid / time.Second), Time: now}
+		w.sigs.made, w.sigs.validity, w.sigs.madeAtSec = t.pack(w.options.SecretKey), valid, now
+	}
+	return w.sigs.made
 }
 
 func (t ticket) pack(key string) string {
@@ -124,7 +135,10 @@ func (t ticket) pack(key string) string {
 		return ""
 	}
 	var packed bytes.Buffer
-	z := zlib.NewWriter(&packed)
+	z, err := zlib.NewWriterLevel(&packed, zlib.BestSpeed)
+	if err != nil {
+		return ""
+	}
 	_, _ = z.Write(plain) // a bytes.Buffer takes everything
 	_ = z.Close()
 	return strings.NewReplacer("+", "*", "/", "-", "=", "_").Replace(base64.StdEncoding.EncodeToString(packed.Bytes()))
