@@ -94,7 +94,7 @@ func TestWithoutLatencyTheWholeBudgetIsUsedAndNotOneMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
 		b := budget.New(budget.Config{Limit: budget.Steady(100), Timeout: timeout}, time.Now)
-		network{there: constant(0), back: constant(0)}.run(b, s, 8, 1, 10*time.Second-time.Millisecond)
+		network{there: constant(0), back: constant(0)}.run(b, s, 8, 1, 10*time.Second)
 		if most := s.most(time.Second); most != 100 {
 			t.Errorf("largest second holds %d, want 100", most)
 		}

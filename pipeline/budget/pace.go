@@ -16,9 +16,12 @@ const (
 	// to now: its last second counts, and what it had written may be on its way for another.
 	Grace = 2 * time.Second
 
-	// catchUp is how late a request may be sent and the next still be due at its own time.
-	// Timers wake up late; without it each such delay would be lost for good.
-	catchUp = 20 * time.Millisecond
+	// catchUp is how late a request may be sent and the next still be due at its own time. Timers
+	// wake up late, on a busy machine by tens of milliseconds; without it each such delay would be
+	// lost for good. Places hold the limit whatever catches up. Without them what catches up is
+	// on top of it, so Even makes less good.
+	catchUp     = 100 * time.Millisecond
+	catchUpEven = 20 * time.Millisecond
 
 	// recheck is the longest wait before the limit, which may change with time, is asked again.
 	recheck = time.Second
@@ -92,9 +95,9 @@ func (p *Pace) Next(now time.Time) (wait time.Duration, ok bool) {
 // Sent takes a place for a request that is about to be written. Call it only when Next allows it.
 func (p *Pace) Sent(now time.Time) Ticket {
 	allowed := p.Allowed(now)
-	late := catchUp
-	if !p.config.Even { // the places hold the limit: a gap of one request may be made good
-		late = max(catchUp, interval(allowed))
+	late := max(catchUp, interval(allowed)) // at least one request may be late
+	if p.config.Even {
+		late = catchUpEven
 	}
 	p.last = latest(p.due(now, allowed), now.Add(-late))
 	p.open++
