@@ -87,7 +87,8 @@ type Caller interface {
 	// Call sends the request that build makes and hands the answer to read. Build is called once
 	// for every attempt, so that nonces and times are fresh; it must not send anything. Read must
 	// not keep answer.Body, and returns nil or a classified *fault.Error: the kind decides whether
-	// build is called again. Call returns read's last error, or the network's, unchanged in kind.
+	// build is called again. Call returns read's last error, or the network's, unchanged in kind,
+	// but for one that stayed transient in all attempts: that is an Item fault with outcome failed.
 	Call(ctx context.Context, build func() (*http.Request, error), read func(answer Answer) error) error
 }
 
