@@ -9,7 +9,6 @@ import (
 	"rollcall/pipeline/config"
 	"rollcall/pipeline/job"
 	"rollcall/schema"
-	"rollcall/sources"
 	"rollcall/sources/all"
 )
 
@@ -249,15 +248,5 @@ snapshot { tolerate_failed = 25 }
 	}
 	if j.Tolerate != (job.Tolerance{Count: 25}) {
 		t.Errorf("tolerated is %+v", j.Tolerate)
-	}
-}
-
-func TestAllDefinitionsCanBeConfigured(t *testing.T) {
-	t.Parallel()
-	for _, d := range append(all.Definitions(), definitions()...) {
-		if reflect.TypeOf(d.Config()).Kind() != reflect.Pointer || d.Config() == nil {
-			t.Errorf("%s: Config gives no pointer to a struct", d.Type)
-		}
-		var _ sources.Config = d.Config()
 	}
 }

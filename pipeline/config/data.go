@@ -63,7 +63,7 @@ func (l *loader) readDataBlock(block *hclsyntax.Block, definition sources.Defini
 	s.readKeys(d)
 	s.readOnly(d)
 	if attribute := s.block.Body.Attributes["topics"]; attribute != nil && !kind.Topics {
-		s.attributes = append(s.attributes, "topics")
+		s.told = append(s.told, "topics")
 		s.fault(attribute.NameRange, fmt.Sprintf("%s has no topics", block.Labels[0]), "Take topics out: this question can't be asked about topic communities.")
 	} else if attribute != nil {
 		d.Topics = s.flag("topics")
@@ -124,7 +124,7 @@ func (s *section) needKeys(d *dataBlock, in job.Input, name, example string) {
 func (s *section) wrongKeys(d *dataBlock, right string, wrong ...string) {
 	for _, name := range wrong {
 		if attribute := s.block.Body.Attributes[name]; attribute != nil {
-			s.attributes = append(s.attributes, name)
+			s.told = append(s.told, name)
 			s.fault(attribute.NameRange, fmt.Sprintf("%s is not asked about %s", s.block.Labels[0], name), fmt.Sprintf("Give it %s instead.", right))
 		}
 	}
@@ -155,7 +155,7 @@ func (s *section) readOnly(d *dataBlock) {
 	attribute := s.block.Body.Attributes["only"]
 	if !d.Kind.Only {
 		if attribute != nil {
-			s.attributes = append(s.attributes, "only")
+			s.told = append(s.told, "only")
 			s.fault(attribute.NameRange, fmt.Sprintf("%s can't be asked for some roles only", s.block.Labels[0]), "Take only out: the vendor gives all roles here.")
 		}
 		return

@@ -23,6 +23,9 @@ func newDiagnostics(path string, text []byte, file *hcl.File, masked []byte, lis
 	if file != nil {
 		shown.Nav, shown.Body = file.Nav, file.Body
 	}
+	if list.HasErrors() { // what is not used may only be misspelt where it is
+		list = slices.DeleteFunc(list, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagWarning })
+	}
 	slices.SortStableFunc(list, func(a, b *hcl.Diagnostic) int { return start(a, len(text)) - start(b, len(text)) })
 	for _, d := range list {
 		d.Expression, d.EvalContext, d.Context = nil, nil, nil

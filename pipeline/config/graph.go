@@ -35,7 +35,7 @@ func noData(path string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  fmt.Sprintf("%s has no data block", path),
-		Detail:   `Without one there is nothing to ask. Add one, as in: data "rongcloud_group_members" "all" { groups = ids.rooms }`,
+		Detail:   "Without one there is nothing to ask. For an example: rollcall init",
 	}
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -15,6 +16,10 @@ import (
 func (l *loader) checkSecret(attribute *hclsyntax.Attribute) bool {
 	if secretSource(attribute.Expr) {
 		return true
+	}
+	if call, ok := attribute.Expr.(*hclsyntax.FunctionCallExpr); ok && call.Name == "env" {
+		l.fault(attribute.Expr.Range(), fmt.Sprintf("%s can have no default", attribute.Name), "A default in the configuration is a secret in the configuration. Leave it out.")
+		return false
 	}
 	l.fault(attribute.Expr.Range(), fmt.Sprintf("%s must come from env() or file()", attribute.Name),
 		fmt.Sprintf(`A secret in the configuration ends up in backups and version control. Write: %s = env("%s")`, attribute.Name, strings.ToUpper(attribute.Name)))
@@ -49,7 +54,7 @@ func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
 	if body != nil {
 		plain := l.plainNames()
 		for _, block := range body.Blocks {
-			if _, known := labels(block.Type); block.Type == "source" || !known {
+			if _, known := labels(block.Type); block.Type == "source" || block.Type == "sink" || !known {
 				maskBody(block.Body, plain, shown)
 			}
 		}
@@ -60,9 +65,12 @@ func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
 	return shown
 }
 
-// plainNames lists the attributes of sources that are no secrets.
+// plainNames lists the attributes of sources and sinks that are no secrets.
 func (l *loader) plainNames() map[string]bool {
-	plain := map[string]bool{"share": true, "per_second": true, "pacing": true, "from": true, "to": true, "time_zone": true}
+	plain := map[string]bool{}
+	for name := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path bucket prefix region endpoint encryption kms_key_id") {
+		plain[name] = true
+	}
 	for _, d := range l.options.Definitions {
 		config := reflect.TypeOf(d.Config()).Elem()
 		for i := range config.NumField() {
@@ -77,8 +85,10 @@ func (l *loader) plainNames() map[string]bool {
 
 func maskBody(body *hclsyntax.Body, plain map[string]bool, shown []byte) {
 	for name, attribute := range body.Attributes {
-		if !plain[name] && !secretSource(attribute.Expr) {
-			blank(shown, attribute.Expr.Range())
+		at := attribute.Expr.Range()
+		address := bytes.ContainsRune(at.SliceBytes(shown), '@') // it may hold a password
+		if (!plain[name] || address) && !secretSource(attribute.Expr) {
+			blank(shown, at)
 		}
 	}
 	for _, block := range body.Blocks {

@@ -19,6 +19,7 @@ type section struct {
 	block      *hclsyntax.Block
 	attributes []string
 	inner      []string
+	told       []string // attributes that are out of place, and were told so already
 	forgiving  bool // an unset variable leaves the attribute unread, and is no fault
 }
 
@@ -59,7 +60,7 @@ func (s *section) missing(name, detail string) {
 func (s *section) end() {
 	body := s.block.Body
 	for name, attribute := range body.Attributes {
-		if slices.Contains(s.attributes, name) {
+		if slices.Contains(s.attributes, name) || slices.Contains(s.told, name) {
 			continue
 		}
 		if slices.Contains(s.inner, name) {
@@ -123,7 +124,14 @@ func explain(faults hcl.Diagnostics) hcl.Diagnostics {
 	for _, d := range faults {
 		extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
 		if !ok {
+			if d.Summary == "Variables not allowed" {
+				d.Summary, d.Detail = "A value is needed here, not a reference", `Give a text in quotes, or env("NAME"). References go to source, users, groups and memberships of data blocks.`
+			}
 			continue
+		}
+		if d.Summary == "Call to unknown function" {
+			d.Summary = fmt.Sprintf("There is no function %s()", extra.CalledFunctionName())
+			d.Detail = didYouMean(extra.CalledFunctionName(), "functions", []string{"env", "file"})
 		}
 		if cause, ok := errors.AsType[*callFault](extra.FunctionCallError()); ok {
 			d.Summary, d.Detail = cause.summary, cause.detail

@@ -73,7 +73,7 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 	s.readEncryption(sink)
 	for _, name := range []string{"access_key", "access_key_id", "secret_key", "secret_access_key"} {
 		if attribute, given := block.Body.Attributes[name]; given {
-			s.attributes = append(s.attributes, name)
+			s.told = append(s.told, name)
 			s.fault(attribute.NameRange, "Credentials of S3 don't belong here", "They come from the AWS SDK's chain: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the machine's role.")
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	_ "time/tzdata" // windows name time zones; a static binary brings them along
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty/gocty"
 
@@ -130,9 +129,11 @@ func (s *section) decodeField(name string, optional, secret bool, field reflect.
 		}
 		return v.IsKnown() && v.IsNull() && optional
 	}
-	faults := gohcl.DecodeExpression(hcl.StaticExpr(v, attribute.Expr.Range()), nil, field.Addr().Interface())
-	s.diags = append(s.diags, faults...)
-	return !faults.HasErrors()
+	if err := gocty.FromCtyValue(v, field.Addr().Interface()); err != nil {
+		s.fault(attribute.Expr.Range(), fmt.Sprintf("%s has a wrong value: %s", name, err), fmt.Sprintf("Give %s.", doc))
+		return false
+	}
+	return true
 }
 
 func isSecret(field reflect.StructField) bool { return field.Type == reflect.TypeFor[schema.Secret]() }

@@ -21,14 +21,19 @@ func didYouMean(given, what string, names []string) string {
 // thereAre lists what there is, the first twenty at most.
 func thereAre(what string, names []string) string {
 	const most = 20
-	sorted := slices.Clone(names)
-	if len(sorted) == 0 {
+	var different []string
+	for _, name := range names {
+		if !slices.Contains(different, name) {
+			different = append(different, name)
+		}
+	}
+	if len(different) == 0 {
 		return fmt.Sprintf("There are no %s.", what)
 	}
-	if len(sorted) > most {
-		sorted = append(sorted[:most], "…")
+	if len(different) > most {
+		different = append(different[:most], "…")
 	}
-	return fmt.Sprintf("There are these %s: %s.", what, strings.Join(sorted, ", "))
+	return fmt.Sprintf("There are these %s: %s.", what, strings.Join(different, ", "))
 }
 
 func count(n int, noun string) string {
