@@ -24,7 +24,6 @@ type answer struct {
 // answers combines the records of one block, key by key in ascending order.
 type answers struct {
 	block   spool.Block
-	index   int
 	cursor  Cursor[spool.Record]
 	pending *spool.Record // the first record of the key to come
 	answer  answer        // of the present key, its texts its own
@@ -37,7 +36,7 @@ func openAnswers(ctx context.Context, in Input, block spool.Block, index int) (*
 	if err != nil {
 		return nil, err
 	}
-	a := &answers{block: block, index: index, cursor: cursor}
+	a := &answers{block: block, cursor: cursor}
 	a.advance()
 	if err := a.next(); err != nil {
 		cursor.Close()
