@@ -13,6 +13,7 @@ package cli
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -33,6 +34,9 @@ type Env struct {
 
 	LookupEnv func(name string) (string, bool)
 	Now       func() time.Time
+	Random    func() uint64
+	Host      string // for the lock
+	PID       int
 	Signals   <-chan os.Signal               // the first cancels, the second exits
 	Exit      func(code int)                 // ends the process at once
 	Width     func() (columns int, tty bool) // of the terminal on Stderr
@@ -43,6 +47,10 @@ type Env struct {
 func System() Env {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
 	return Env{
 		Args:      os.Args[1:],
 		Stdin:     os.Stdin,
@@ -50,6 +58,9 @@ func System() Env {
 		Stderr:    os.Stderr,
 		LookupEnv: os.LookupEnv,
 		Now:       time.Now,
+		Random:    rand.Uint64,
+		Host:      host,
+		PID:       os.Getpid(),
 		Signals:   signals,
 		Exit:      os.Exit,
 		Width:     stderrWidth,

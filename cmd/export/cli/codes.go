@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"rollcall/pipeline"
+	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -63,11 +65,8 @@ func code(err error) int {
 	if f, ok := errors.AsType[finding](err); ok {
 		return int(f)
 	}
-	if _, ok := errors.AsType[*sinks.HeldError](err); ok {
-		return Busy
-	}
-	if errors.Is(err, context.Canceled) {
-		return Stopped
+	if code, ok := codeOfEnd(err); ok {
+		return code
 	}
 	switch fault.KindOf(err) {
 	case fault.Credentials, fault.Configuration:
@@ -77,4 +76,22 @@ func code(err error) int {
 	default:
 		return Unexpected
 	}
+}
+
+// codeOfEnd knows the ways in which a run ends early.
+func codeOfEnd(err error) (int, bool) {
+	if _, ok := errors.AsType[*sinks.HeldError](err); ok {
+		return Busy, true
+	}
+	if _, ok := errors.AsType[*state.HeldError](err); ok {
+		return Busy, true
+	}
+	if _, ok := errors.AsType[*pipeline.NotSealedError](err); ok {
+		return NotSealed, true
+	}
+	if _, ok := errors.AsType[*pipeline.StoppedError](err); ok || errors.Is(err, context.Canceled) {
+		return Stopped, true
+	}
+	_, ok := errors.AsType[*faulty](err)
+	return ChangeFirst, ok
 }

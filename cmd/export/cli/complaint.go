@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"unicode"
 
 	"rollcall/schema/fault"
-	"rollcall/sinks"
 )
 
 // complaint is an error as a script reads it: one line of JSON on stderr.
@@ -26,10 +24,11 @@ func (a *app) complain(err error) {
 	if _, told := errors.AsType[finding](err); err == nil || told {
 		return
 	}
-	c := complaint{Error: escape(err.Error()), Hint: escape(hint(err)), Kind: fault.KindOf(err).String(), Code: code(err)}
-	if c.Code == Stopped && errors.Is(err, context.Canceled) {
-		c.Kind = "stopped"
+	if f, ok := errors.AsType[*faulty](err); ok {
+		a.complainOf(f)
+		return
 	}
+	c := complaint{Error: escape(err.Error()), Hint: escape(hint(err)), Kind: kind(err), Code: code(err)}
 	if a.flags.json {
 		line, _ := json.Marshal(c) // of strings and a number: can't fail
 		fmt.Fprintf(a.env.Stderr, "%s\n", line)
@@ -41,15 +40,30 @@ func (a *app) complain(err error) {
 	}
 }
 
+// kind names the kind of failure: a fault's own, or the one that its exit code stands for.
+func kind(err error) string {
+	switch code(err) {
+	case NotSealed:
+		return "not_sealed"
+	case Stopped:
+		return "stopped"
+	case Busy:
+		return "busy"
+	default:
+		return fault.KindOf(err).String()
+	}
+}
+
 // hint is the error's own advice, else that of its exit code.
 func hint(err error) string {
 	if h := fault.HintOf(err); h != "" {
 		return h
 	}
-	if _, ok := errors.AsType[*sinks.HeldError](err); ok {
-		return "wait until it has ended; a run that died is taken over after half a minute without a sign of life"
-	}
 	switch code(err) {
+	case Busy:
+		return "wait until it has ended; a run that died is taken over once its lock has stood still for half a minute"
+	case NotSealed:
+		return "run the same command again: it asks only what is missing; or raise tolerate_failed in the snapshot block"
 	case Unexpected:
 		return "nothing that was fetched is lost: run the same command again; if it fails alike, report it with this message"
 	case Stopped:

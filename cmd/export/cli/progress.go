@@ -138,11 +138,14 @@ func details(p event.Progress, b event.Block) []string {
 func working(p event.Progress) string {
 	switch p.Phase {
 	case event.Merging:
+		if p.Merged == 0 {
+			return "merging"
+		}
 		return "merging: " + humanize.Comma(p.Merged) + " rows"
 	case event.Storing:
-		return fmt.Sprintf("storing: %d files, %s rows", p.Files, humanize.Comma(p.Merged))
+		return "storing: " + count(p.Files, "file")
 	case event.Sealing:
-		return fmt.Sprintf("sealing: %d files", p.Files)
+		return "sealing: " + count(p.Files, "file")
 	default:
 		return string(p.Phase)
 	}

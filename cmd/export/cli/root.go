@@ -66,7 +66,12 @@ func (a *app) root() *cobra.Command {
 // commands are all of them, in the order in which a newcomer meets them.
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
+		a.demoCommand(),
 		a.initCommand(),
+		a.validateCommand(),
+		a.runCommand(),
+		a.snapshotsCommand(),
+		a.simulateCommand(),
 		a.versionCommand(),
 	}
 }

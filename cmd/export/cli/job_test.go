@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rollcall/pipeline"
+	"rollcall/pipeline/state"
+	"rollcall/schema"
+	"rollcall/sinks/manifest"
+)
+
+// small are the flags of a world that is asked within a second.
+var small = []string{"--oddities=false", "--users", "40", "--groups", "8", "--latency", "1ms"}
+
+func TestDemoSealsAndSaysWhereAndWhatToTry(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "a demo")
+	got := realTime(t, nil, append(small, "demo", "--out", out)...)
+	if got.code != Done {
+		t.Fatalf("demo ended with %d: %s", got.code, got.stderr)
+	}
+	part := filepath.Join(out, "snapshots/memberships/snapshot_date=2026-11-21/part-00000.parquet")
+	for _, want := range []string{
+		"Sealed 2026-11-21 in " + out,
+		"Complete: every key was answered",
+		"/user/group/query.json                         40 requests  at most ",
+		`duckdb -c "SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
+		`rollcall snapshots --config "` + filepath.Join(out, "rollcall.hcl") + `"`,
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("the answer lacks %q:\n%s", want, got.stdout)
+		}
+	}
+	if _, err := os.Stat(part); err != nil {
+		t.Error(err)
+	}
+
+	again := realTime(t, nil, append(small, "demo", "--out", out)...)
+	if again.code != Done || !strings.Contains(again.stdout, "2026-11-21 was sealed before") || !strings.Contains(again.stdout, "To see it work again: rm -r ") {
+		t.Errorf("the second demo ended with %d: %s", again.code, again.stdout)
+	}
+
+	list := rollcall(t, "snapshots", "--config", filepath.Join(out, "rollcall.hcl"))
+	if list.code != Done || !strings.HasPrefix(list.stdout, "DATE ") || !strings.Contains(list.stdout, "\n2026-11-21  ") {
+		t.Errorf("snapshots ended with %d:\n%s%s", list.code, list.stdout, list.stderr)
+	}
+	var rows []snapshotRow
+	list = rollcall(t, "snapshots", "--json", "--config", filepath.Join(out, "rollcall.hcl"))
+	if err := json.Unmarshal([]byte(list.stdout), &rows); err != nil || len(rows) != 1 || rows[0].Sequence != 1 || rows[0].Memberships == 0 || rows[0].Files != 7 {
+		t.Errorf("snapshots --json gave %q (%v)", list.stdout, err)
+	}
+}
+
+func TestInterruptedDemoGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	args := []string{"demo", "--oddities=false", "--users", "150", "--groups", "8", "--progress", "log", "--out", out}
+	signals := make(chan os.Signal, 1)
+	first := realTime(t, signals, args...)
+	if first.code != Stopped || !strings.Contains(first.stderr, "Error: stopped before the snapshot was sealed (") || !strings.Contains(first.stderr, "What to do: what was fetched is kept: run the same command again to go on") {
+		t.Fatalf("the interrupted demo ended with %d: %s", first.code, first.stderr)
+	}
+	if second := realTime(t, nil, args...); second.code != Done || !strings.Contains(second.stderr, "going on with the run begun") {
+		t.Errorf("the second demo ended with %d: %s", second.code, second.stderr)
+	}
+}
+
+func TestDemoLeavesAConfigurationOfOnesOwnAlone(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	if err := os.WriteFile(filepath.Join(out, "rollcall.hcl"), []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := rollcall(t, "demo", "--out", out)
+	want := "Error: " + out + " holds a configuration of your own, which is not overwritten\nWhat to do: name another folder with --out\n"
+	if got.code != ChangeFirst || got.stderr != want {
+		t.Errorf("demo ended with %d: %s", got.code, got.stderr)
+	}
+}
+
+func TestSimulatedVendorsAreAskedByARealRun(t *testing.T) {
+	t.Parallel()
+	out := t.TempDir()
+	signals := make(chan os.Signal, 1)
+	ready, ended := make(chan struct{}), make(chan int)
+	var stdout, stderr bytes.Buffer
+	env := testEnv(&stdout, &stderr, append(small, "simulate", "--addr", "127.0.0.1:0", "--out", out)...)
+	env.Signals = signals
+	env.Stdout = &trigger{Buffer: &stdout, at: "rollcall run --config", do: func() { close(ready) }}
+	go func() { ended <- Main(t.Context(), env) }()
+	<-ready
+
+	config := filepath.Join(out, "rollcall.hcl")
+	if got := rollcall(t, "validate", "--config", config); got.code != Done || got.stdout != config+" is valid: 2 sources, 4 data blocks, sink local.out\n" {
+		t.Errorf("validate ended with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	run := realTime(t, nil, "run", "--json", "--progress", "none", "--config", config, "--date", "2026-11-20")
+	var sealed sealedAnswer
+	if err := json.Unmarshal([]byte(run.stdout), &sealed); err != nil || run.code != Done || sealed.Date != "2026-11-20" || sealed.Rows["users"] != 80 || run.stderr != "" {
+		t.Errorf("run ended with %d (%v): %s%s", run.code, err, run.stdout, run.stderr)
+	}
+	signals <- os.Interrupt
+	if code := <-ended; code != Done || !strings.Contains(stderr.String(), "/user/group/query.json") {
+		t.Errorf("simulate ended with %d: %s", code, stderr.String())
+	}
+}
+
+func TestSimulateStaysOnLoopback(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"0.0.0.0:8080", ":8080", "192.0.2.1:80", "127.0.0.1"} {
+		if got := rollcall(t, "simulate", "--addr", address); got.code != ChangeFirst || !strings.Contains(got.stderr, "is no loopback address") {
+			t.Errorf("--addr %s ended with %d: %s", address, got.code, got.stderr)
+		}
+	}
+}
+
+func TestConfigurationFaultsAreToldAllAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rollcall.hcl")
+	if err := os.WriteFile(path, []byte("source \"rongcloud\" \"prod\" {\n  app_kee = env(\"KEY\")\n  app_secret = \"literal\"\n}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := rollcall(t, "validate", "--config", path)
+	if got.code != ChangeFirst || !strings.Contains(got.stderr, path+":2:3") || !strings.Contains(got.stderr, path+":3:") {
+		t.Errorf("validate ended with %d:\n%s", got.code, got.stderr)
+	}
+	if strings.Contains(got.stderr, "literal\"") {
+		t.Errorf("a secret is shown:\n%s", got.stderr)
+	}
+	got = rollcall(t, "validate", "--json", "--config", path)
+	var told struct {
+		complaint
+		Faults []struct{ Line int } `json:"faults"`
+	}
+	if err := json.Unmarshal([]byte(got.stderr), &told); err != nil || told.Code != ChangeFirst || len(told.Faults) < 2 {
+		t.Errorf("validate --json gave %s (%v)", got.stderr, err)
+	}
+}
+
+func TestStarterConfigurationIsValid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "rollcall.hcl")
+	rollcall(t, "init", "--config", path)
+	if err := os.WriteFile(filepath.Join(dir, "users.txt"), []byte("u1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	env := testEnv(&stdout, &stderr, "validate", "--config", path)
+	env.LookupEnv = func(name string) (string, bool) { return "value of " + name, true }
+	if code := Main(t.Context(), env); code != Done {
+		t.Errorf("validate ended with %d: %s", code, stderr.String())
+	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	m := manifest.Manifest{
+		Date: "2026-11-21", ExitCode: Partial, SealedAt: manifest.At(midnight), Discrepancies: 3,
+		Files: []manifest.File{{Table: "memberships", Rows: 1_200_000}, {Table: "memberships", Rows: 34}, {Table: "groups", Rows: 400}, {Table: "users", Rows: 3400}},
+		Verdicts: manifest.Verdicts{
+			Groups: map[string]int64{"exact": 390, "short": 2, "gone": 5, "failed": 3, "over": 0},
+			Users:  map[string]int64{"unverifiable": 3400},
+		},
+		Requests: map[string]map[string]manifest.Figures{"rongcloud.prod": {"user_groups": {Requests: 3400}, "group_members": {Requests: 12_000}}},
+	}
+	r := pipeline.Result{
+		Date: "2026-11-21", Place: "s3://acme-audit/im", Code: Partial, Path: "_snapshots/2026-11-21.json", Manifest: m,
+		URL: func(path string) string { return "s3://acme-audit/im/" + path },
+		Gaps: []pipeline.Gap{
+			{Data: "rongcloud_group_members.all", Outcome: schema.Failed, Code: "1000", Keys: 3, Key: "g1\x1b[2J", Message: "RongCloud refused group_members: internal error"},
+			{Data: "rongcloud_group_members.all", Outcome: schema.Gone, Code: "25410", Keys: 5, Key: "g7", Message: "group does not exist"},
+		},
+	}
+	var out bytes.Buffer
+	report(&out, r)
+	golden(t, "report_not_whole", out.String())
+
+	r.Code, r.Gaps, r.Already = Done, nil, true
+	r.Manifest.Discrepancies, r.Manifest.Verdicts.Groups = 0, map[string]int64{"exact": 400}
+	out.Reset()
+	report(&out, r)
+	golden(t, "report_sealed_before", out.String())
+}
+
+func TestHowARunEndsDecidesTheCode(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want int
+		kind string
+	}{
+		{&pipeline.NotSealedError{Date: "2026-11-21", Missing: 5, Asked: 10}, NotSealed, "not_sealed"},
+		{&pipeline.StoppedError{Date: "2026-11-21", Message: "the vendor is down"}, Stopped, "stopped"},
+		{&state.HeldError{Folder: ".rollcall"}, Busy, "busy"},
+		{&faulty{file: "rollcall.hcl"}, ChangeFirst, ""},
+	} {
+		if got := code(c.err); got != c.want {
+			t.Errorf("%T: code %d, want %d", c.err, got, c.want)
+		}
+		if got := kind(c.err); c.kind != "" && got != c.kind {
+			t.Errorf("%T: kind %s, want %s", c.err, got, c.kind)
+		}
+	}
+}
+
+func TestWordsAreQuotedForTheShell(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]string{
+		"rollcall-demo/rollcall.hcl": "rollcall-demo/rollcall.hcl",
+		"a demo":                     `"a demo"`,
+		"it's $HOME":                 `'it'\''s $HOME'`,
+	} {
+		if got := shell(word); got != want {
+			t.Errorf("shell(%q) = %s, want %s", word, got, want)
+		}
+	}
+}

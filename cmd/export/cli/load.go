@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"rollcall/pipeline/config"
+	"rollcall/pipeline/job"
+	"rollcall/sources/all"
+)
+
+// faulty is a configuration with faults. It is shown whole: every fault with its place.
+type faulty struct {
+	file        string
+	diagnostics config.Diagnostics
+}
+
+// Error counts what was found.
+func (f *faulty) Error() string { return fmt.Sprintf("%s can't be used", f.file) }
+
+// load reads the configuration; warnings are told at once. Commands that ask no vendor leave
+// secrets alone, so that they can be run by those who have none.
+func (a *app) load(secrets bool) (*job.Job, error) { return a.loadFile(a.flags.config, secrets) }
+
+func (a *app) loadFile(path string, secrets bool) (*job.Job, error) {
+	j, diagnostics := config.Load(path, config.Options{
+		Definitions: all.Definitions(), Env: a.env.LookupEnv, ReadFile: os.ReadFile, Secrets: secrets,
+	})
+	if diagnostics.HasErrors() {
+		return nil, &faulty{path, diagnostics}
+	}
+	if diagnostics.Len() > 0 && !a.flags.json {
+		a.show(diagnostics)
+	}
+	return j, nil
+}
+
+// show writes faults and warnings to stderr with the source lines that they are about.
+func (a *app) show(d config.Diagnostics) {
+	width, _ := a.env.Width() // 0 where stderr is no terminal: lines stay as long as they are
+	var text bytes.Buffer
+	_ = d.Write(&text, false, width) // into memory: can't fail
+	for line := range bytes.Lines(text.Bytes()) {
+		fmt.Fprintln(a.env.Stderr, escape(string(bytes.TrimRight(line, "\n"))))
+	}
+}
+
+// complainOf tells all faults of a configuration.
+func (a *app) complainOf(f *faulty) {
+	if !a.flags.json {
+		a.show(f.diagnostics)
+		return
+	}
+	line, _ := json.Marshal(struct { // of plain data: can't fail
+		complaint
+		Faults config.Diagnostics `json:"faults"`
+	}{complaint{Error: f.Error(), Kind: "configuration", Code: ChangeFirst}, f.diagnostics})
+	fmt.Fprintf(a.env.Stderr, "%s\n", line)
+}

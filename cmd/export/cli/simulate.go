@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"rollcall/sources/simulated"
+)
+
+const aboutSimulate = `Serves both simulated vendors over HTTP on a loopback address, with their budgets and their strictness,
+until it is stopped. With --out it writes ID lists and a rollcall.hcl that asks them, ready to run.`
+
+func (a *app) simulateCommand() *cobra.Command {
+	var flags worldFlags
+	var address, out string
+	var budget int
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "serve the simulated vendors over HTTP, for trying a real configuration",
+		Long:  aboutSimulate,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := flags.options()
+			if err != nil {
+				return err
+			}
+			if budget != 0 {
+				options.Limits = map[string]int{}
+				for _, path := range simulated.Paths() {
+					options.Limits[path] = budget
+				}
+			}
+			s, err := serve(simulated.New(options), address)
+			if err != nil {
+				return err
+			}
+			if err := a.invite(s, out); err != nil {
+				_ = s.close() // the first error is the one to tell
+				return err
+			}
+			select {
+			case <-cmd.Context().Done():
+			case err := <-s.ended:
+				return err
+			}
+			s.counts(a.env.Stderr)
+			return s.close()
+		},
+	}
+	flags.register(cmd.Flags())
+	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "listen on this loopback `ADDRESS`; port 0 takes any free one")
+	cmd.Flags().StringVar(&out, "out", "", "write ID lists and a rollcall.hcl into this `DIR`")
+	cmd.Flags().IntVar(&budget, "budget", 0, "every endpoint takes `N` requests a second; negative: any number (default: each vendor's own)")
+	return cmd
+}
+
+// invite says what is served and what to type next.
+func (a *app) invite(s *server, out string) error {
+	fmt.Fprintf(a.env.Stdout, "Simulated: %s at %s. Ctrl-C stops it.\n", s, s.URL)
+	if out == "" {
+		_, err := fmt.Fprintf(a.env.Stdout, "  rongcloud:   app_key %s, app_secret %s\n  tencentchat: sdk_app_id %s, identifier %s, secret_key %s\nWith --out DIR it also writes ID lists and a rollcall.hcl that asks it.\n",
+			simulated.DemoAppKey, simulated.DemoAppSecret, simulated.DemoSDKAppID, simulated.DemoIdentifier, simulated.DemoSecretKey)
+		return err
+	}
+	if err := own(out); err != nil {
+		return err
+	}
+	path, err := s.write(out)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.env.Stdout, "In another terminal:\n  rollcall validate --config %[1]s\n  rollcall run --config %[1]s\n", shell(path))
+	return err
+}

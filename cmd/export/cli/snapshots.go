@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline"
+	"rollcall/sinks/manifest"
+)
+
+// snapshotRow is one sealed snapshot as a script reads it.
+type snapshotRow struct {
+	Date        string `json:"date"`
+	Sequence    int64  `json:"sequence"`
+	SealedAt    string `json:"sealed_at"`
+	Code        int    `json:"exit_code"`
+	Memberships int64  `json:"memberships"`
+	Files       int    `json:"files"`
+	Bytes       int64  `json:"bytes"`
+	Manifest    string `json:"manifest"`
+}
+
+func (a *app) snapshotsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "snapshots",
+		Short: "list sealed snapshots",
+		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing. Needs no vendor's secrets.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			j, err := a.load(false)
+			if err != nil {
+				return err
+			}
+			sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now)
+			if err != nil {
+				return err
+			}
+			chain, err := manifest.Chain(cmd.Context(), sink)
+			if err != nil {
+				return err
+			}
+			rows := []snapshotRow{}
+			for _, m := range chain {
+				rows = append(rows, snapshotRowOf(m, sink.URL(m.Path)))
+			}
+			if a.flags.json {
+				return a.answer(rows)
+			}
+			if len(rows) == 0 {
+				_, err = fmt.Fprintf(a.env.Stdout, "No snapshot is sealed in %s yet.\n", sink)
+				return err
+			}
+			return a.table(rows)
+		},
+	}
+}
+
+func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
+	row := snapshotRow{
+		Date: m.Date, Sequence: m.Sequence, SealedAt: m.SealedAt.Time().Format(time.RFC3339), Code: m.ExitCode,
+		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url,
+	}
+	for _, f := range m.Files {
+		row.Bytes += f.Size
+	}
+	return row
+}
+
+func (a *app) table(rows []snapshotRow) error {
+	w := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "DATE\tSEALED AT\tCODE\tMEMBERSHIPS\tFILES\tSIZE\tMANIFEST")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), escape(r.Manifest))
+	}
+	return w.Flush()
+}

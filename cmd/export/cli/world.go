@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"text/template"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+
+	"rollcall/schema/fault"
+	"rollcall/sources/simulated"
+)
+
+// worldConfig is the configuration that asks the simulated vendors.
+//
+//go:embed world.hcl
+var worldConfig string
+
+// worldFlags are those of the commands that simulate vendors.
+type worldFlags struct {
+	users, groups int
+	seed          uint64
+	latency       time.Duration
+	oddities      bool
+	set           *pflag.FlagSet
+}
+
+func (f *worldFlags) register(set *pflag.FlagSet) {
+	demo := simulated.Demo()
+	f.set = set
+	set.IntVar(&f.users, "users", demo.Users, "simulate `N` users of each vendor")
+	set.IntVar(&f.groups, "groups", demo.Groups, "simulate `N` groups of each vendor")
+	set.Uint64Var(&f.seed, "seed", demo.Seed, "`N` decides who is in which group")
+	set.DurationVar(&f.latency, "latency", demo.MaxLatency, "answer within this `TIME` at most")
+	set.BoolVar(&f.oddities, "oddities", true, "add groups that are gone, nasty names and contradictions between views")
+}
+
+func (f worldFlags) options() (simulated.Options, error) {
+	if f.users < 1 || f.groups < 0 || f.latency < 0 {
+		return simulated.Options{}, misused("give positive numbers", "--users %d, --groups %d, --latency %s make no world", f.users, f.groups, f.latency)
+	}
+	o := simulated.Demo()
+	o.Users, o.Groups, o.Seed, o.MaxLatency = f.users, f.groups, f.seed, f.latency
+	o.MinLatency = min(o.MinLatency, f.latency)
+	if f.set.Changed("users") || f.set.Changed("groups") {
+		o.TencentUsers, o.TencentGroups = 0, 0 // as many as of RongCloud
+	}
+	if !f.oddities {
+		o.Nasty, o.Huge, o.Disagreements = false, false, 0
+	}
+	return o, nil
+}
+
+// server is the simulated vendors on a loopback address.
+type server struct {
+	world *simulated.World
+	http  *http.Server
+	URL   string
+	ended chan error
+}
+
+func serve(world *simulated.World, address string) (*server, error) {
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || (host != "localhost" && (ip == nil || !ip.IsLoopback())) {
+		return nil, misused("use 127.0.0.1:8080, or port 0 for any free one", "--addr %s is no loopback address with a port", address)
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Configuration, Message: address + " can't be listened on", Hint: "is it in use? port 0 takes any free one", Err: err}
+	}
+	s := &server{world: world, URL: "http://" + listener.Addr().String(), ended: make(chan error, 1)}
+	s.http = &http.Server{Handler: world.Handler(), ReadHeaderTimeout: time.Minute}
+	go func() { s.ended <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+// String says who is simulated.
+func (s *server) String() string {
+	size := func(a *simulated.App) string {
+		return humanize.Comma(int64(len(a.UserIDs()))) + " users in " + humanize.Comma(int64(len(a.GroupIDs()))) + " groups"
+	}
+	return fmt.Sprintf("RongCloud (%s) and Tencent Cloud Chat (%s)", size(s.world.RongCloud), size(s.world.Tencent))
+}
+
+// close stops serving at once.
+func (s *server) close() error {
+	err := s.http.Close()
+	if served := <-s.ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// write makes dir a folder from which the simulated vendors can be asked: ID lists, the
+// credentials of the simulated apps, and rollcall.hcl. It returns the path of the latter.
+func (s *server) write(dir string) (string, error) {
+	path := filepath.Join(dir, "rollcall.hcl")
+	text, err := template.New("world").Parse(worldConfig)
+	if err != nil {
+		return "", err
+	}
+	var filled bytes.Buffer
+	err = text.Execute(&filled, map[string]string{"Endpoint": s.URL, "SDKAppID": simulated.DemoSDKAppID, "Identifier": simulated.DemoIdentifier})
+	if err != nil {
+		return "", err
+	}
+	if err := s.world.WriteLists(dir); err != nil {
+		return "", unwritable(dir, err)
+	}
+	for name, text := range map[string]string{
+		"rollcall.hcl": filled.String(), "rongcloud.key": simulated.DemoAppKey,
+		"rongcloud.secret": simulated.DemoAppSecret, "tencentchat.secret": simulated.DemoSecretKey,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return "", unwritable(dir, err)
+		}
+	}
+	return path, nil
+}
+
+func unwritable(dir string, err error) error {
+	return &fault.Error{Kind: fault.Configuration, Message: dir + " can't be written", Hint: "name another folder with --out", Err: err}
+}
+
+// own refuses a folder that holds a configuration which is not one of the simulated vendors.
+func own(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, "rollcall.hcl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	first, _, _ := bytes.Cut([]byte(worldConfig), []byte("\n"))
+	if err != nil || !bytes.HasPrefix(text, first) {
+		return misused("name another folder with --out", "%s holds a configuration of your own, which is not overwritten", dir)
+	}
+	return nil
+}
+
+// counts tells how many requests arrived, and how many of them in the fullest second.
+func (s *server) counts(w io.Writer) {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	counts := s.world.Counts()
+	for _, path := range simulated.Paths() {
+		if c := counts[path]; c.Requests > 0 {
+			fmt.Fprintf(table, "  %s\t%s requests\tat most %d in any second\t%d refused as too many\n", path, humanize.Comma(int64(c.Requests)), c.MaxPerSecond, c.Throttled)
+		}
+	}
+	_ = table.Flush() // of stderr or stdout: nobody is left to tell
+}
