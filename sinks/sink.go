@@ -72,11 +72,14 @@ type Staging interface {
 // HeldError says that another run holds the sink.
 type HeldError struct {
 	Place string // the sink
-	Owner Owner
+	Owner Owner  // zero where the lock was ours and is gone, so that nobody can say who holds the sink
 }
 
 // Error names the holder.
 func (e *HeldError) Error() string {
+	if e.Owner == (Owner{}) {
+		return fmt.Sprintf("the lock of %s is no longer ours: another run may be at work", e.Place)
+	}
 	return fmt.Sprintf("another run holds %s: process %d on %s, at work for %s since %s", e.Place, e.Owner.PID, e.Owner.Host, e.Owner.Date, e.Owner.Since.UTC().Format(time.RFC3339))
 }
 

@@ -24,13 +24,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"rollcall/schema/fault"
+	"rollcall/sinks"
 )
 
 // Version is the version of the format that this package writes.
 const Version = 1
-
-// Folder is where manifests lie in a sink; those of replaced snapshots lie one folder deeper.
-const Folder = "_snapshots"
 
 // timeLayout is RFC 3339 in UTC with microseconds, always six digits.
 const timeLayout = "2006-01-02T15:04:05.000000Z"
@@ -97,11 +95,11 @@ type Figures struct {
 }
 
 // Path is where the manifest of date lies in a sink.
-func Path(date string) string { return Folder + "/" + date + ".json" }
+func Path(date string) string { return sinks.ManifestPath(date) }
 
 // ReplacedPath is where the manifest of date with that sequence lies once it was replaced.
 func ReplacedPath(date string, sequence int64) string {
-	return fmt.Sprintf("%s/replaced/%s-%06d.json", Folder, date, sequence)
+	return fmt.Sprintf("_snapshots/replaced/%s-%06d.json", date, sequence)
 }
 
 // Sum is the SHA-256 of an encoded manifest in hex, as links carry it.
@@ -160,7 +158,7 @@ func check(m Manifest) error {
 	if m.Version != Version {
 		return wrong("version %d is not known", m.Version)
 	}
-	if _, err := time.Parse(time.DateOnly, m.Date); err != nil {
+	if !sinks.IsDate(m.Date) {
 		return wrong("its date is not like 2026-11-21")
 	}
 	if m.Sequence < 1 {

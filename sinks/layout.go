@@ -1,0 +1,57 @@
+package sinks
+
+import (
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"rollcall/schema"
+)
+
+// LockPath is where the lock of a sink lies.
+const LockPath = "_locks/run.json"
+
+// ManifestPath is where the manifest that seals date lies.
+func ManifestPath(date string) string { return "_snapshots/" + date + ".json" }
+
+// IsManifest tells whether name is the path of a sealed manifest. Manifests that were replaced lie
+// deeper and are none.
+func IsManifest(name string) bool {
+	date, ok := strings.CutPrefix(name, "_snapshots/")
+	date, suffixed := strings.CutSuffix(date, ".json")
+	return ok && suffixed && IsDate(date)
+}
+
+// IsDate tells whether date is a calendar day written like 2026-11-21.
+func IsDate(date string) bool {
+	_, err := time.Parse(time.DateOnly, date)
+	return err == nil
+}
+
+// Partitions lists the folders that hold the data files of date, one a table, each ending in "/".
+func Partitions(date string) []string {
+	var all []string
+	for _, table := range schema.Tables() {
+		all = append(all, table.Name+"/snapshot_date="+date+"/")
+	}
+	return all
+}
+
+// IsPart tells whether name is a path that a data file of date may have. Nothing else under a
+// sink's root is ever removed as a leftover, whoever put it there.
+func IsPart(name, date string) bool {
+	if !fs.ValidPath(name) {
+		return false
+	}
+	folder, file := path.Split(name)
+	if ok, _ := path.Match("part-*.parquet", file); !ok {
+		return false
+	}
+	for _, partition := range Partitions(date) {
+		if folder == partition {
+			return true
+		}
+	}
+	return false
+}

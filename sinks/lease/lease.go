@@ -1,0 +1,278 @@
+// Package lease is the one lock of a sink: a small record that its holder keeps rewriting.
+//
+// A [Store] offers four conditional operations on that record; this package makes the rules of it:
+//
+//   - Who finds no record creates one and holds the lease.
+//   - Who finds a record of its own state folder replaces it at once: its predecessor is dead.
+//   - Who finds a stranger's record watches it. A heartbeat means *sinks.HeldError; a record that
+//     stood still for the stale time is replaced, on the condition that it is still the same.
+//   - A holder rewrites its record at every beat, on the condition that nobody else did. When
+//     that fails because the record is another's or gone, the lease is lost for good.
+//
+// Every write is conditional, so that two takers never both win. A store that doesn't answer
+// loses nobody the lease by itself: only another's record does, and Check finds that out.
+package lease
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+)
+
+// ErrConflict is a store's word that the record was not as the operation demanded.
+var ErrConflict = errors.New("the record is not as expected")
+
+// Store keeps one record. A tag names one writing of it; no two writings have the same.
+type Store interface {
+	// String is the place, for messages.
+	String() string
+	// Read gives the record and its tag; errors.Is(err, fs.ErrNotExist) where there is none.
+	Read(ctx context.Context) (record []byte, tag string, err error)
+	// Create writes the record where there is none, else ErrConflict.
+	Create(ctx context.Context, record []byte) (tag string, err error)
+	// Replace writes the record where the one with that tag stands, else ErrConflict.
+	Replace(ctx context.Context, record []byte, tag string) (newTag string, err error)
+	// Remove removes the record with that tag, else ErrConflict.
+	Remove(ctx context.Context, tag string) error
+}
+
+// Pace says how often a holder shows that it lives and how long a stranger waits for it.
+// Zero values mean those of package sinks.
+type Pace struct {
+	Beat, Stale time.Duration
+}
+
+// takeAttempts bounds how often the record may change under our hands before we give up.
+const takeAttempts = 8
+
+// Lease is a held lock. It implements sinks.Lock.
+type Lease struct {
+	store Store
+	owner sinks.Owner
+	pace  Pace
+	now   func() time.Time
+	stop  context.CancelFunc
+	done  chan struct{} // closed when the heartbeat has ended
+
+	busy     chan struct{} // holds one token while an operation is under way; what follows belongs to who put it there
+	tag      string
+	beats    int64
+	lost     error // why the lease is no longer ours
+	released bool
+}
+
+var _ sinks.Lock = (*Lease)(nil)
+
+// record is the content of _locks/run.json.
+type record struct {
+	sinks.Owner
+	Beat int64     `json:"beat"`
+	At   time.Time `json:"at"`
+}
+
+// Take takes the lease for owner, or returns *sinks.HeldError. The heartbeat runs until Release,
+// however long ctx lives.
+func Take(ctx context.Context, store Store, owner sinks.Owner, pace Pace, now func() time.Time) (*Lease, error) {
+	if pace.Beat == 0 {
+		pace.Beat = sinks.HeartbeatEvery
+	}
+	if pace.Stale == 0 {
+		pace.Stale = sinks.StaleAfter
+	}
+	owner.Since = owner.Since.UTC().Truncate(time.Microsecond)
+	l := &Lease{store: store, owner: owner, pace: pace, now: now, done: make(chan struct{}), busy: make(chan struct{}, 1)}
+	if err := l.take(ctx); err != nil {
+		return nil, err
+	}
+	alive, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l.stop = stop
+	go l.keep(alive)
+	return l, nil
+}
+
+func (l *Lease) take(ctx context.Context) error {
+	for range takeAttempts {
+		tag, err := l.attempt(ctx)
+		if err == nil {
+			l.tag = tag
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if err := pause(ctx, l.pace.Beat/50); err != nil {
+			return err
+		}
+	}
+	return &fault.Error{Kind: fault.Configuration,
+		Message: "the lock of " + l.store.String() + " can neither be read nor created",
+		Hint:    "its server does not follow S3's conditional writes, or several runs start at once: look at " + sinks.LockPath}
+}
+
+// attempt looks once at what stands there and does what the rules say.
+func (l *Lease) attempt(ctx context.Context) (tag string, err error) {
+	found, tag, err := l.store.Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.store.Create(ctx, l.record())
+	}
+	if err != nil {
+		return "", err
+	}
+	if parse(found).State != l.owner.State {
+		if err := l.watch(ctx, tag); err != nil {
+			return "", err
+		}
+	}
+	return l.store.Replace(ctx, l.record(), tag)
+}
+
+// watch returns nil when the record with that tag stood still for the stale time.
+func (l *Lease) watch(ctx context.Context, tag string) error {
+	stale, stop := context.WithTimeout(ctx, l.pace.Stale)
+	defer stop()
+	for pause(stale, l.pace.Beat/2) == nil {
+		found, seen, err := l.store.Read(stale)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return ErrConflict // released: try again from the start
+		case err != nil && stale.Err() == nil:
+			return err
+		case err == nil && seen != tag:
+			return &sinks.HeldError{Place: l.store.String(), Owner: parse(found)}
+		}
+	}
+	return ctx.Err()
+}
+
+// keep beats until the lease is released or lost.
+func (l *Lease) keep(alive context.Context) {
+	defer close(l.done)
+	for pause(alive, l.pace.Beat) == nil {
+		ctx, stop := context.WithTimeout(alive, l.pace.Stale/2)
+		err := l.beat(ctx)
+		stop()
+		if _, lost := errors.AsType[*sinks.HeldError](err); lost {
+			return
+		}
+	}
+}
+
+// Check proves that the lease is ours by a beat, which also starts every watcher's time anew.
+func (l *Lease) Check(ctx context.Context) error { return l.beat(ctx) }
+
+// beat rewrites the record. A conflict may be our own writing whose answer was lost: then the
+// record still names us, and the beat is tried again on it.
+func (l *Lease) beat(ctx context.Context) error {
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	if l.lost == nil && l.released {
+		l.lost = &sinks.HeldError{Place: l.store.String()}
+	}
+	for l.lost == nil {
+		l.beats++
+		tag, err := l.store.Replace(ctx, l.record(), l.tag)
+		if err == nil {
+			l.tag = tag
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if err := l.recognize(ctx); err != nil {
+			return err
+		}
+	}
+	return l.lost
+}
+
+// recognize looks whose record stands there, and marks the lease as lost if it is another's.
+func (l *Lease) recognize(ctx context.Context) error {
+	found, tag, err := l.store.Read(ctx)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if holder := parse(found); err == nil && l.same(holder) {
+		l.tag = tag
+	} else {
+		l.lost = &sinks.HeldError{Place: l.store.String(), Owner: holder}
+	}
+	return nil
+}
+
+// Release stops the heartbeat and removes the record if it is still ours.
+func (l *Lease) Release(ctx context.Context) error {
+	l.stop()
+	<-l.done
+	if err := l.enter(ctx); err != nil {
+		return err
+	}
+	defer l.leave()
+	for !l.released && l.lost == nil {
+		err := l.store.Remove(ctx, l.tag)
+		switch {
+		case err == nil || errors.Is(err, fs.ErrNotExist):
+			l.released = true
+		case !errors.Is(err, ErrConflict):
+			return err
+		default:
+			if err := l.recognize(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// enter waits for the operation that is under way, if there is one.
+func (l *Lease) enter(ctx context.Context) error {
+	select {
+	case l.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Lease) leave() { <-l.busy }
+
+func (l *Lease) record() []byte {
+	text, err := json.Marshal(record{Owner: l.owner, Beat: l.beats, At: l.now().UTC().Truncate(time.Microsecond)})
+	if err != nil {
+		return []byte("{}") // nothing in a record can fail to encode; an empty one would still be conditional
+	}
+	return append(text, '\n')
+}
+
+func (l *Lease) same(o sinks.Owner) bool {
+	return o.State == l.owner.State && o.Host == l.owner.Host && o.PID == l.owner.PID && o.Since.Equal(l.owner.Since)
+}
+
+// parse reads whose record it is. An unreadable one belongs to nobody we know, and is watched like
+// any stranger's.
+func parse(text []byte) sinks.Owner {
+	var r record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return sinks.Owner{}
+	}
+	return r.Owner
+}
+
+// pause waits for d, or gives ctx's error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

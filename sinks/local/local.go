@@ -1,0 +1,197 @@
+// Package local seals snapshots in a folder.
+//
+// Files are copied into the hidden folder .staging, synced, and read back against their SHA-256.
+// Sealing links them to their names and then the manifest to its own, which fails where one stands
+// already: nothing is ever overwritten, and that last link seals. Everything is synced to disk before the manifest appears, so
+// that a power cut leaves either a whole snapshot or files that no manifest names, which the next
+// Begin removes. The folder must be one file system that knows hard links.
+//
+// Opening touches nothing; the folder is made when the lock is taken. A folder that may not be
+// written or is none is a Configuration fault, a full disk a Bug fault with a hint, as the table
+// of exit codes has it.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/lease"
+)
+
+// stagingFolder holds what is not sealed. Its dot hides it from query engines.
+const stagingFolder = ".staging"
+
+// Config is a folder and the clock.
+type Config struct {
+	Path string           // made absolute
+	Now  func() time.Time // for the lock's record
+	Pace lease.Pace       // zero: as package sinks says
+}
+
+// Sink is a folder.
+type Sink struct {
+	root string
+	cfg  Config
+	disk disk
+}
+
+var _ sinks.Sink = (*Sink)(nil)
+
+// Open names the folder; it need not exist yet.
+func Open(cfg Config) (*Sink, error) {
+	root, err := filepath.Abs(cfg.Path)
+	if err != nil {
+		return nil, classify(err, cfg.Path)
+	}
+	if info, err := os.Stat(root); err == nil && !info.IsDir() {
+		return nil, notFolder(root)
+	}
+	return &Sink{root: root, cfg: cfg}, nil
+}
+
+// String is the folder's absolute path.
+func (s *Sink) String() string { return s.root }
+
+// URL is the absolute path of a file.
+func (s *Sink) URL(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }
+
+// Lock takes _locks/run.json and makes the folder where it is missing.
+func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
+	held, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
+}
+
+// Begin removes what is not sealed and opens the staging folder of date. The staging folder itself
+// says what was begun; the journal is not needed.
+func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, _ string) (sinks.Staging, error) {
+	if !sinks.IsDate(date) {
+		return nil, fault.New(fault.Bug, "%q is no snapshot date", date)
+	}
+	if err := lock.Check(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.disk.removeAll(s.URL(stagingFolder)); err != nil {
+		return nil, classify(err, s.URL(stagingFolder))
+	}
+	manifest := sinks.ManifestPath(date)
+	if _, err := os.Lstat(s.URL(manifest)); err == nil {
+		return nil, &sinks.SealedError{Place: s.root, Path: manifest}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, classify(err, s.URL(manifest))
+	}
+	if err := s.removeUnsealed(date); err != nil {
+		return nil, err
+	}
+	return s.stage(lock, date)
+}
+
+// stage makes a staging folder of its own for this staging alone: a run that lost its lock without
+// knowing it must not meet its successor there.
+func (s *Sink) stage(lock sinks.Lock, date string) (*staging, error) {
+	if err := s.disk.mkdir(s.URL(stagingFolder)); err != nil {
+		return nil, classify(err, s.root)
+	}
+	for at := s.cfg.Now().UnixNano(); ; at++ {
+		folder := fmt.Sprintf("%s/%s.%d", stagingFolder, date, at)
+		err := os.Mkdir(s.URL(folder), 0o755)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		return &staging{sink: s, lock: lock, date: date, folder: folder, files: map[string]fs.FileInfo{}}, classify(err, s.root)
+	}
+}
+
+// removeUnsealed removes the data files of a date that has no manifest.
+func (s *Sink) removeUnsealed(date string) error {
+	for _, partition := range sinks.Partitions(date) {
+		entries, err := os.ReadDir(s.URL(partition))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return classify(err, s.URL(partition))
+		}
+		for _, entry := range entries {
+			name := partition + entry.Name()
+			if !sinks.IsPart(name, date) {
+				continue
+			}
+			if err := s.disk.remove(s.URL(name)); err != nil {
+				return classify(err, s.URL(name))
+			}
+		}
+		_ = os.Remove(s.URL(partition)) // only where it is empty; an empty folder disturbs nobody
+	}
+	return nil
+}
+
+// Manifests lists sealed manifests.
+func (s *Sink) Manifests(context.Context) ([]string, error) {
+	entries, err := os.ReadDir(s.URL("_snapshots"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, classify(err, s.URL("_snapshots"))
+	}
+	var names []string
+	for _, entry := range entries {
+		if name := "_snapshots/" + entry.Name(); entry.Type().IsRegular() && sinks.IsManifest(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Open reads one file.
+func (s *Sink) Open(_ context.Context, path string) (io.ReadCloser, error) {
+	if !fs.ValidPath(path) {
+		return nil, classify(&fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}, path)
+	}
+	file, err := os.Open(s.URL(path))
+	if err != nil {
+		return nil, classify(err, s.URL(path))
+	}
+	return file, nil
+}
+
+// classify gives a file system error its kind, and leaves what has a meaning already as it is. The
+// causes stay visible to errors.Is.
+func classify(err error, path string) error {
+	_, classified := errors.AsType[*fault.Error](err)
+	_, held := errors.AsType[*sinks.HeldError](err)
+	_, sealed := errors.AsType[*sinks.SealedError](err)
+	if err == nil || classified || held || sealed || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		path, err = pathErr.Path, pathErr.Err
+	} else if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
+		path, err = linkErr.New, linkErr.Err
+	}
+	f := &fault.Error{Kind: fault.Bug, Message: path, Err: err}
+	switch {
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		f.Hint = "the disk is full: make room and run the same command again, nothing that was fetched is lost"
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
+		f.Kind, f.Hint = fault.Configuration, "let this user write there, or give another path in the sink block"
+	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR):
+		f.Kind, f.Hint = fault.Configuration, "a part of the path is a file where a folder must be: give another path in the sink block"
+	}
+	return f
+}
+
+func notFolder(path string) error {
+	return &fault.Error{Kind: fault.Configuration, Message: path + " is a file, not a folder", Hint: "give the path of a folder in the sink block"}
+}

@@ -1,0 +1,107 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"rollcall/sinks"
+	"rollcall/sinks/lease"
+)
+
+// guardRetry is how long to wait for another process that is just changing the lock's record.
+const guardRetry = 20 * time.Millisecond
+
+// store keeps the lock's record in a file. An OS lock on a file beside it, held for the moment of a
+// change, makes reading and rewriting one step; the record itself is renamed into place, so that
+// readers never see half of it. A record is its own tag: no two are alike, for each has its beat.
+type store struct {
+	sink *Sink
+}
+
+var _ lease.Store = (*store)(nil)
+
+// String is the folder.
+func (s *store) String() string { return s.sink.root }
+
+func (s *store) path() string { return s.sink.URL(sinks.LockPath) }
+
+// Read gives the record and, as its tag, the record.
+func (s *store) Read(context.Context) (record []byte, tag string, err error) {
+	record, err = os.ReadFile(s.path())
+	return record, string(record), classify(err, s.path())
+}
+
+// Create writes the record where there is none, and makes the folder where it is missing.
+func (s *store) Create(ctx context.Context, record []byte) (tag string, err error) {
+	if err := s.sink.disk.mkdir(filepath.Dir(s.path())); err != nil {
+		return "", classify(err, s.path())
+	}
+	return string(record), s.guarded(ctx, func() error {
+		switch _, err := os.Lstat(s.path()); {
+		case err == nil:
+			return lease.ErrConflict
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		return s.write(record)
+	})
+}
+
+// Replace writes the record over the one that tag names.
+func (s *store) Replace(ctx context.Context, record []byte, tag string) (newTag string, err error) {
+	return string(record), s.guarded(ctx, func() error {
+		if err := s.expect(tag); err != nil {
+			return err
+		}
+		return s.write(record)
+	})
+}
+
+// Remove removes the record that tag names.
+func (s *store) Remove(ctx context.Context, tag string) error {
+	return s.guarded(ctx, func() error {
+		if err := s.expect(tag); err != nil {
+			return err
+		}
+		return s.sink.disk.remove(s.path())
+	})
+}
+
+func (s *store) expect(tag string) error {
+	there, err := os.ReadFile(s.path())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && string(there) != tag {
+		return lease.ErrConflict
+	}
+	return err
+}
+
+func (s *store) write(record []byte) error {
+	aside := s.path() + ".tmp"
+	if err := s.sink.disk.write(aside, bytes.NewReader(record)); err != nil {
+		return err
+	}
+	return s.sink.disk.rename(aside, s.path())
+}
+
+// guarded runs change while no other process does.
+func (s *store) guarded(ctx context.Context, change func() error) error {
+	guard := flock.New(filepath.Join(filepath.Dir(s.path()), ".guard"), flock.SetPermissions(0o644))
+	if _, err := guard.TryLockContext(ctx, guardRetry); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // the whole folder was taken away: so was the record
+			return lease.ErrConflict
+		}
+		return classify(err, guard.Path())
+	}
+	defer guard.Close()
+	if err := change(); !errors.Is(err, lease.ErrConflict) {
+		return classify(err, s.path())
+	}
+	return lease.ErrConflict
+}
