@@ -20,7 +20,7 @@ type section struct {
 	attributes []string
 	inner      []string
 	told       []string // attributes that are out of place, and were told so already
-	forgiving  bool // an unset variable leaves the attribute unread, and is no fault
+	forgiving  bool     // an unset variable leaves the attribute unread, and is no fault
 }
 
 func (l *loader) section(block *hclsyntax.Block) *section { return &section{loader: l, block: block} }

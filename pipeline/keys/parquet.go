@@ -28,21 +28,20 @@ func (l *list) spoolParquet(input io.Reader) error {
 }
 
 // readParquet reads one column of a Parquet file. The library panics on some damaged files; that
-// is told as damage.
+// is told as damage, unless it was the receiver of the IDs that did.
 func (l *list) readParquet(input io.ReaderAt, size int64) (err error) {
-	yield, inYield := l.yield, false
-	defer func() { l.yield = yield }()
+	yield, given := l.yield, false
 	l.yield = func(id []byte) error {
-		inYield = true
+		given = true
 		err := yield(id)
-		inYield = false
+		given = false
 		return err
 	}
 	defer func() {
-		if cause := recover(); cause != nil {
-			if inYield {
-				panic(cause)
-			}
+		switch cause := recover(); {
+		case cause != nil && given:
+			err = fmt.Errorf("%s: taking its IDs: %v", l.name, cause)
+		case cause != nil:
 			err = l.damagedParquet(fmt.Errorf("%v", cause))
 		}
 	}()
