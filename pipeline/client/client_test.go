@@ -399,3 +399,28 @@ func TestAPanicInReadIsNotSwallowed(t *testing.T) {
 		_ = e.Caller().Call(t.Context(), build, func(sources.Answer) error { panic("broken source") })
 	})
 }
+
+func TestOneRequestThatIsAlwaysThrottledFailsAloneWhileOthersAreAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := endpoint(&vendor{latency: time.Millisecond, answer: always(200, "")}, 100, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		others := make(chan struct{})
+		go func() {
+			defer close(others)
+			for e.Caller().Call(ctx, build, read) == nil {
+			}
+		}()
+		call := e.Caller()
+		err := call.Call(t.Context(), build, func(sources.Answer) error {
+			f := fault.New(fault.Throttled, "slow down")
+			f.RetryAfter = time.Millisecond // never shortens our own backoff
+			return f
+		})
+		if fault.KindOf(err) != fault.Item || call.Attempts() != 60 {
+			t.Errorf("got %v (%v) after %d attempts", err, fault.KindOf(err), call.Attempts())
+		}
+		cancel()
+		<-others
+	})
+}

@@ -3,6 +3,8 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -26,11 +28,13 @@ type counter struct {
 	uses     map[string]int
 }
 
-func (c *counter) arrive(connection string) {
+// arrive gives the number of this arrival, from 1.
+func (c *counter) arrive(connection string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.arrivals = append(c.arrivals, time.Now())
 	c.uses[connection]++
+	return len(c.arrivals)
 }
 
 func (c *counter) most() int {
@@ -59,12 +63,12 @@ func TestARealServerCountsNoMoreThanTheBudget(t *testing.T) {
 	c := &counter{uses: map[string]int{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
-		c.arrive(r.RemoteAddr)
+		n := c.arrive(r.RemoteAddr)
 		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
-		switch rand.IntN(50) {
-		case 0:
+		switch n % 40 {
+		case 20:
 			panic(http.ErrAbortHandler)
-		case 1:
+		case 39:
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		fmt.Fprint(w, "{}")
@@ -77,7 +81,7 @@ func TestARealServerCountsNoMoreThanTheBudget(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	var group sync.WaitGroup
-	for range 2 * limit {
+	for range limit / 2 {
 		group.Go(func() {
 			for e.Caller().Call(ctx, postTo(server.URL), read) == nil {
 			}
@@ -86,11 +90,11 @@ func TestARealServerCountsNoMoreThanTheBudget(t *testing.T) {
 	group.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if most := c.most(); most > limit || most < limit/2 {
+	if most := c.most(); most > limit || most < limit/4 {
 		t.Errorf("largest second holds %d requests, %d may", most, limit)
 	}
-	if f := e.Figures(); f.Retries == 0 || f.InFlight != 0 {
-		t.Errorf("want some attempts to fail: %+v", f)
+	if f := e.Figures(); f.Requests < f.Answers+int64(len(c.arrivals)/40) || f.InFlight != 0 {
+		t.Errorf("of %d arrivals some failed, but figures are %+v", len(c.arrivals), f)
 	}
 }
 
@@ -156,7 +160,9 @@ func TestRedirectsAreNotFollowedAndAnswersAreUncompressed(t *testing.T) {
 
 func TestAnUntrustedCertificateStopsTheRunAtOnce(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewTLSServer(http.NotFoundHandler())
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the refusal
+	server.StartTLS()
 	defer server.Close()
 	transport := client.NewTransport(nil, nil)
 	defer transport.CloseIdleConnections()
