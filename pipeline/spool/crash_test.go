@@ -25,13 +25,14 @@ type mortal struct {
 	unsynced map[string]int64  // files and how many of their bytes are synced
 	renamed  map[string]string // since the folder was synced, new name to old
 	moved    map[string]string // every rename
-	removed  map[string]string
+	born     map[string]bool   // files whose folder was not synced since
+	removed  map[string]string // to where in the trash
 }
 
 func newMortal(t testing.TB, steps int, seed uint64) *mortal {
 	return &mortal{
 		trash: t.TempDir(), left: steps, random: rand.New(rand.NewPCG(seed, 7)),
-		unsynced: map[string]int64{}, renamed: map[string]string{}, moved: map[string]string{}, removed: map[string]string{},
+		unsynced: map[string]int64{}, renamed: map[string]string{}, moved: map[string]string{}, born: map[string]bool{}, removed: map[string]string{},
 	}
 }
 
@@ -66,7 +67,7 @@ func (d *mortal) create(path string) (file, error) {
 		return nil, err
 	}
 	f, failed := hasty{}.create(path)
-	d.unsynced[path] = 0
+	d.unsynced[path], d.born[path] = 0, true
 	if err = errors.Join(err, failed); err != nil {
 		return nil, err
 	}
@@ -92,6 +93,11 @@ func (d *mortal) sync(dir string) error {
 		for to := range d.renamed {
 			if filepath.Dir(to) == dir {
 				delete(d.renamed, to)
+			}
+		}
+		for path := range d.born {
+			if filepath.Dir(path) == dir {
+				delete(d.born, path)
 			}
 		}
 	}
@@ -145,8 +151,12 @@ func (f *mortalFile) Sync() error {
 // lose undoes part of what was never synced, as a disk does that lost its power.
 func (d *mortal) lose(t testing.TB) {
 	for path, size := range d.unsynced {
+		unnamed := d.born[path] && d.random.IntN(2) == 0
 		if to, ok := d.moved[filepath.Dir(path)]; ok {
 			path = filepath.Join(to, filepath.Base(path))
+		}
+		if unnamed {
+			os.Remove(path)
 		}
 		if info, err := os.Stat(path); err == nil && info.Size() > size {
 			must(t, os.Truncate(path, size+d.random.Int64N(info.Size()-size+1)))
@@ -177,10 +187,10 @@ func TestACrashLosesOnlyWhatWasNotFlushed(t *testing.T) {
 	t.Parallel()
 	const flushes = 3*fanIn + 2
 	crashes := 0
-	for seed := range uint64(120) {
-		steps := 1 + int(seed)*9
-		if seed >= 60 { // around the first merge, closely
-			steps = 12*fanIn + int(seed-60)*3
+	for seed := range uint64(72) {
+		steps := 1 + int(seed)*16
+		if seed >= 36 { // around the first merge, closely
+			steps = 12*fanIn + int(seed-36)*3
 		}
 		disk := newMortal(t, steps, seed)
 		o := Options{Dir: filepath.Join(t.TempDir(), "spool"), Blocks: testBlocks(), disk: disk, batchRows: 5}
@@ -211,7 +221,7 @@ func TestACrashLosesOnlyWhatWasNotFlushed(t *testing.T) {
 		same(t, shown(t, s, Filter{}), sorted(o.Blocks, entries))
 		must(t, s.Close())
 	}
-	if crashes < 60 {
+	if crashes < 50 {
 		t.Errorf("only %d runs crashed: the steps lie too far apart", crashes)
 	}
 }
