@@ -33,7 +33,8 @@ type Decoder struct {
 	json     *jsontext.Decoder
 	err      error
 	replaced int
-	word     string // the last Word, so that a column of equal words is one string
+	words    [4]string // the last Words, so that a column of a few words costs no memory
+	next     int       // place of the next new word
 }
 
 // Decode reads body, which must be one JSON object, and calls field for each of its keys. Field
@@ -152,10 +153,15 @@ func (d *Decoder) intern(word []byte) schema.Text {
 	if len(word) == 0 {
 		return schema.Text{}
 	}
-	if string(word) != d.word {
-		d.word = string(word)
+	for _, known := range d.words {
+		if string(word) == known {
+			return schema.SomeText(known)
+		}
 	}
-	return schema.SomeText(d.word)
+	fresh := string(word)
+	d.words[d.next] = fresh
+	d.next = (d.next + 1) % len(d.words)
+	return schema.SomeText(fresh)
 }
 
 // Int reads a whole number that is a number or a numeric string; ok is false for null and for an

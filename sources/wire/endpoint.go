@@ -37,7 +37,7 @@ func CheckEndpoint(address string, allowHTTP bool, regions []Region) []sources.P
 	u, err := url.Parse(Endpoint(address))
 	switch {
 	case strings.Contains(address, "@"):
-		return problem(example, "the endpoint carries a user name or password, which it must not")
+		return problem(example, "carries a user name or password, which it must not")
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
 		return problem(example, "%s is no address of a server", Quote(address))
 	case u.Scheme != "https" && u.Scheme != "http":
