@@ -196,7 +196,10 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	for source, endpoints := range r.vendors.tallies() {
 		m.Requests[source] = map[string]manifest.Figures{}
 		for name, t := range endpoints {
-			m.Requests[source][name] = manifest.Figures{Requests: t.Requests, Retries: t.Retries, Throttles: t.Throttles, PerSecond: r.budget(source, name)}
+			m.Requests[source][name] = manifest.Figures{
+				Requests: t.Requests, Retries: t.Retries, Throttles: t.Throttles, PerSecond: r.budget(source, name),
+				LatencyMS: float64(t.mean().Microseconds()) / 1000, Seconds: t.Active.Seconds(),
+			}
 		}
 	}
 	for _, f := range files {

@@ -38,8 +38,15 @@ type tally struct {
 	Retries   int64         `json:"retries"`
 	Throttles int64         `json:"throttles"`
 	Active    time.Duration `json:"active"` // from the first request to the last answer, over processes
+	Answers   int64         `json:"answers"`
+	Latency   time.Duration `json:"latency"` // of all answers together
 	First     time.Time     `json:"first"`
 	Last      time.Time     `json:"last"`
+}
+
+// mean is the mean latency of all answers.
+func (t tally) mean() time.Duration {
+	return t.Latency / time.Duration(max(1, t.Answers))
 }
 
 func (r *run) openVendors() (*vendors, error) {
@@ -125,6 +132,8 @@ func (v *vendors) tallies() map[string]map[string]tally {
 			t.Retries += g.Retries
 			t.Throttles += g.Throttles
 			t.Active += g.Last.Sub(g.First)
+			t.Answers += g.Answers
+			t.Latency += g.Latency * time.Duration(g.Answers)
 			if t.First.IsZero() {
 				t.First = g.First
 			}

@@ -46,6 +46,7 @@ type Data struct {
 	Total     bool        // whether the vendor declares a total
 	Only      bool        // whether `only = ["owner", …]` can be asked for
 	Topics    bool        // whether `topics = true` can be asked for
+	TopicIDs  string      // prefix of the IDs among which are communities that are listed with topics only
 	Doc       string      // one line
 }
 

@@ -88,6 +88,12 @@ func two(user, group schema.Verdict) *fake {
 	}
 }
 
+// blind makes the user view one that was asked without topics.
+func blind(f *fake) *fake {
+	f.blocks[2].Blind = "g"
+	return f
+}
+
 func (f *fake) say(block int, row sources.Row) *fake {
 	row.Group, row.User = "g", "u"
 	whole := f.blocks[block].View != schema.RoleView && merge.Whole(f.records[block], f.blocks[block])
@@ -106,6 +112,7 @@ func TestOnlyWholeViewsAccuse(t *testing.T) {
 	}{
 		"a user view against a whole group view":        {two(schema.Exact, schema.Exact).say(2, member), "user_view_only member/absent/-"},
 		"a user view against a short group view":        {two(schema.Exact, schema.Short).say(2, member), ""},
+		"a user view not asked for groups like this":    {blind(two(schema.Exact, schema.Exact)).say(0, member), ""},
 		"a drifted user view against a whole group":     {two(schema.Drifted, schema.Exact).say(2, member), ""},
 		"a group view against a whole user view":        {two(schema.Unverifiable, schema.Exact).say(0, sources.Row{}), "group_view_only absent/listed/-"},
 		"a group view against a short user view":        {two(schema.Short, schema.Exact).say(0, member), ""},

@@ -46,7 +46,13 @@ func (m *merger) usersOf(ctx context.Context, s source, asked, denials *sorted.S
 		return fault.Wrap(err, "sort memberships by user")
 	}
 	defer cursor.Close()
-	pass := &userPass{merger: m, address: s.address, panel: panel, questions: questions{cursor: cursor}, denials: denials, count: len(blocks) > 1}
+	var blind []string
+	for _, i := range blocks {
+		if m.blocks[i].Blind != "" {
+			blind = append(blind, m.blocks[i].Blind)
+		}
+	}
+	pass := &userPass{blind: blind, merger: m, address: s.address, panel: panel, questions: questions{cursor: cursor}, denials: denials, count: len(blocks) > 1}
 	return pass.run(ctx)
 }
 
@@ -56,7 +62,8 @@ type userPass struct {
 	panel     panel
 	questions questions
 	denials   *sorted.Sorter
-	count     bool // groups have to be counted, since several blocks may name the same one
+	blind     []string // prefixes of groups about which the users' lists deny nothing
+	count     bool     // groups have to be counted, since several blocks may name the same one
 	key       []byte
 }
 
@@ -112,7 +119,7 @@ func (u *userPass) answer(id string, whole bool) (named int64, err error) {
 			named++
 			continue
 		}
-		if !whole {
+		if !whole || u.unseen(q.group) {
 			continue
 		}
 		u.key = sorted.AppendString(u.key[:0], u.texts.keepBytes(q.group))
@@ -122,6 +129,16 @@ func (u *userPass) answer(id string, whole bool) (named int64, err error) {
 		}
 	}
 	return named, nil
+}
+
+// unseen tells whether some user view was not asked for groups like this one.
+func (u *userPass) unseen(group []byte) bool {
+	for _, prefix := range u.blind {
+		if bytes.HasPrefix(group, []byte(prefix)) {
+			return true
+		}
+	}
+	return false
 }
 
 // denials are the pairs that a user's whole list leaves out, in the order of groups, then users.

@@ -33,6 +33,7 @@ type Block struct {
 	Source  string      // "rongcloud.prod"
 	View    schema.View // of its rows
 	Partial bool        // it asks for some roles only (`only = [...]`), so that it never denies
+	Blind   string      // prefix of group IDs that a user view was not asked for: it denies nothing about them
 }
 
 // Entry is one whole key: its outcome and its rows enter the spool together.

@@ -92,6 +92,8 @@ type Figures struct {
 	Retries   int64   `json:"retries"`
 	Throttles int64   `json:"throttles"`
 	PerSecond float64 `json:"per_second"` // the budget
+	LatencyMS float64 `json:"latency_ms"` // mean time from sending to the whole answer, in milliseconds
+	Seconds   float64 `json:"seconds"`    // from the first request to the last answer, over all processes of the run
 }
 
 // Path is where the manifest of date lies in a sink.

@@ -40,7 +40,7 @@ func Definition() sources.Definition {
 		Doc:   "Tencent Cloud Chat REST API. Endpoints: " + wire.Regions(regions()),
 		Data: []sources.Data{{
 			Name: joinedGroups, Path: joinedGroupsPath, Key: sources.UserKey, View: schema.UserView,
-			PerSecond: 200, PageSize: joinedPage, Total: true, Topics: true,
+			PerSecond: 200, PageSize: joinedPage, Total: true, Topics: true, TopicIDs: communityPrefix,
 			Doc: "the groups of each user: name, type, role, time of joining",
 		}, {
 			Name: groupRoles, Path: groupRolesPath, Key: sources.RoleKey, View: schema.RoleView,
@@ -70,3 +70,7 @@ func regions() []wire.Region {
 		{Name: "Jakarta", Main: "adminapiidn.im.qcloud.com", Backup: "adminapiidn.my-imcloud.com"},
 	}
 }
+
+// communityPrefix begins the ID of every community. (Tencent Cloud Chat, creating a group: custom and
+// generated community IDs begin with @TGS#_.)
+const communityPrefix = "@TGS#_"

@@ -93,7 +93,7 @@ type membersQuestion struct {
 func (w *walk) groupMembers() error {
 	ask := membersQuestion{Group: w.q.Key, Fields: []string{"Role", "JoinTime", "NameCard"}, Roles: filter(w.q.Only)}
 	w.filtered = len(w.q.Only) > 0
-	if strings.HasPrefix(w.q.Key, "@TGS#_") {
+	if strings.HasPrefix(w.q.Key, communityPrefix) {
 		return w.nexts(ask)
 	}
 	return w.offsets(groupMembersPath, membersPage, func(limit, offset int) any {
