@@ -31,7 +31,8 @@ type module struct {
 type file struct {
 	path  string // below the module's root
 	pkg   string // its folder
-	test  bool
+	test  bool   // of a _test.go file
+	kit   bool   // of a folder that only tests use
 	lines int
 	set   *token.FileSet
 	tree  *ast.File
@@ -81,9 +82,11 @@ func parse() (*module, error) {
 			return err
 		}
 		name = filepath.ToSlash(name)
+		pkg := filepath.ToSlash(filepath.Dir(name))
 		m.files = append(m.files, &file{
 			path:  name,
-			pkg:   filepath.ToSlash(filepath.Dir(name)),
+			pkg:   pkg,
+			kit:   in(kits()...)(nil, pkg),
 			test:  strings.HasSuffix(name, "_test.go"),
 			lines: bytes.Count(text, []byte("\n")),
 			set:   set,

@@ -26,7 +26,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Long:  aboutDemo,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			options, err := flags.options()
+			options, err := flags.options(a.env.Now)
 			if err != nil {
 				return err
 			}

@@ -152,7 +152,7 @@ func TestStarterConfigurationIsValid(t *testing.T) {
 	}
 	var stdout, stderr bytes.Buffer
 	env := testEnv(&stdout, &stderr, "validate", "--config", path)
-	env.LookupEnv = func(name string) (string, bool) { return "value of " + name, true }
+	env.LookupEnv = func(name string) (string, bool) { return "value-of-" + name, true }
 	if code := Main(t.Context(), env); code != Done {
 		t.Errorf("validate ended with %d: %s", code, stderr.String())
 	}

@@ -50,10 +50,10 @@ func (a *app) root() *cobra.Command {
 	shared := root.PersistentFlags()
 	shared.SortFlags = false
 	shared.StringVar(&a.flags.config, "config", "rollcall.hcl", "the configuration `FILE`")
-	shared.StringVar(&a.flags.date, "date", "", "the snapshot's date, `YYYY-MM-DD` (default: the unsealed night, else today in UTC)")
+	shared.StringVar(&a.flags.date, "date", "", "the date of the snapshot, as `YYYY-MM-DD` (default: the unsealed night, else today in UTC)")
 	shared.StringVar(&a.flags.state, "state", "", "the `DIR` that keeps what was fetched (default: .rollcall beside the configuration)")
 	shared.BoolVar(&a.flags.json, "json", false, "answer, and complain, in JSON")
-	shared.StringVar(&a.flags.progress, "progress", "auto", "how to show progress on stderr: `auto|bar|log|none`")
+	shared.StringVar(&a.flags.progress, "progress", "auto", "show progress on stderr as `auto|bar|log|none`")
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [COMMAND]",

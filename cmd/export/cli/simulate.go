@@ -21,7 +21,7 @@ func (a *app) simulateCommand() *cobra.Command {
 		Long:  aboutSimulate,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			options, err := flags.options()
+			options, err := flags.options(a.env.Now)
 			if err != nil {
 				return err
 			}

@@ -46,11 +46,12 @@ func (f *worldFlags) register(set *pflag.FlagSet) {
 	set.BoolVar(&f.oddities, "oddities", true, "add groups that are gone, nasty names and contradictions between views")
 }
 
-func (f worldFlags) options() (simulated.Options, error) {
+func (f worldFlags) options(now func() time.Time) (simulated.Options, error) {
 	if f.users < 1 || f.groups < 0 || f.latency < 0 {
 		return simulated.Options{}, misused("give positive numbers", "--users %d, --groups %d, --latency %s make no world", f.users, f.groups, f.latency)
 	}
 	o := simulated.Demo()
+	o.Now = now
 	o.Users, o.Groups, o.Seed, o.MaxLatency = f.users, f.groups, f.seed, f.latency
 	o.MinLatency = min(o.MinLatency, f.latency)
 	if f.set.Changed("users") || f.set.Changed("groups") {
