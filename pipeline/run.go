@@ -231,6 +231,9 @@ func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 	})
 	err := f.Run(ctx)
 	r.done, _ = f.Counts()
+	if last := r.vendors.lastAsked(); !last.IsZero() {
+		err = errors.Join(err, r.folder.Asked(last))
+	}
 	return err
 }
 

@@ -54,10 +54,7 @@ func (r *run) openVendors() (*vendors, error) {
 	if err := v.load(); err != nil {
 		return nil, err
 	}
-	heldUntil := time.Time{}
-	if r.resumed { // the process before this one may have sent until just now
-		heldUntil = r.Now().Add(budget.Grace)
-	}
+	heldUntil := r.heldUntil()
 	transport := r.Transport
 	if transport == nil {
 		transport = client.NewTransport(nil, nil)
@@ -81,6 +78,26 @@ func (r *run) openVendors() (*vendors, error) {
 		}
 	}
 	return v, nil
+}
+
+// heldUntil is before when no request may be sent, since those of an earlier process may still
+// count. A process that was killed may have sent until just now; one that ended by itself left
+// word of when it last did.
+func (r *run) heldUntil() time.Time {
+	if r.resumed {
+		return r.Now().Add(budget.Grace)
+	}
+	return r.folder.LastAsked().Add(budget.Second)
+}
+
+// lastAsked is when this process last sent a request.
+func (v *vendors) lastAsked() (last time.Time) {
+	for _, endpoint := range v.endpoints {
+		if at := endpoint.Figures().Last; at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 type appEndpoint struct{ vendor, app, name string }

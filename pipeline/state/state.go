@@ -2,6 +2,7 @@
 //
 //	.rollcall/
 //	  lock                  held by the one run at work, by the operating system
+//	  asked                 when a vendor was last asked
 //	  owner                 a random name, by which a sink knows the folder's own dead runs
 //	  2026-11-21/           one night, until its snapshot is sealed
 //	    night.json          when it began, what it is bound to, how often it was started
@@ -101,6 +102,26 @@ func (f *Folder) name(random func() uint64) (string, error) {
 
 // Close gives the folder back.
 func (f *Folder) Close() error { return f.lock.Unlock() }
+
+// Asked remembers when a vendor was last asked, so that the next run, of whatever date, keeps its
+// distance.
+func (f *Folder) Asked(at time.Time) error {
+	return WriteFile(filepath.Join(f.Path, "asked"), []byte(at.UTC().Format(time.RFC3339Nano)+"\n"))
+}
+
+// LastAsked tells when a vendor was last asked by a run that ended by itself; the zero time where
+// none is known of. A run that was killed tells nothing.
+func (f *Folder) LastAsked() time.Time {
+	text, err := os.ReadFile(filepath.Join(f.Path, "asked"))
+	if err != nil {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
 
 // FreshFor is how long an unsealed date is taken up by a run that names no date.
 const FreshFor = 24 * time.Hour

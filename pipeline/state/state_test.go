@@ -106,3 +106,15 @@ func TestADamagedNightSaysWhatToDo(t *testing.T) {
 		t.Fatalf("got %v, hint %q", err, fault.HintOf(err))
 	}
 }
+
+func TestWhenVendorsWereLastAskedIsRemembered(t *testing.T) {
+	t.Parallel()
+	f := open(t, t.TempDir())
+	if at := f.LastAsked(); !at.IsZero() {
+		t.Errorf("a new folder remembers %v", at)
+	}
+	at := time.Date(2026, 11, 21, 3, 4, 5, 678, time.UTC)
+	if err := f.Asked(at); err != nil || !f.LastAsked().Equal(at) {
+		t.Errorf("%v, %v", f.LastAsked(), err)
+	}
+}
