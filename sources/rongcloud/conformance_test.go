@@ -49,7 +49,7 @@ func (w *world) add(group, user, role string, joined time.Time, nickname, extra 
 	w.rows = append(w.rows, row)
 }
 
-// populate makes a group of 250 members and a user in 5300 groups.
+// populate makes a group of 250 members, a user in 5300 groups and one in 250 of them.
 func (w *world) populate() {
 	start := time.UnixMilli(1_700_000_000_123)
 	nickname, extra := `"Überlänge" 😀`, `{"a":1}`
@@ -65,6 +65,9 @@ func (w *world) populate() {
 	}
 	for i := range 5300 {
 		w.add(fmt.Sprintf("group-%04d", i), "busy", simulated.Ordinary, start.Add(time.Duration(i)*time.Minute), nil, nil)
+	}
+	for i := range 250 {
+		w.add(fmt.Sprintf("group-%04d", i), "regular", simulated.Admin, start.Add(time.Duration(i)*time.Hour), nil, nil)
 	}
 	w.RongCloud.AddUser("lonely")
 }
@@ -108,7 +111,7 @@ func questions() []sources.Question {
 		{Data: "group_members", Key: "crowded", Only: []schema.Role{schema.Owner, schema.Admin, schema.Owner}},
 		{Data: "group_members", Key: "crowded", Only: []schema.Role{schema.Member}},
 		{Data: "group_members", Key: "group-0001"},
-		{Data: "joined_groups", Key: "busy"},
+		{Data: "joined_groups", Key: "regular"},
 		{Data: "joined_groups", Key: "lonely"},
 	}
 }
@@ -231,7 +234,7 @@ func TestNobodyIsAskedTwiceAsOften(t *testing.T) {
 		{sources.Question{Data: "user_groups", Key: "busy"}, 3}, // unpaged, page 5, page 6
 		{sources.Question{Data: "group_members", Key: "crowded"}, 3},
 		{sources.Question{Data: "group_members", Key: "crowded", Only: []schema.Role{schema.Admin}}, 1},
-		{sources.Question{Data: "joined_groups", Key: "busy"}, 53},
+		{sources.Question{Data: "joined_groups", Key: "regular"}, 3},
 	} {
 		var caller sourcetest.Caller
 		if _, err := source.Ask(t.Context(), &caller, c.q); err != nil || caller.Calls() != c.calls {
