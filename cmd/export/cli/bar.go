@@ -47,6 +47,9 @@ func (b *bars) Listen(e event.Event) {
 	case event.Progress:
 		e.Blocks, e.Endpoints = append([]event.Block(nil), e.Blocks...), append([]event.Endpoint(nil), e.Endpoints...)
 		b.mu.Lock()
+		if e.Phase != event.Fetching { // the blocks stay on the screen as they ended
+			e.Blocks, e.Endpoints = b.last.Blocks, b.last.Endpoints
+		}
 		b.last = e
 		b.mu.Unlock()
 		b.extend(len(e.Blocks))
@@ -75,7 +78,7 @@ func (b *bars) add(priority int, draw func(p event.Progress, width int) string) 
 		return err
 	})
 	// A total of 0 keeps the bar open until Close says that it is complete.
-	bar, err := b.screen.Add(0, line, mpb.BarPriority(priority))
+	bar, err := b.screen.Add(0, line, mpb.BarPriority(priority), mpb.BarFillerTrim())
 	if err == nil { // else the screen is closed, and nobody watches
 		b.drawn = append(b.drawn, bar)
 	}
