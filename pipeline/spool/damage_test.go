@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+
 	"rollcall/schema/fault"
 )
 
@@ -109,6 +111,42 @@ func TestWithoutItsDamagedRunASpoolGoesOn(t *testing.T) {
 	got, err := readAll(t, o)
 	must(t, err)
 	same(t, got, sorted(o.Blocks, entries[:1]))
+}
+
+func TestAFileThatCantBeReadIsNotCalledDamaged(t *testing.T) {
+	t.Parallel()
+	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}}
+	folder, _ := oneRun(t, o)
+	must(t, os.Remove(filepath.Join(folder, indexFile)))
+	must(t, os.Mkdir(filepath.Join(folder, indexFile), 0o700))
+	_, err := readAll(t, o)
+	if err == nil || strings.Contains(err.Error(), "damaged") || strings.Contains(fault.HintOf(err), "remove") {
+		t.Errorf("got %v, %s", err, fault.HintOf(err))
+	}
+}
+
+func TestAnyArrowReaderOpensATable(t *testing.T) {
+	t.Parallel()
+	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}, batchRows: 7}
+	folder, entries := oneRun(t, o)
+	want := sorted(o.Blocks, entries)
+	for name, want := range map[string]int{rowsFile: len(want.rows), groupsFile: len(want.groups), recordsFile: len(want.records)} {
+		f, err := os.Open(filepath.Join(folder, name))
+		must(t, err)
+		defer f.Close()
+		table, err := ipc.NewFileReader(f)
+		must(t, err)
+		rows := 0
+		for i := range table.NumRecords() {
+			batch, err := table.Record(i)
+			must(t, err)
+			rows += int(batch.NumRows())
+		}
+		must(t, table.Close())
+		if rows != want {
+			t.Errorf("%s has %d rows, want %d", name, rows, want)
+		}
+	}
 }
 
 // FuzzRun damages a run's files. What is then read is what was written, or a fault: never something else.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -249,8 +250,15 @@ func (r *run) open(blocks []Block) error {
 	return nil
 }
 
-// damaged is the fault of a file that is not what was written.
+// damaged is the fault of a file that is not what was written; or, where the system only refuses
+// to read it, of that system.
 func damaged(path string, err error) error {
+	if _, system := errors.AsType[*fs.PathError](err); system && !errors.Is(err, fs.ErrNotExist) {
+		return &fault.Error{
+			Kind: fault.Bug, Message: "the spool can't be read", Err: err,
+			Hint: "see to the state folder's disk, its permissions and the limit of open files (128 are needed), then run again",
+		}
+	}
 	return &fault.Error{
 		Kind: fault.Bug, Message: "the spool is damaged: " + path, Err: err,
 		Hint: fmt.Sprintf("check the disk; to go on, remove the run's folder %s: what it held is asked again", folder(path)),

@@ -20,11 +20,13 @@ import (
 )
 
 // A table is one Arrow IPC file of a run. Any Arrow reader can open it; the spool itself reads it
-// by the table's index, which tells where each batch lies, its checksum and the last place in it.
-
-// LZ4 leaves a third of the bytes and pays for itself: what it costs, the disk cache would cost.
+// by the table's index, which tells where each batch lies, its checksum and the last place in it:
+// Arrow takes a file that was cut between two batches for a whole one, and has no checksums.
 //
-// Batches are small: a merge holds one of each run in memory.
+// Batches are compressed with LZ4, which leaves a third of the bytes and costs no more than writing
+// the rest would.
+
+// Batches are small, since a merge holds one of each run in memory.
 const (
 	batchRows  = 4096
 	batchBytes = 512 << 10 // of texts; a batch is cut after the row that passes it
@@ -62,9 +64,9 @@ type tableWriter struct {
 	arrow   *ipc.FileWriter
 	schema  *arrow.Schema
 	columns []column
-	rows    int64 // in the batch
-	limit   int64 // of rows in a batch
-	texts   int   // bytes of texts in the batch
+	rows    int64 // in the batch, as limit and texts
+	limit   int64
+	texts   int   // bytes
 	last    place // of the last row
 	index   tableIndex
 	err     error
