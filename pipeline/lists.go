@@ -24,9 +24,9 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 		if _, ok := r.night.Lists[list.Name]; ok {
 			continue
 		}
-		summary, err := r.importList(ctx, list)
+		summary, err := ImportList(ctx, list, r.night.Keys(list.Name), r.Stdin)
 		if err != nil {
-			return nil, fault.Wrap(err, "ids.%s", list.Name)
+			return nil, err
 		}
 		r.night.Lists[list.Name] = state.List{Read: summary.Read, Unique: summary.Unique, SHA256: hex.EncodeToString(summary.SHA256[:])}
 		if err := r.night.Save(); err != nil {
@@ -36,13 +36,15 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 	return &lists{night: r.night}, nil
 }
 
-func (r *run) importList(ctx context.Context, list job.List) (keys.Summary, error) {
-	return keys.Import(ctx, keys.ImportOptions{
+// ImportList copies one ID list to the key file target, beside which temporary files go.
+func ImportList(ctx context.Context, list job.List, target string, stdin io.Reader) (keys.Summary, error) {
+	summary, err := keys.Import(ctx, keys.ImportOptions{
 		Path: list.Path, Column: list.Column, Values: list.Values,
-		Target: r.night.Keys(list.Name), Temp: filepath.Join(r.night.Path, "keys"),
-		Stdin: r.Stdin,
+		Target: target, Temp: filepath.Dir(target),
+		Stdin: stdin,
 		Open:  func(ctx context.Context, path string) (io.ReadCloser, error) { return s3.OpenObject(ctx, path) },
 	})
+	return summary, fault.Wrap(err, "ids.%s", list.Name)
 }
 
 // lists reads the copied ID lists.
@@ -129,8 +131,8 @@ func (s *sortedIDs) ID() string   { return s.last }
 func (s *sortedIDs) Err() error   { return s.cursor.Err() }
 func (s *sortedIDs) Close() error { return s.cursor.Close() }
 
-// binding lists what may not change while a night is unsealed: vendors, apps, data blocks and ID lists.
-func binding(j *job.Job) []string {
+// Binding lists what may not change while a night is unsealed: vendors, apps, data blocks and ID lists.
+func Binding(j *job.Job) []string {
 	var lines []string
 	for _, s := range j.Sources {
 		lines = append(lines, "source "+s.Address+": app "+s.Config.Account().AppID)

@@ -182,7 +182,7 @@ type run struct {
 }
 
 func (r *run) carryOut(ctx context.Context) (Result, error) {
-	night, resumed, err := r.folder.Begin(r.date, binding(r.Job), r.Now())
+	night, resumed, err := r.folder.Begin(r.date, Binding(r.Job), r.Now())
 	if err != nil {
 		return Result{}, err
 	}

@@ -44,6 +44,7 @@ type Data struct {
 	PageSize  int         // rows in a full page; what one request answers at most, for planning
 	Batch     int         // users in one role request; 0 unless Key is RoleKey
 	Total     bool        // whether the vendor declares a total
+	Roles     bool        // whether its rows name roles
 	Only      bool        // whether `only = ["owner", …]` can be asked for
 	Topics    bool        // whether `topics = true` can be asked for
 	TopicIDs  string      // prefix of the IDs among which are communities that are listed with topics only

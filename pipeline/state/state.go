@@ -198,7 +198,7 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 		return nil, false, err
 	default:
 		resumed = true
-		if err := bound(n, binding, path); err != nil {
+		if err := n.Fits(binding); err != nil {
 			return nil, false, err
 		}
 	}
@@ -211,7 +211,8 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 	return &n, resumed, n.Save()
 }
 
-func bound(n Night, binding []string, path string) error {
+// Fits is a fault where binding differs from what the night is bound to.
+func (n Night) Fits(binding []string) error {
 	var differ []string
 	for _, line := range binding {
 		if !slices.Contains(n.Binding, line) {
@@ -229,7 +230,7 @@ func bound(n Night, binding []string, path string) error {
 	return &fault.Error{
 		Kind:    fault.Configuration,
 		Message: fmt.Sprintf("the configuration differs from the one with which the unsealed run for %s began: %s", n.Date, strings.Join(differ, "; ")),
-		Hint:    fmt.Sprintf("put it back to go on where that run stopped, or remove the folder %s to begin %s anew (budgets, share, endpoint, sink and tolerance may change at any time)", path, n.Date),
+		Hint:    fmt.Sprintf("put it back to go on where that run stopped, or remove the folder %s to begin %s anew (budgets, share, endpoint, sink and tolerance may change at any time)", n.Path, n.Date),
 	}
 }
 

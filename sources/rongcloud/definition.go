@@ -45,11 +45,11 @@ func Definition() sources.Definition {
 			Doc: "the groups of each user, with their names, without roles",
 		}, {
 			Name: groupMembers, Path: groupMembersPath, Key: sources.GroupKey, View: schema.GroupView,
-			PerSecond: 100, PageSize: hostedPage, Total: true, Only: true,
+			PerSecond: 100, PageSize: hostedPage, Total: true, Roles: true, Only: true,
 			Doc: "the members of each hosted group: role, nickname, time of joining, extra",
 		}, {
 			Name: joinedGroups, Path: joinedGroupsPath, Key: sources.UserKey, View: schema.UserView,
-			PerSecond: 100, PageSize: hostedPage, Total: true,
+			PerSecond: 100, PageSize: hostedPage, Total: true, Roles: true,
 			Doc: "the hosted groups of each user: name, role, time of joining",
 		}},
 		Config: func() sources.Config { return &Config{Endpoint: defaultEndpoint} },

@@ -40,15 +40,15 @@ func Definition() sources.Definition {
 		Doc:   "Tencent Cloud Chat REST API. Endpoints: " + wire.Regions(regions()),
 		Data: []sources.Data{{
 			Name: joinedGroups, Path: joinedGroupsPath, Key: sources.UserKey, View: schema.UserView,
-			PerSecond: 200, PageSize: joinedPage, Total: true, Topics: true, TopicIDs: communityPrefix,
+			PerSecond: 200, PageSize: joinedPage, Total: true, Roles: true, Topics: true, TopicIDs: communityPrefix,
 			Doc: "the groups of each user: name, type, role, time of joining",
 		}, {
 			Name: groupRoles, Path: groupRolesPath, Key: sources.RoleKey, View: schema.RoleView,
-			PerSecond: 200, PageSize: rolesBatch, Batch: rolesBatch,
+			PerSecond: 200, PageSize: rolesBatch, Batch: rolesBatch, Roles: true,
 			Doc: "the role of each user in a group, NotMember included",
 		}, {
 			Name: groupMembers, Path: groupMembersPath, Key: sources.GroupKey, View: schema.GroupView,
-			PerSecond: 200, PageSize: membersPage, Total: true, Only: true,
+			PerSecond: 200, PageSize: membersPage, Total: true, Roles: true, Only: true,
 			Doc: "the members of each group: role, time of joining, name card",
 		}},
 		Config: func() sources.Config {
