@@ -38,8 +38,8 @@ acceptance: ## the sealed snapshot as its readers see it: DuckDB, an S3 server, 
 vuln: ## known vulnerabilities in what is linked; skipped, and said so, where the database can't be reached
 	@.ci/vuln
 
-bench-budget: ## is the budget kept, and used? counted where the requests arrive
-	go test -run '^$$' -bench . -benchtime 1x ./pipeline/budget/...
+bench-budget: ## is the budget kept, and used? on virtual time, and counted by a real server
+	go test -count=1 -v -run 'NoSecond|WholeBudget|EvenPacing|RealServerCounts' ./pipeline/budget ./pipeline/client
 
 demo: ## the whole job with no account, into ./rollcall-demo
 	go run ./cmd/export demo
