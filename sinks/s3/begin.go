@@ -1,0 +1,123 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+)
+
+// Begin aborts what the journal names, then looks for a manifest, then removes what is left of the
+// date: uploads that died before they reached the journal, and completed files that nothing names.
+func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, journalPath string) (sinks.Staging, error) {
+	if !sinks.IsDate(date) {
+		return nil, fault.New(fault.Bug, "%q is no snapshot date", date)
+	}
+	if err := lock.Check(ctx); err != nil {
+		return nil, err
+	}
+	log := &journal{path: journalPath}
+	if err := s.abortJournaled(ctx, log); err != nil {
+		return nil, err
+	}
+	manifest := sinks.ManifestPath(date)
+	sealed, err := s.exists(ctx, manifest)
+	if err != nil {
+		return nil, err
+	}
+	if sealed {
+		return nil, &sinks.SealedError{Place: s.String(), Path: manifest}
+	}
+	for _, partition := range sinks.Partitions(date) {
+		if err := s.abortListed(ctx, partition, date); err != nil {
+			return nil, err
+		}
+		if err := s.removeListed(ctx, partition, date); err != nil {
+			return nil, err
+		}
+	}
+	return &staging{sink: s, lock: lock, date: date, journal: log, uploads: map[string]*upload{}}, nil
+}
+
+// abortJournaled aborts what an earlier run of this state folder began. Uploads in another bucket,
+// from before the sink was changed, are aborted where these credentials may do so.
+func (s *Sink) abortJournaled(ctx context.Context, log *journal) error {
+	if err := log.open(); err != nil {
+		return err
+	}
+	old, err := log.read()
+	if err != nil {
+		return err
+	}
+	for _, b := range old {
+		if err := s.abort(ctx, b); err != nil && b.Bucket == s.cfg.Bucket {
+			return err
+		}
+	}
+	return log.forget()
+}
+
+// abort makes an upload and its parts vanish; one that is gone, since it was completed or aborted, has.
+func (s *Sink) abort(ctx context.Context, b begun) error {
+	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &b.Bucket, Key: &b.Key, UploadId: &b.Upload})
+	if isCode(err, noSuchUpload) {
+		return nil
+	}
+	if err = classify(err, "s3://"+b.Bucket+"/"+b.Key); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (s *Sink) exists(ctx context.Context, path string) (bool, error) {
+	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(path)})
+	if err = classify(err, s.URL(path)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// abortListed aborts the open uploads of data files under folder.
+func (s *Sink) abortListed(ctx context.Context, folder, date string) error {
+	pages := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: s.bucket(), Prefix: s.key(folder)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return classify(err, s.URL(folder))
+		}
+		for _, open := range page.Uploads {
+			if !sinks.IsPart(strings.TrimPrefix(aws.ToString(open.Key), s.prefix), date) {
+				continue
+			}
+			if err := s.abort(ctx, begun{Bucket: s.cfg.Bucket, Key: aws.ToString(open.Key), Upload: aws.ToString(open.UploadId)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeListed removes the completed data files under folder.
+func (s *Sink) removeListed(ctx context.Context, folder, date string) error {
+	var left []string
+	err := s.list(ctx, folder, func(path string) {
+		if sinks.IsPart(path, date) {
+			left = append(left, path)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range left {
+		if err := s.remove(ctx, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"rollcall/schema/fault"
+)
+
+// Reader reads objects of any bucket by their s3:// addresses: ID lists, for instance.
+type Reader struct {
+	client *s3.Client
+}
+
+// NewReader uses the region, endpoint and credentials of cfg and none of its bucket and prefix.
+func NewReader(ctx context.Context, cfg Config) (*Reader, error) {
+	client, err := newClient(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{client: client}, nil
+}
+
+// Open reads s3://bucket/key from its beginning. An object that is not there gives an error for
+// which errors.Is(err, fs.ErrNotExist) holds.
+func (r *Reader) Open(ctx context.Context, address string) (io.ReadCloser, error) {
+	bucket, key, err := split(address)
+	if err != nil {
+		return nil, err
+	}
+	return openObject(ctx, r.client, bucket, key)
+}
+
+func split(address string) (bucket, key string, err error) {
+	rest, ok := strings.CutPrefix(address, "s3://")
+	bucket, key, found := strings.Cut(rest, "/")
+	if _, malformed := url.Parse("s3://" + bucket); !ok || !found || bucket == "" || key == "" || malformed != nil {
+		return "", "", &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%q is no address of an object", address), Hint: "write it as s3://bucket/key"}
+	}
+	return bucket, key, nil
+}
+
+// resumes is how often one object's body is asked for again after its connection broke.
+const resumes = 5
+
+// body is an object that is being read. When its connection breaks, the rest is asked for, on the
+// condition that the object is still the same.
+type body struct {
+	ctx    context.Context
+	client *s3.Client
+	input  *s3.GetObjectInput
+	place  string
+	rest   io.ReadCloser
+	read   int64 // bytes given so far
+	size   int64
+	broken int
+}
+
+func openObject(ctx context.Context, client *s3.Client, bucket, key string) (io.ReadCloser, error) {
+	b := &body{ctx: ctx, client: client, place: "s3://" + bucket + "/" + key, input: &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)}}
+	object, err := client.GetObject(ctx, b.input)
+	if err != nil {
+		return nil, classify(err, b.place)
+	}
+	b.rest, b.size, b.input.IfMatch = object.Body, aws.ToInt64(object.ContentLength), object.ETag
+	return b, nil
+}
+
+// Read gives the next bytes of the object.
+func (b *body) Read(p []byte) (int, error) {
+	for {
+		n, err := b.rest.Read(p)
+		b.read += int64(n)
+		switch {
+		case err == nil || n > 0:
+			return n, nil // a fault that is still there comes again with the next call
+		case errors.Is(err, io.EOF) && b.read >= b.size:
+			return 0, io.EOF
+		case b.ctx.Err() != nil:
+			return 0, b.ctx.Err()
+		case b.read >= b.size: // what came is not what the bucket has a checksum of
+			return 0, classify(err, b.place)
+		}
+		if err := b.resume(err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// resume asks for what is still missing.
+func (b *body) resume(cause error) error {
+	if b.broken++; b.broken > resumes {
+		return &fault.Error{Kind: fault.Transient, Message: b.place + " breaks off", Hint: hintDown, Err: cause}
+	}
+	b.rest.Close()
+	b.input.Range = aws.String(fmt.Sprintf("bytes=%d-", b.read))
+	object, err := b.client.GetObject(b.ctx, b.input)
+	if err != nil {
+		b.rest = io.NopCloser(strings.NewReader(""))
+		return classify(err, b.place)
+	}
+	b.rest = object.Body
+	return nil
+}
+
+// Close ends reading.
+func (b *body) Close() error { return b.rest.Close() }

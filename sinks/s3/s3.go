@@ -1,0 +1,284 @@
+// Package s3 seals snapshots in a bucket of S3, or of a server that speaks as S3 does, conditional
+// writes included.
+//
+// Every data file, whatever its size, is a multipart upload: its parts arrive one by one, each
+// proved by its SHA-256, and stay invisible until the upload is completed. Sealing completes the
+// uploads, each after proving that the lock is still ours and on the condition that nothing has
+// that name, and then puts the manifest on the same condition: that write seals. Begun uploads are
+// written to a local journal before their first byte is sent; what a dead run left is found there
+// and, should it have died in between, by listing.
+//
+// An answer can be lost after the bucket has carried out what was asked, and the SDK then asks
+// again and is told that it comes too late. Wherever a conditional write is refused, this package
+// therefore looks at what is there: if it is what we meant to write, we wrote it.
+//
+// Credentials come from the AWS SDK's ordinary chain. Refused access is a Credentials fault, a
+// bucket that isn't there or lies elsewhere a Configuration fault, a bucket that doesn't answer
+// after many tries a Transient one.
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/lease"
+)
+
+// Usual values of Config.
+const (
+	usualPartSize = 16 << 20
+	usualAttempts = 10
+	usualParallel = 4
+	maxBackoff    = 20 * time.Second
+	maxParts      = 10_000 // S3's limit for one upload
+)
+
+// Config is a bucket and how to reach it. Only Bucket and Now are needed.
+type Config struct {
+	Bucket, Prefix string
+	Region         string // empty: what the environment says, or us-east-1 with an Endpoint
+	Endpoint       string // empty: AWS; otherwise a URL, with path-style addressing
+	Encryption     string // "", "AES256" or "aws:kms"
+	KMSKeyID       string
+
+	Now         func() time.Time        // for the lock's record
+	Credentials aws.CredentialsProvider // nil: the SDK's chain
+	HTTP        aws.HTTPClient          // nil: the SDK's own, which knows AWS_CA_BUNDLE
+	Pace        lease.Pace              // zero: as package sinks says
+	PartSize    int64                   // bytes of a part, at least 5 MiB where the server is S3; 0: 16 MiB
+	Parallel    int                     // parts of one file in flight; 0: 4
+	Attempts    int                     // of one request; 0: 10
+}
+
+// Sink is a prefix of a bucket.
+type Sink struct {
+	cfg    Config
+	prefix string // empty or ending in "/"
+	client *s3.Client
+}
+
+var _ sinks.Sink = (*Sink)(nil)
+
+// Open loads the SDK's configuration. It asks the bucket nothing: taking the lock is the early
+// proof that it can be written.
+func Open(ctx context.Context, cfg Config) (*Sink, error) {
+	switch cfg.Encryption {
+	case "", string(types.ServerSideEncryptionAes256), string(types.ServerSideEncryptionAwsKms):
+	default:
+		return nil, &fault.Error{Kind: fault.Configuration, Message: "encryption " + cfg.Encryption + " is not known", Hint: `use "AES256" or "aws:kms"`}
+	}
+	if cfg.PartSize == 0 {
+		cfg.PartSize = usualPartSize
+	}
+	if cfg.Parallel == 0 {
+		cfg.Parallel = usualParallel
+	}
+	client, err := newClient(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sink{cfg: cfg, client: client}
+	if prefix := strings.Trim(cfg.Prefix, "/"); prefix != "" {
+		s.prefix = prefix + "/"
+	}
+	return s, nil
+}
+
+// newClient makes the SDK's client. LoadDefaultConfig is given a buildable HTTP client since it
+// fails with any other where AWS_CA_BUNDLE is set, and a logger that says nothing: the SDK's own
+// writes to standard error.
+func newClient(ctx context.Context, cfg Config) (*s3.Client, error) {
+	transport := awshttp.NewBuildableClient()
+	options := []func(*config.LoadOptions) error{config.WithHTTPClient(transport), config.WithLogger(logging.Nop{})}
+	if cfg.Region != "" {
+		options = append(options, config.WithRegion(cfg.Region))
+	}
+	if cfg.Credentials != nil {
+		options = append(options, config.WithCredentialsProvider(cfg.Credentials))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Configuration, Message: "the AWS configuration of this machine can't be used", Err: err,
+			Hint: "look at the AWS_ environment variables and ~/.aws/config"}
+	}
+	if loaded.Region == "" {
+		if cfg.Endpoint == "" {
+			return nil, &fault.Error{Kind: fault.Configuration, Message: "the region of bucket " + cfg.Bucket + " is not known",
+				Hint: "set region in the sink block, or AWS_REGION"}
+		}
+		loaded.Region = "us-east-1"
+	}
+	return s3.NewFromConfig(loaded, func(o *s3.Options) {
+		if cfg.Endpoint != "" {
+			o.BaseEndpoint = aws.String(cfg.Endpoint)
+		}
+		if cfg.HTTP != nil {
+			o.HTTPClient = cfg.HTTP
+		}
+		o.UsePathStyle = o.BaseEndpoint != nil || strings.Contains(cfg.Bucket, ".")
+		o.Retryer = newRetryer(cfg)
+	}), nil
+}
+
+// newRetryer has no quota of retries: a long night may need many, and each request is bounded.
+func newRetryer(cfg Config) aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = usualAttempts
+		if cfg.Attempts > 0 {
+			o.MaxAttempts = cfg.Attempts
+		}
+		o.MaxBackoff = maxBackoff
+		o.RateLimiter = ratelimit.None
+	})
+}
+
+// String is s3://bucket/prefix.
+func (s *Sink) String() string { return strings.TrimSuffix("s3://"+s.cfg.Bucket+"/"+s.prefix, "/") }
+
+// URL is s3://bucket/prefix/path.
+func (s *Sink) URL(path string) string { return "s3://" + s.cfg.Bucket + "/" + s.prefix + path }
+
+func (s *Sink) key(path string) *string { return aws.String(s.prefix + path) }
+
+func (s *Sink) bucket() *string { return aws.String(s.cfg.Bucket) }
+
+// Lock takes _locks/run.json.
+func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
+	held, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
+	if err != nil {
+		return nil, err
+	}
+	return held, nil
+}
+
+// Manifests lists sealed manifests.
+func (s *Sink) Manifests(ctx context.Context) ([]string, error) {
+	var names []string
+	err := s.list(ctx, "_snapshots/", func(path string) {
+		if sinks.IsManifest(path) {
+			names = append(names, path)
+		}
+	})
+	return names, err
+}
+
+// list calls visit with every path under folder, "/" included, in ascending order and not below
+// its sub-folders.
+func (s *Sink) list(ctx context.Context, folder string, visit func(path string)) error {
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder), Delimiter: aws.String("/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return classify(err, s.URL(folder))
+		}
+		for _, object := range page.Contents {
+			visit(strings.TrimPrefix(aws.ToString(object.Key), s.prefix))
+		}
+	}
+	return nil
+}
+
+// Open reads one object. A connection that breaks while it is read is taken up again.
+func (s *Sink) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	if !fs.ValidPath(path) {
+		return nil, classify(fs.ErrNotExist, s.URL(path))
+	}
+	return openObject(ctx, s.client, s.cfg.Bucket, *s.key(path))
+}
+
+// read gives a small object whole, with its ETag.
+func (s *Sink) read(ctx context.Context, path string) (content []byte, etag string, err error) {
+	object, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket(), Key: s.key(path)})
+	if err != nil {
+		return nil, "", classify(err, s.URL(path))
+	}
+	defer object.Body.Close()
+	content, err = io.ReadAll(object.Body)
+	return content, aws.ToString(object.ETag), classify(err, s.URL(path))
+}
+
+// put writes a small object on a condition: with an etag, that this one is there, otherwise that
+// none is. It gives the new ETag, or lease.ErrConflict where the condition does not hold. A
+// conflict of two writers (409) is tried again, as the "Conditional requests" page of S3 asks.
+func (s *Sink) put(ctx context.Context, path string, content []byte, etag string) (string, error) {
+	input := &s3.PutObjectInput{
+		Bucket: s.bucket(), Key: s.key(path), Body: strings.NewReader(string(content)), ContentType: aws.String("application/json"),
+		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ServerSideEncryption: types.ServerSideEncryption(s.cfg.Encryption), SSEKMSKeyId: s.kmsKey(),
+	}
+	if etag == "" {
+		input.IfNoneMatch = aws.String("*")
+	} else {
+		input.IfMatch = aws.String(etag)
+	}
+	var written *s3.PutObjectOutput
+	err := s.settle(ctx, func() (err error) {
+		input.Body = strings.NewReader(string(content))
+		written, err = s.client.PutObject(ctx, input)
+		return err
+	})
+	switch {
+	case err == nil:
+		return aws.ToString(written.ETag), nil
+	case isCode(err, preconditionFailed) || etag != "" && isCode(err, noSuchKey):
+		return "", lease.ErrConflict
+	default:
+		return "", classify(err, s.URL(path))
+	}
+}
+
+func (s *Sink) kmsKey() *string {
+	if s.cfg.KMSKeyID == "" {
+		return nil
+	}
+	return aws.String(s.cfg.KMSKeyID)
+}
+
+// settle repeats do while the bucket says that two writes meet, which the SDK takes for final.
+func (s *Sink) settle(ctx context.Context, do func() error) error {
+	wait := retry.NewExponentialJitterBackoff(maxBackoff)
+	for attempt := 0; ; attempt++ {
+		err := do()
+		if !isCode(err, conflict) || attempt >= usualAttempts {
+			return err
+		}
+		delay, _ := wait.BackoffDelay(attempt, err)
+		if err := pause(ctx, delay); err != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// remove removes one object; one that is gone is removed.
+func (s *Sink) remove(ctx context.Context, path string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(path)})
+	if err = classify(err, s.URL(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,271 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/lease"
+)
+
+// cleanupTime bounds the clearing away after a failure, when the run's own context may be at its end.
+const cleanupTime = time.Minute
+
+// restarts is how often an upload is begun anew when the bucket says that another write met it.
+const restarts = 3
+
+// staging is the files of one date on their way.
+type staging struct {
+	sink    *Sink
+	lock    sinks.Lock
+	date    string
+	journal *journal
+
+	mu      sync.Mutex
+	uploads map[string]*upload // by path
+	sealed  bool
+}
+
+// Put uploads the local file's parts. The file must stay until Seal has returned: should the
+// bucket ask to begin an upload anew, it is read again.
+func (g *staging) Put(ctx context.Context, path, local string, sum [32]byte) error {
+	if !sinks.IsPart(path, g.date) {
+		return fault.New(fault.Bug, "%q is no data file of %s", path, g.date)
+	}
+	u := &upload{path: path, local: local}
+	if !g.reserve(u) {
+		return fault.New(fault.Bug, "%q was put twice", path)
+	}
+	err := g.store(ctx, u, sum)
+	if err == nil {
+		return nil
+	}
+	after, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer stop()
+	if g.drop(after, u) == nil { // otherwise Abort tries again
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.uploads, path)
+	}
+	return err
+}
+
+func (g *staging) reserve(u *upload) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, taken := g.uploads[u.path]; taken || g.sealed {
+		return false
+	}
+	g.uploads[u.path] = u
+	return true
+}
+
+func (g *staging) store(ctx context.Context, u *upload, sum [32]byte) (err error) {
+	if u.cut, err = measure(u.local, sum, g.sink.cfg.PartSize); err != nil {
+		return err
+	}
+	return g.transfer(ctx, u)
+}
+
+func (g *staging) transfer(ctx context.Context, u *upload) error {
+	if err := g.sink.start(ctx, u, g.journal); err != nil {
+		return err
+	}
+	if err := g.sink.send(ctx, u); err != nil {
+		return err
+	}
+	u.ready = true
+	return nil
+}
+
+// drop aborts an upload that was begun.
+func (g *staging) drop(ctx context.Context, u *upload) error {
+	if u.begun.Upload == "" {
+		return nil
+	}
+	return g.sink.abort(ctx, u.begun)
+}
+
+// Seal completes the uploads, checking the lock before each, and puts the manifest.
+func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error {
+	uploads, err := g.finish(path)
+	if err != nil {
+		return err
+	}
+	if err = g.publish(ctx, uploads); err == nil {
+		err = g.abortOrphans(ctx)
+	}
+	if err == nil {
+		err = g.lock.Check(ctx)
+	}
+	if err == nil {
+		err = g.putManifest(ctx, path, manifest)
+	}
+	if err == nil {
+		_ = g.journal.forget() // what it names is completed; aborting that later does nothing
+		return nil
+	}
+	g.mu.Lock()
+	g.sealed = false
+	g.mu.Unlock()
+	if _, sealed := errors.AsType[*sinks.SealedError](err); sealed {
+		return err // what is there may be that snapshot's; our uploads go with Abort
+	}
+	after, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer stop()
+	if left := g.withdraw(after); left != nil {
+		return errors.Join(err, left)
+	}
+	return err
+}
+
+// finish closes the staging for further files and lists those that it has, in order.
+func (g *staging) finish(path string) ([]*upload, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.sealed || path != sinks.ManifestPath(g.date) {
+		return nil, fault.New(fault.Bug, "%s can't be sealed here, or not twice", path)
+	}
+	for _, u := range g.uploads {
+		if !u.ready {
+			return nil, fault.New(fault.Bug, "%s has not been put whole", u.path)
+		}
+	}
+	g.sealed = true
+	return g.sorted(), nil
+}
+
+func (g *staging) sorted() []*upload {
+	var all []*upload
+	for _, u := range g.uploads {
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b *upload) int { return bytes.Compare([]byte(a.path), []byte(b.path)) })
+	return all
+}
+
+// publish completes every upload. Where the bucket says that another write met it, "the whole
+// upload must be begun again" (S3, CompleteMultipartUpload page, 409).
+func (g *staging) publish(ctx context.Context, uploads []*upload) error {
+	for _, u := range uploads {
+		for attempt := 0; ; attempt++ {
+			if err := g.lock.Check(ctx); err != nil {
+				return err
+			}
+			err := g.sink.complete(ctx, u)
+			if err == nil {
+				break
+			}
+			if !isCode(err, conflict) || attempt == restarts {
+				return classify(err, g.sink.URL(u.path))
+			}
+			if err := g.drop(ctx, u); err != nil {
+				return err
+			}
+			if err := g.transfer(ctx, u); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// putManifest writes the manifest where none is. If the bucket refuses or does not answer, what
+// stands there afterwards decides.
+func (g *staging) putManifest(ctx context.Context, path string, manifest []byte) error {
+	_, err := g.sink.put(ctx, path, manifest, "")
+	if err == nil {
+		return nil
+	}
+	after, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer stop()
+	there, _, readErr := g.sink.read(after, path)
+	switch {
+	case readErr == nil && bytes.Equal(there, manifest):
+		return nil
+	case readErr == nil:
+		return &sinks.SealedError{Place: g.sink.String(), Path: path}
+	case errors.Is(err, lease.ErrConflict) && errors.Is(readErr, fs.ErrNotExist):
+		return &fault.Error{Kind: fault.Configuration, Message: g.sink.URL(path) + " can neither be read nor created",
+			Hint: "its server does not follow S3's conditional writes, perhaps after a deletion in a bucket with versions"}
+	case errors.Is(err, lease.ErrConflict):
+		return readErr
+	default:
+		return err
+	}
+}
+
+// Abort removes all that was put and not sealed. It needs the lock: without it, only uploads are
+// aborted, since a file that can be seen may be the next holder's.
+func (g *staging) Abort(ctx context.Context) error {
+	g.mu.Lock()
+	sealed := g.sealed
+	g.mu.Unlock()
+	if sealed {
+		return nil
+	}
+	return g.withdraw(ctx)
+}
+
+// abortOrphans aborts the uploads of the date that nobody knows: where the answer to a beginning was
+// lost, the SDK began another.
+func (g *staging) abortOrphans(ctx context.Context) error {
+	for _, partition := range sinks.Partitions(g.date) {
+		if err := g.sink.abortListed(ctx, partition, g.date); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdraw aborts our uploads and, if the lock is still ours and no manifest is there, removes what
+// of them can be seen. Otherwise that may be another's; the next Begin of the date looks after it.
+func (g *staging) withdraw(ctx context.Context) error {
+	g.mu.Lock()
+	uploads := g.sorted()
+	g.mu.Unlock()
+	var failed []error
+	for _, u := range uploads {
+		failed = append(failed, g.drop(ctx, u))
+	}
+	err := g.lock.Check(ctx)
+	if _, lost := errors.AsType[*sinks.HeldError](err); err == nil {
+		failed = append(failed, g.abortOrphans(ctx), g.unpublish(ctx, uploads))
+	} else if !lost {
+		failed = append(failed, err)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	clear(g.uploads)
+	g.mu.Unlock()
+	return g.journal.forget()
+}
+
+// unpublish removes the files that can be seen. The caller holds the lock.
+func (g *staging) unpublish(ctx context.Context, uploads []*upload) error {
+	if !slices.ContainsFunc(uploads, func(u *upload) bool { return u.completed }) {
+		return nil
+	}
+	sealed, err := g.sink.exists(ctx, sinks.ManifestPath(g.date))
+	if err != nil || sealed {
+		return err
+	}
+	for _, u := range uploads {
+		if !u.completed {
+			continue
+		}
+		if err := g.sink.remove(ctx, u.path); err != nil {
+			return err
+		}
+		u.completed = false
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"rollcall/sinks"
+	"rollcall/sinks/lease"
+)
+
+// store keeps the lock's record in an object. Its tag is the ETag, which differs with every
+// content, and the content with every beat.
+type store struct {
+	sink *Sink
+}
+
+var _ lease.Store = (*store)(nil)
+
+// String is the sink.
+func (s *store) String() string { return s.sink.String() }
+
+// Read gets the record.
+func (s *store) Read(ctx context.Context) (record []byte, tag string, err error) {
+	return s.sink.read(ctx, sinks.LockPath)
+}
+
+// Create puts the record with If-None-Match: *.
+func (s *store) Create(ctx context.Context, record []byte) (tag string, err error) {
+	return s.sink.put(ctx, sinks.LockPath, record, "")
+}
+
+// Replace puts the record with If-Match.
+func (s *store) Replace(ctx context.Context, record []byte, tag string) (newTag string, err error) {
+	return s.sink.put(ctx, sinks.LockPath, record, tag)
+}
+
+// Remove looks whether the record is still the one with that tag and deletes it with If-Match, for
+// servers that heed it; for others the moment between the two is all that stays open, and a
+// holder who beats regularly is nowhere near losing its lock then.
+func (s *store) Remove(ctx context.Context, tag string) error {
+	_, there, err := s.Read(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if there != tag {
+		return lease.ErrConflict
+	}
+	input := &s3.DeleteObjectInput{Bucket: s.sink.bucket(), Key: s.sink.key(sinks.LockPath), IfMatch: aws.String(tag)}
+	_, err = s.sink.client.DeleteObject(ctx, input)
+	if isCode(err, "NotImplemented") {
+		input.IfMatch = nil
+		_, err = s.sink.client.DeleteObject(ctx, input)
+	}
+	switch {
+	case isCode(err, preconditionFailed):
+		return lease.ErrConflict
+	case isCode(err, noSuchKey):
+		return nil
+	default:
+		return classify(err, s.sink.URL(sinks.LockPath))
+	}
+}
