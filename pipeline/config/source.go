@@ -40,13 +40,18 @@ func (l *loader) readSources() {
 		l.sources[s.Address] = s
 		if s.whole {
 			app := definition.Type + "\x00" + s.Config.Account().AppID
-			if first, double := apps[app]; double {
-				l.fault(block.DefRange(), fmt.Sprintf("source.%s and source.%s are one app", first.Address, s.Address),
-					fmt.Sprintf("Each would use the whole budget, and the vendor counts by app. Keep the one at %s, and let all data blocks use it.", l.place(first.block.DefRange())))
+			if first, double := apps[app]; double && !sameBudget(first, s) {
+				l.fault(block.DefRange(), fmt.Sprintf("source.%s and source.%s are one app with two budgets", first.Address, s.Address),
+					fmt.Sprintf("The vendor counts by app. Give both the same share, budget and window blocks as at %s, or keep one of them.", l.place(first.block.DefRange())))
 			}
 			apps[app] = s
 		}
 	}
+}
+
+// sameBudget tells whether two sources of one app say the same of the budget that they share.
+func sameBudget(a, b *sourceBlock) bool {
+	return a.Share == b.Share && reflect.DeepEqual(a.Budgets, b.Budgets) && reflect.DeepEqual(a.Windows, b.Windows)
 }
 
 func (l *loader) readSource(block *hclsyntax.Block, definition sources.Definition) *sourceBlock {

@@ -27,8 +27,7 @@ func Regions(regions []Region) string {
 func Endpoint(address string) string { return strings.TrimSuffix(address, "/") }
 
 // CheckEndpoint tells what is wrong with the attribute endpoint. Any host may be named, since
-// vendors also run private deployments; only a host that is known to be a mere backup is refused,
-// because budgets are counted for the data centre and failing over is not the endpoint's business.
+// vendors also run private deployments, and the backup host of a region serves as well as its main one.
 func CheckEndpoint(address string, allowHTTP bool, regions []Region) []sources.Problem {
 	problem := func(hint, format string, args ...any) []sources.Problem {
 		return []sources.Problem{{Attribute: "endpoint", Message: fmt.Sprintf(format, args...), Hint: hint}}
@@ -47,11 +46,6 @@ func CheckEndpoint(address string, allowHTTP bool, regions []Region) []sources.P
 	case u.Scheme == "http" && !allowHTTP && !loopback(u.Hostname()):
 		return problem("use https, or set allow_http = true if the way to this host is safe",
 			"%s is plain http, which anybody on the way can read", Quote(address))
-	}
-	for _, r := range regions {
-		if strings.EqualFold(u.Hostname(), r.Backup) {
-			return problem("use https://"+r.Main, "%s is only the backup of %s (%s)", r.Backup, r.Main, r.Name)
-		}
 	}
 	return nil
 }

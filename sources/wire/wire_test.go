@@ -61,13 +61,13 @@ func TestQuoteEscapesCutsAndHides(t *testing.T) {
 	}
 }
 
-func TestEveryRegionIsAcceptedAndItsBackupIsNot(t *testing.T) {
+func TestAnyHostIsAnEndpointAndNothingButAHost(t *testing.T) {
 	t.Parallel()
 	regions := []wire.Region{{Name: "A", Main: "a.example.com", Backup: "b.example.com"}}
 	if p := wire.CheckEndpoint("https://a.example.com/", false, regions); len(p) != 0 {
 		t.Errorf("the main host: %+v", p)
 	}
-	if p := wire.CheckEndpoint("https://B.example.com", false, regions); len(p) != 1 || !strings.Contains(p[0].Hint, "https://a.example.com") {
+	if p := wire.CheckEndpoint("https://B.example.com", false, regions); len(p) != 0 {
 		t.Errorf("the backup host: %+v", p)
 	}
 	if p := wire.CheckEndpoint("https://user:geheim@a.example.com", false, regions); len(p) != 1 || strings.Contains(p[0].Message, "geheim") {

@@ -55,6 +55,7 @@ EOT
 
 source "chat" "same" {
   app        = 2
+  share      = 0.5
   app_secret = env("SECRET")
 }
 
