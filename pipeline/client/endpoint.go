@@ -131,6 +131,7 @@ func (e *Endpoint) judge(ticket budget.Ticket, err error) error {
 		e.figures.Throttles++
 		e.health.throttled(ticket.Sent(), news)
 	case err != nil && kind == fault.Transient:
+		e.figures.Failures++
 		e.health.failed(ticket.Sent())
 	default:
 		e.health.good()

@@ -7,14 +7,16 @@ type Figures struct {
 	Requests  int64 // sent, repeated ones included
 	Retries   int64 // of these, sent again for a request that had failed or been throttled
 	Throttles int64 // throttling answers
+	Failures  int64 // transient: cut connections, 5xx, answers that can't be read
 	InFlight  int
 
 	Limit   float64 // what the configuration allows now, requests a second
 	Allowed float64 // what throttling leaves of it
 	Pace    float64 // requests sent in the last ten seconds, a second
 
-	Answers int64         // good ones
-	Latency time.Duration // their mean, from the place taken to the body read
+	Answers int64         // all others: an answer that is final, be it that the key is refused
+	Took    time.Duration // all of them together, each from the place taken to the body read
+	Latency time.Duration // their mean
 	Buckets [12]int64     // their latency by LatencyBounds; the last is for those above all bounds
 
 	First, Last time.Time // when requests were sent; zero: none was
@@ -37,12 +39,12 @@ func (e *Endpoint) Figures() Figures {
 	f := e.figures
 	f.Limit, f.Allowed, f.Pace = limit, allowed, e.recent.pace(now, f.First)
 	if f.Answers > 0 {
-		f.Latency /= time.Duration(f.Answers)
+		f.Latency = f.Took / time.Duration(f.Answers)
 	}
 	return f
 }
 
-// took counts one good answer's latency. Until Figures divides it, figures.Latency is the sum.
+// took counts one good answer's latency.
 func (e *Endpoint) took(latency time.Duration) {
 	const weight = 0.05
 	if e.smooth == 0 {
@@ -50,7 +52,7 @@ func (e *Endpoint) took(latency time.Duration) {
 	}
 	e.smooth += weight * (latency.Seconds() - e.smooth)
 	e.figures.Answers++
-	e.figures.Latency += latency
+	e.figures.Took += latency
 	bounds := LatencyBounds()
 	bucket := 0
 	for bucket < len(bounds) && latency > bounds[bucket] {

@@ -67,10 +67,19 @@ type Endpoint struct {
 	PerSecond float64 // the budget
 	Allowed   float64 // what share, window and throttling leave of it now, requests a second
 	Pace      float64 // requests sent in the last ten seconds, a second
-	Requests  int64
-	Retries   int64
+
+	// Counted since this process began to ask. Requests that are on their way, and those that were
+	// cut off when the run was stopped, are neither throttled nor failed nor answered.
+	Requests  int64 // sent, repeated ones included
+	Retries   int64 // of these, sent again for one that had failed or been throttled
 	Throttles int64
-	Latency   time.Duration // mean
+	Failures  int64 // transient ones
+	Answers   int64
+
+	Latency   time.Duration     // of an answer, the mean
+	Took      time.Duration     // all answers together
+	Bounds    [11]time.Duration // ascending upper bounds of the latencies in Latencies
+	Latencies [12]int64         // answers by latency; the last is for those above all bounds
 }
 
 // Notice is a sentence for the person who watches.

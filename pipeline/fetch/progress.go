@@ -3,6 +3,7 @@ package fetch
 import (
 	"time"
 
+	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
 	"rollcall/sources"
 )
@@ -28,7 +29,8 @@ func (f *Fetch) endpoints() []event.Endpoint {
 		all = append(all, event.Endpoint{
 			Source: n.data.Source, Name: n.data.Kind.Name,
 			PerSecond: f.budget(n), Allowed: g.Allowed, Pace: g.Pace,
-			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Latency: g.Latency,
+			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Failures: g.Failures, Answers: g.Answers,
+			Latency: g.Latency, Took: g.Took, Bounds: client.LatencyBounds(), Latencies: g.Buckets,
 		})
 	}
 	return all

@@ -1,0 +1,64 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"rollcall/schema/fault"
+)
+
+// lastScrape is how long a scrape that is under way may hold up [Server.Close].
+const lastScrape = time.Second
+
+// Server shows metrics over HTTP until it is closed.
+type Server struct {
+	URL string // where to scrape: "http://127.0.0.1:9100/metrics"
+
+	http  http.Server
+	ended chan error
+}
+
+// Serve listens on an address, such as "127.0.0.1:9100" or ":9100"; port 0 takes any free one.
+// An address that can't be listened on is a Configuration fault.
+func Serve(address string, m *Metrics) (*Server, error) {
+	handler, err := m.Handler()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, &fault.Error{
+			Kind: fault.Configuration, Message: "metrics can't be served at " + address, Err: err,
+			Hint: "give a free address of this machine, such as 127.0.0.1:9100; port 0 takes any free port",
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", handler)
+	s := &Server{
+		URL: "http://" + listener.Addr().String() + "/metrics",
+		http: http.Server{
+			Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		},
+		ended: make(chan error, 1),
+	}
+	go func() { s.ended <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+// Close stops listening, lets scrapes under way end within a second, and returns when nothing
+// runs any more. The error is what ended the server before, if anything did.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastScrape)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	if served := <-s.ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
