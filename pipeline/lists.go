@@ -14,7 +14,6 @@ import (
 	"rollcall/pipeline/sorted"
 	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
-	"rollcall/sinks/s3"
 )
 
 // importLists copies every ID list into the night, sorted and each ID once. A list that is
@@ -24,7 +23,7 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 		if _, ok := r.night.Lists[list.Name]; ok {
 			continue
 		}
-		summary, err := ImportList(ctx, list, r.night.Keys(list.Name), r.Stdin)
+		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin)
 		if err != nil {
 			return nil, err
 		}
@@ -36,13 +35,13 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 	return &lists{night: r.night}, nil
 }
 
-// ImportList copies one ID list to the key file target, beside which temporary files go.
-func ImportList(ctx context.Context, list job.List, target string, stdin io.Reader) (keys.Summary, error) {
+// ImportList copies one ID list of a job to the key file target, beside which temporary files go.
+func ImportList(ctx context.Context, j *job.Job, list job.List, target string, stdin io.Reader) (keys.Summary, error) {
 	summary, err := keys.Import(ctx, keys.ImportOptions{
 		Path: list.Path, Column: list.Column, Values: list.Values,
 		Target: target, Temp: filepath.Dir(target),
 		Stdin: stdin,
-		Open:  func(ctx context.Context, path string) (io.ReadCloser, error) { return s3.OpenObject(ctx, path) },
+		Open:  ObjectOpener(j.Sink),
 	})
 	return summary, fault.Wrap(err, "ids.%s", list.Name)
 }

@@ -203,6 +203,10 @@ func appendRows[Row any](t *testing.T, rows []Row, path string) []Row {
 	return rows
 }
 
+func wrongSecret(url string) sources.Config {
+	return &rongcloud.Config{Endpoint: url, AppKey: simulated.DemoAppKey, AppSecret: "wrong-secret"}
+}
+
 // jobData is short for tests.
 type jobData = job.Data
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"time"
 
@@ -25,6 +26,22 @@ func OpenSink(ctx context.Context, s job.Sink, now func() time.Time) (sinks.Sink
 		})
 	default:
 		return nil, fault.New(fault.Bug, "the configuration has no sink")
+	}
+}
+
+// ObjectOpener gives what opens ID lists on s3:// for a job: with the region and endpoint of its
+// sink where that is a bucket, else with those of the environment.
+func ObjectOpener(s job.Sink) func(ctx context.Context, path string) (io.ReadCloser, error) {
+	config := s3.Config{}
+	if s.S3 != nil {
+		config.Region, config.Endpoint = s.S3.Region, s.S3.Endpoint
+	}
+	return func(ctx context.Context, path string) (io.ReadCloser, error) {
+		reader, err := s3.NewReader(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		return reader.Open(ctx, path)
 	}
 }
 

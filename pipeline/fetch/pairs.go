@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -48,7 +49,7 @@ func (p *pairs) offer(_ *node, rows []sources.Row) {
 }
 
 func (p *pairs) hold(group, user string) {
-	if p.held >= pairsHeld {
+	if p.held >= cmp.Or(p.fetch.Waiting, pairsHeld) {
 		return
 	}
 	p.held++
@@ -153,7 +154,7 @@ func (p *pairs) askRest(ctx context.Context) error {
 				return true // its batches were sent before
 			}
 			last := len(batches) - 1
-			if last >= 0 && batches[last].Key != group && len(batches) >= queueLength/p.data.Kind.Batch {
+			if last >= 0 && batches[last].Key != group && len(batches) >= cmp.Or(p.fetch.Waiting, queueLength)/p.data.Kind.Batch {
 				more, from = true, place{source: p.data.Source, group: batches[last].Key}
 				return false
 			}

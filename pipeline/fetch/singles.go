@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"hash/maphash"
 	"strings"
@@ -50,6 +51,8 @@ func (s *singles) run(ctx context.Context) error {
 	}
 	return s.askDiscovered(ctx)
 }
+
+func (s *singles) bound() int { return cmp.Or(s.fetch.Waiting, queueLength) }
 
 func (s *singles) lists() []string {
 	if s.data.Kind.Key == sources.UserKey {
@@ -194,7 +197,7 @@ func (s *singles) unknown(ctx context.Context, from place) (ids []string, next p
 			continue
 		}
 		ids = append(ids, strings.Clone(id))
-		if len(ids) == queueLength {
+		if len(ids) == s.bound() {
 			return ids, place{source: s.data.Source, group: strings.Clone(row.Group)}, nil
 		}
 	}
@@ -228,7 +231,7 @@ func (s *singles) offer(_ *node, rows []sources.Row) {
 		if _, ok := s.seen[f]; ok {
 			continue
 		}
-		if len(s.queue) == queueLength {
+		if len(s.queue) == s.bound() {
 			s.overflow = true
 			break
 		}

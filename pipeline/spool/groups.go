@@ -48,8 +48,13 @@ func (g *Group) learn(name, kind schema.Text) {
 	}
 }
 
+// prefer tells whether t tells more than what is known: anything more than nothing, a name more
+// than an empty one, and of two names the smaller, so that arrival order decides nothing.
 func prefer(t, known schema.Text) bool {
-	return t.Valid && (!known.Valid || t.Value < known.Value)
+	if !t.Valid || !known.Valid || known.Value == "" || t.Value == "" {
+		return t.Valid && (!known.Valid || known.Value == "")
+	}
+	return t.Value < known.Value
 }
 
 // gatherer makes groups of rows that come in order.

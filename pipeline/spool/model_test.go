@@ -67,10 +67,10 @@ func sortedGroups(blocks []Block, rows []Row) []Group {
 	for i := range groups {
 		k := id{groups[i].Block, groups[i].ID}
 		if len(names[k]) > 0 {
-			groups[i].Name = schema.SomeText(slices.Min(names[k]))
+			groups[i].Name = schema.SomeText(smallest(names[k]))
 		}
 		if len(kinds[k]) > 0 {
-			groups[i].Type = schema.SomeText(slices.Min(kinds[k]))
+			groups[i].Type = schema.SomeText(smallest(kinds[k]))
 		}
 	}
 	slices.SortFunc(groups, func(a, b Group) int {
@@ -234,4 +234,15 @@ func TestAnyScheduleShowsWhatSortingInMemoryShows(t *testing.T) {
 			must(t, s.Close())
 		})
 	}
+}
+
+// smallest is the smallest text that is not empty, or the empty one where there is no other.
+func smallest(texts []string) string {
+	slices.Sort(texts)
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
 }

@@ -18,8 +18,8 @@ import (
 // guardRetry is how long to wait for another process that is just changing the lock's record.
 const guardRetry = 20 * time.Millisecond
 
-// store keeps the lock's record in a file. An OS lock on a file beside it, held for the moment of a
-// change, makes reading and rewriting one step; the record itself is renamed into place, so that
+// store keeps the lock's record in a file. An OS lock on its folder, held for the moment of a change,
+// makes reading and rewriting one step; the record itself is renamed into place, so that
 // readers never see half of it. A record is its own tag: no two are alike, for each has its beat.
 type store struct {
 	sink *Sink
@@ -92,7 +92,7 @@ func (s *store) write(record []byte) error {
 
 // guarded runs change while no other process does.
 func (s *store) guarded(ctx context.Context, change func() error) error {
-	guard := flock.New(filepath.Join(filepath.Dir(s.path()), ".guard"), flock.SetPermissions(0o644))
+	guard := flock.New(filepath.Dir(s.path()), flock.SetFlag(os.O_RDONLY))
 	if _, err := guard.TryLockContext(ctx, guardRetry); err != nil {
 		if errors.Is(err, fs.ErrNotExist) { // the whole folder was taken away: so was the record
 			return lease.ErrConflict
