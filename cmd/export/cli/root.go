@@ -69,6 +69,7 @@ func (a *app) commands() []*cobra.Command {
 		a.demoCommand(),
 		a.initCommand(),
 		a.validateCommand(),
+		a.planCommand(),
 		a.runCommand(),
 		a.snapshotsCommand(),
 		a.simulateCommand(),

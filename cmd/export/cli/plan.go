@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline"
+	"rollcall/pipeline/plan"
+	"rollcall/schema/fault"
+)
+
+const aboutPlan = `Asks nothing of the vendors and needs no secrets. Counts the IDs, takes what only the vendors know
+from the snapshot sealed last, and shows for each data block what a run would ask and how long its
+endpoint's budget makes that take; what a stopped run still has to ask; when the whole would end if
+it were started now; and, where a budget makes that absurd, what would help.
+
+Figures are exact, or a range from the snapshot that is named, or "at least" where there is none.`
+
+func (a *app) planCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "plan",
+		Short: "show keys, requests, time at budget and files; ask nothing",
+		Long:  aboutPlan,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := a.plan(cmd)
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				return a.answer(p)
+			}
+			return showPlan(a.env.Stdout, p)
+		},
+	}
+}
+
+func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
+	j, err := a.load(false)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	temp, err := os.MkdirTemp("", "rollcall-plan-")
+	if err != nil {
+		return plan.Plan{}, &fault.Error{Kind: fault.Configuration, Message: "a temporary folder can't be made", Hint: "name one that can be written with TMPDIR", Err: err}
+	}
+	defer os.RemoveAll(temp)
+	return plan.Make(cmd.Context(), plan.Request{
+		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
+		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,
+	})
+}
+
+// showPlan tells a plan to a person; the summary is the last line, as Terraform's is.
+func showPlan(out io.Writer, p plan.Plan) error {
+	var b strings.Builder
+	if p.Sealed {
+		fmt.Fprintf(&b, "%s was sealed in %s at %s.\n\nPlan: nothing to ask.\n", p.Date, escape(p.Place), p.SealedAt.Format(time.RFC3339))
+		_, err := io.WriteString(out, b.String())
+		return err
+	}
+	fmt.Fprintf(&b, "Plan of snapshot %s into %s\n", p.Date, escape(p.Place))
+	if p.Resumed {
+		fmt.Fprintf(&b, "A run of this date was stopped: %s keys are answered, and what is left is shown.\n", humanize.Comma(p.Answered))
+	}
+	showBlocks(&b, p)
+	showEndpoints(&b, p)
+	fmt.Fprintf(&b, "\n%s\n", filesOf(p))
+	for _, note := range p.Notes {
+		fmt.Fprintf(&b, "Note: %s\n", escape(note))
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(&b, "\nWarning: %s\n", escape(w.Text))
+		for _, lever := range w.Levers {
+			fmt.Fprintf(&b, "  - %s\n", escape(lever))
+		}
+	}
+	fmt.Fprintf(&b, "\nPlan: %s, %s requests, %s.\n", count(len(p.Blocks), "data block"), counts(p.Requests), lasting(p))
+	if p.Bound != "" {
+		fmt.Fprintf(&b, "Started now it ends at %s; %s takes longest.\n", clock(p.EndsAt, p.EndsAtUTC), escape(p.Bound))
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func showBlocks(b *strings.Builder, p plan.Plan) {
+	fmt.Fprintln(b)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "DATA BLOCK\tKEYS\tREQUESTS\tFIGURES\tDONE AFTER")
+	for _, d := range p.Blocks {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", escape(d.Address), keysOf(d), counts(d.Requests), figures(d.Basis, p.Base), plan.Span(asSpan(d.Seconds)))
+	}
+	_ = w.Flush() // into memory: can't fail
+}
+
+func showEndpoints(b *strings.Builder, p plan.Plan) {
+	fmt.Fprintln(b)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ENDPOINT\tBUDGET\tLEFT BY SHARE\tREACHED\tREQUESTS\tAT BUDGET\tDONE AFTER")
+	for _, e := range p.Endpoints {
+		fmt.Fprintf(w, "%s\t%s/s\t%s/s\t%s/s\t%s\t%s\t%s\n", escape(e.Name), tenths(e.PerSecond), tenths(e.Limit), tenths(e.Limit*e.Use),
+			counts(e.Requests), plan.Span(asSpan(e.SecondsAtBudget)), plan.Span(asSpan(e.Seconds)))
+	}
+	_ = w.Flush()
+}
+
+// keysOf is "12 users", or "12 groups and what is discovered".
+func keysOf(b plan.Block) string {
+	switch {
+	case b.Keys.Most != nil:
+		return counts(b.Keys) + " " + b.Unit
+	case b.Keys.Least == 0:
+		return b.Unit + " discovered"
+	default:
+		return humanize.Comma(b.Keys.Least) + " " + b.Unit + " and those discovered"
+	}
+}
+
+// counts is "12", "12 to 15" or "at least 12".
+func counts(c plan.Count) string {
+	switch {
+	case c.Exact():
+		return humanize.Comma(c.Least)
+	case c.Most == nil:
+		if c.Least == 0 {
+			return "not known"
+		}
+		return "at least " + humanize.Comma(c.Least)
+	default:
+		return humanize.Comma(c.Least) + " to " + humanize.Comma(*c.Most)
+	}
+}
+
+// figures says where a block's requests come from.
+func figures(b plan.Basis, base string) string {
+	switch b {
+	case plan.Exact:
+		return "exact"
+	case plan.Snapshot:
+		return "from " + base
+	case plan.Tonight:
+		return "from the stopped run"
+	default:
+		return "one a key"
+	}
+}
+
+// lasting is the time of the whole run, as sure as its requests are.
+func lasting(p plan.Plan) string {
+	text := plan.Span(asSpan(p.Seconds))
+	if p.Requests.Most == nil {
+		return "at least " + text
+	}
+	return "about " + text
+}
+
+func filesOf(p plan.Plan) string {
+	if p.Bytes == nil {
+		return fmt.Sprintf("Files: %d or more; rows and bytes are not known before the first snapshot.", p.Files)
+	}
+	return fmt.Sprintf("Files: %s with about %s rows, %s (from %s).", humanize.Comma(p.Files), humanize.Comma(*p.Rows), humanize.IBytes(uint64(*p.Bytes)), p.Base)
+}
+
+// clock is a moment where the reader is, and in UTC where that is not the same.
+func clock(local, utc time.Time) string {
+	if _, offset := local.Zone(); offset == 0 {
+		return utc.Format("15:04:05 on 2006-01-02 UTC")
+	}
+	return local.Format("15:04:05 on 2006-01-02 MST") + utc.Format(" (15:04:05 on 2006-01-02 UTC)")
+}
+
+func asSpan(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

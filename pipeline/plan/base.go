@@ -1,0 +1,130 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path/filepath"
+	"time"
+
+	"rollcall/pipeline/job"
+	"rollcall/schema"
+	"rollcall/schema/fault"
+	"rollcall/sinks/manifest"
+	"rollcall/sinks/parquet"
+)
+
+// base is the snapshot sealed last, with its ledger copied to files.
+type base struct {
+	manifest.Manifest
+	files []string
+}
+
+// readBase finds the base and copies its ledger. A ledger that is gone or damaged costs the plan
+// its figures and no more; that the sink can't be read ends it, as it would end a run.
+func (p *planner) readBase(ctx context.Context) error {
+	latest, err := manifest.Latest(ctx, p.Sink)
+	if err != nil || latest == nil {
+		return err
+	}
+	b := &base{Manifest: latest.Manifest}
+	for _, f := range latest.Files {
+		if f.Table != "outcomes" {
+			continue
+		}
+		target := filepath.Join(p.Temp, fmt.Sprintf("outcomes-%05d.parquet", len(b.files)))
+		err := copyTo(ctx, p.Sink, f.Path, target)
+		if errors.Is(err, fs.ErrNotExist) {
+			p.Notes = append(p.Notes, "the figures of "+latest.Date+" were not used: "+f.Path+" is not there")
+			return nil
+		}
+		if err != nil {
+			return fault.Wrap(err, "%s", p.Sink.URL(f.Path))
+		}
+		b.files = append(b.files, target)
+	}
+	p.base, p.Base = b, latest.Date
+	return nil
+}
+
+// figures are what the endpoint of a data block was asked.
+func (b *base) figures(source, name string) (manifest.Figures, bool) {
+	if b == nil {
+		return manifest.Figures{}, false
+	}
+	f, ok := b.Requests[source][name]
+	return f, ok && f.Requests > 0
+}
+
+// retries is the part of a data block's requests that only repeated others.
+func (b *base) retries(d job.Data) float64 {
+	f, ok := b.figures(d.Source, d.Kind.Name)
+	if !ok {
+		return 0
+	}
+	return min(0.9, float64(f.Retries)/float64(f.Requests))
+}
+
+// latency is what answers of an endpoint took; false where it is only assumed.
+func (b *base) latency(source, name string) (time.Duration, bool) {
+	f, ok := b.figures(source, name)
+	if !ok || f.LatencyMS <= 0 {
+		return guess, false
+	}
+	return time.Duration(f.LatencyMS * float64(time.Millisecond)), true
+}
+
+// ledger walks the base's outcomes in their order, which is that of the job's data blocks.
+type ledger struct {
+	row  *schema.KeyOutcome // nil at the end
+	err  error
+	pull func() (*schema.KeyOutcome, error, bool)
+	stop func()
+}
+
+func (b *base) ledger() *ledger {
+	l := &ledger{stop: func() {}, pull: func() (*schema.KeyOutcome, error, bool) { return nil, nil, false }}
+	if b != nil {
+		l.pull, l.stop = iter.Pull2(b.outcomes())
+	}
+	l.next()
+	return l
+}
+
+func (b *base) outcomes() iter.Seq2[*schema.KeyOutcome, error] {
+	return func(yield func(*schema.KeyOutcome, error) bool) {
+		for _, file := range b.files {
+			for row, err := range parquet.ReadFile[schema.KeyOutcome](file) {
+				if !yield(row, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (l *ledger) next() {
+	row, err, ok := l.pull()
+	if !ok || err != nil {
+		l.row, l.err = nil, err
+		return
+	}
+	l.row = row
+}
+
+// of streams the rows of one data block. Blocks must be asked for in the ledger's order.
+func (l *ledger) of(d job.Data) *stream[schema.KeyOutcome] {
+	for l.row != nil && (l.row.Source < d.Source || l.row.Source == d.Source && l.row.Data < d.Address) {
+		l.next()
+	}
+	return newStream(func() (string, schema.KeyOutcome, bool, error) {
+		if l.row == nil || l.row.Source != d.Source || l.row.Data != d.Address {
+			return "", schema.KeyOutcome{}, false, l.err
+		}
+		row := *l.row
+		l.next()
+		return row.Key, row, true, nil
+	})
+}
