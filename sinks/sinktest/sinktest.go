@@ -49,6 +49,7 @@ type Place struct {
 	Pace    lease.Pace                                      // as given to the sinks
 	Faults  []Fault                                         // those worth trying
 	Fresh   func(t testing.TB) Place                        // another empty place of the same kind
+	Stride  int                                             // try a fault at each so manieth operation only, where time is real; 0: at each
 	Large   int                                             // bytes of the largest file; more than two parts where the place cuts them
 }
 

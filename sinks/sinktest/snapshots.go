@@ -236,7 +236,7 @@ func failForGood(t *testing.T, place Place) {
 
 func failEach(t *testing.T, place Place, due func(n, nth int64) bool) {
 	for _, fault := range place.Faults {
-		for nth := int64(1); ; nth++ {
+		for nth := int64(1); ; nth += int64(max(1, place.Stride)) {
 			fresh := place.Fresh(t)
 			counter := &counter{due: func(n int64) bool { return due(n, nth) }, fault: fault}
 			broken := newNight(t, fresh, "a", counter.inject)
