@@ -251,3 +251,20 @@ func TestAnAddressThatCantBeListenedOnIsTheConfigurationsFault(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkListen(b *testing.B) {
+	m, p := told(begun()), fetching()
+	for b.Loop() {
+		m.Listen(p)
+	}
+}
+
+func BenchmarkScrape(b *testing.B) {
+	handler, err := told(begun(), fetching()).Handler()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil))
+	}
+}
