@@ -3,9 +3,11 @@ package pipeline
 import (
 	"context"
 
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/merge"
 	"rollcall/pipeline/spool"
+	"rollcall/schema"
 )
 
 // merge runs the merge over the whole spool, into the tables' writers.
@@ -14,8 +16,26 @@ func (r *run) merge(ctx context.Context, t *tables) (merge.Summary, error) {
 		return merge.Summary{}, err
 	}
 	return merge.Run(ctx, spooled{r.spool, fetch.Blocks(r.Job)}, merge.Output{
-		Memberships: t.memberships, Groups: t.groups, Users: t.users, Outcomes: t.outcomes, Discrepancies: t.discrepancies,
+		Memberships: &told{Writer: t.memberships, tell: func(rows int64) { r.phase(event.Merging, rows, 0) }}, Groups: t.groups, Users: t.users, Outcomes: t.outcomes, Discrepancies: t.discrepancies,
 	}, merge.Options{Scratch: r.night.Parts()})
+}
+
+// told is a writer of memberships that tells how many it has written, every so often.
+type told struct {
+	merge.Writer[schema.Membership]
+	rows, next int64
+	tell       func(rows int64)
+}
+
+const tellRows = 500_000
+
+func (t *told) Write(rows []schema.Membership) error {
+	t.rows += int64(len(rows))
+	if t.rows >= t.next {
+		t.tell(t.rows)
+		t.next = t.rows + tellRows
+	}
+	return t.Writer.Write(rows)
 }
 
 // spooled is the spool as the merge reads it.

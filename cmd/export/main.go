@@ -6,10 +6,19 @@ package main
 import (
 	"context"
 	"os"
+	"runtime/debug"
 
 	"rollcall/cmd/export/cli"
 )
 
+// memory is where the garbage collector begins to work harder. What must be held at one time is
+// far less, whatever the size of the night; without a limit the collector would let as much again
+// pile up before it looks.
+const memory = 320 << 20
+
 func main() {
+	if _, chosen := os.LookupEnv("GOMEMLIMIT"); !chosen {
+		debug.SetMemoryLimit(memory)
+	}
 	os.Exit(cli.Main(context.Background(), cli.System()))
 }
