@@ -150,7 +150,7 @@ func (v *vendors) tallies() map[string]map[string]tally {
 			t.Throttles += g.Throttles
 			t.Active += g.Last.Sub(g.First)
 			t.Answers += g.Answers
-			t.Latency += g.Latency * time.Duration(g.Answers)
+			t.Latency += g.Took
 			if t.First.IsZero() {
 				t.First = g.First
 			}
