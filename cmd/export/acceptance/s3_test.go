@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -132,4 +133,24 @@ func TestTheServersRefusalsHaveTheirKinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSealingOverTLSWithACertificateOfOnesOwn(t *testing.T) {
+	server := S3TLS(t)
+	t.Setenv("AWS_CA_BUNDLE", server.CA)
+	sink, err := s3.Open(t.Context(), s3.Config{
+		Bucket: server.Bucket, Prefix: "im", Region: region, Endpoint: server.Endpoint, Now: time.Now, Pace: pace(), PartSize: leastPart,
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot{}.seal(t, sink, "2026-11-21")
+	if names, err := sink.Manifests(t.Context()); err != nil || len(names) != 1 {
+		t.Errorf("manifests: %q, %v", names, err)
+	}
+	if open := server.Uploads(t); len(open) > 0 {
+		t.Errorf("open uploads: %q", open)
+	}
+	CheckColumns(t, filepath.Join(server.Folder, "im"))
 }

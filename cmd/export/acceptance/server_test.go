@@ -26,6 +26,7 @@ import (
 const (
 	serverFolder  = "ROLLCALL_ACCEPTANCE_SERVER"
 	serverAddress = "ROLLCALL_ACCEPTANCE_ADDRESS"
+	serverTLS     = "ROLLCALL_ACCEPTANCE_TLS" // not empty: with the certificate in the folder
 )
 
 const (
@@ -61,7 +62,12 @@ func serve(folder, address string) error {
 	if err != nil {
 		return err
 	}
+	cert, key := "", ""
+	if os.Getenv(serverTLS) != "" {
+		cert, key = filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	}
 	return embedgw.RunVersityGW(context.Background(), backend, &embedgw.Config{
+		CertFile: cert, KeyFile: key,
 		RootUserAccess: accessKey, RootUserSecret: secretKey, Region: region, IAMDir: filepath.Join(folder, "iam"),
 		Ports: []string{address}, MaxConnections: 512, MaxRequests: 256, MultipartMaxParts: 10_000, Quiet: true, KeepAlive: true,
 	})
@@ -72,11 +78,17 @@ type Server struct {
 	Endpoint string // http://127.0.0.1:PORT
 	Bucket   string
 	Folder   string // objects are files here, by key: DuckDB reads them without httpfs
+	CA       string // path of the certificate to trust; empty without TLS
 	Client   *s3.Client
 }
 
 // S3 starts a server of its own for the test and ends it with the test.
-func S3(t testing.TB) *Server {
+func S3(t testing.TB) *Server { return launch(t, false) }
+
+// S3TLS is S3 behind a certificate that only Env's AWS_CA_BUNDLE makes known.
+func S3TLS(t testing.TB) *Server { return launch(t, true) }
+
+func launch(t testing.TB, secure bool) *Server {
 	t.Helper()
 	folder := t.TempDir()
 	s := &Server{Bucket: "audit", Folder: filepath.Join(folder, "data", "audit")}
@@ -87,14 +99,19 @@ func S3(t testing.TB) *Server {
 	}
 	address := freeAddress(t)
 	s.Endpoint = "http://" + address
-	start(t, folder, address)
+	settings := []string{serverFolder + "=" + folder, serverAddress + "=" + address}
+	if secure {
+		s.Endpoint, s.CA = "https://"+address, certify(t, folder)
+		settings = append(settings, serverTLS+"=yes")
+	}
+	start(t, settings)
 	s.Client = s.connect(t)
 	s.await(t)
 	return s
 }
 
 // start runs this binary again as a server.
-func start(t testing.TB, folder, address string) {
+func start(t testing.TB, settings []string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -102,7 +119,7 @@ func start(t testing.TB, folder, address string) {
 	}
 	var talk bytes.Buffer
 	server := exec.Command(self)
-	server.Env = append(os.Environ(), serverFolder+"="+folder, serverAddress+"="+address)
+	server.Env = append(os.Environ(), settings...)
 	server.Stdout, server.Stderr = &talk, &talk
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -129,8 +146,17 @@ func freeAddress(t testing.TB) string {
 // connect makes a client for looking at the bucket from outside Rollcall.
 func (s *Server) connect(t testing.TB) *s3.Client {
 	t.Helper()
-	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithRegion(region), config.WithHTTPClient(awshttp.NewBuildableClient()),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(accessKey, secretKey, "")))
+	options := []func(*config.LoadOptions) error{config.WithRegion(region), config.WithHTTPClient(awshttp.NewBuildableClient()),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""))}
+	if s.CA != "" {
+		bundle, err := os.Open(s.CA)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer bundle.Close()
+		options = append(options, config.WithCustomCABundle(bundle))
+	}
+	cfg, err := config.LoadDefaultConfig(context.Background(), options...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,10 +179,14 @@ func (s *Server) await(t testing.TB) {
 
 // Env is what the program needs in its environment to use the server.
 func (s *Server) Env() []string {
-	return []string{
+	env := []string{
 		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_REGION=" + region,
 		"AWS_EC2_METADATA_DISABLED=true", "S3_ENDPOINT=" + s.Endpoint,
 	}
+	if s.CA != "" {
+		env = append(env, "AWS_CA_BUNDLE="+s.CA)
+	}
+	return env
 }
 
 // Objects lists all keys, ascending.
