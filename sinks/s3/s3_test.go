@@ -36,7 +36,7 @@ func newPlace(testing.TB) sinktest.Place {
 		Hidden:  func(testing.TB) []string { return bucket.Uploads() },
 		Write:   func(_ testing.TB, path string, content []byte) { bucket.Put("im/"+path, content) },
 		Pace:    lease.Pace{Beat: sinks.HeartbeatEvery, Stale: sinks.StaleAfter},
-		Faults:  []sinktest.Fault{sinktest.Refused, sinktest.Lost, sinktest.Down},
+		Faults:  []sinktest.Fault{sinktest.Refused, sinktest.Lost},
 		Fresh:   newPlace,
 		Large:   2*partSize + 1600,
 	}
@@ -90,8 +90,6 @@ func (f faulty) Do(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		return nil, errBroken
-	case sinktest.Down:
-		return refuse(r, http.StatusServiceUnavailable, "SlowDown"), nil
 	default:
 		return f.bucket.Do(r)
 	}

@@ -34,7 +34,6 @@ const (
 	None    Fault = iota
 	Refused       // the operation never reached the place
 	Lost          // the operation was carried out, its answer was lost
-	Down          // the place answers that it is not available
 )
 
 // Injector is asked before every operation on the place. It may be called by many goroutines.
