@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"rollcall/pipeline/job"
@@ -43,12 +44,23 @@ type block struct {
 }
 
 // sum is what some keys came to.
-type sum struct{ keys, requests, rows int64 }
+type sum struct {
+	keys, requests, rows int64
+	squares              float64 // of the keys' requests
+}
 
 func (s *sum) add(requests, rows int64) {
 	s.keys++
 	s.requests += requests
 	s.rows += rows
+	s.squares += float64(requests) * float64(requests)
+}
+
+// scatter is how far apart keys are in their requests: the standard deviation.
+func (s sum) scatter() float64 {
+	n := float64(max(1, s.keys))
+	mean := float64(s.requests) / n
+	return math.Sqrt(max(0, s.squares/n-mean*mean))
 }
 
 // long is a key of many requests, which follow one upon another, and how many were asked before it.
@@ -200,11 +212,11 @@ func (b *block) estimateSingles() {
 	}
 	clean, requests, keys := 1-b.retries, spread{}, spread{}
 	requests.add(float64(b.known.requests)*clean, narrow)
-	requests.add(float64(b.fresh)*mean, wide)
+	requests.addUnknown(float64(b.fresh), mean, b.before.scatter())
 	if len(b.upstream) > 0 {
 		ratio, sure := b.ratio()
 		requests.addScaled(float64(b.found.requests)*clean, ratio, doubt(sure))
-		requests.add(float64(b.surplus)*mean, wide)
+		requests.addUnknown(float64(b.surplus), mean, b.before.scatter())
 		keys.addScaled(float64(b.found.keys), ratio, doubt(sure))
 		keys.add(float64(b.surplus), wide)
 	}

@@ -55,6 +55,14 @@ func (s *spread) addScaled(n, ratio, part float64) {
 	s.most += n*max(1, ratio) + margin
 }
 
+// addUnknown adds keys that nobody asked about before, by the mean and the scatter of others.
+func (s *spread) addUnknown(keys, mean, scatter float64) {
+	if keys <= 0 {
+		return
+	}
+	s.add(keys*mean, max(wide, 3*scatter*math.Sqrt(keys)/(keys*mean)))
+}
+
 // count rounds away from the middle. Floor is what it can't fall below.
 func (s spread) count(floor int64) Count {
 	c := Count{Least: max(floor, int64(math.Floor(s.least)))}

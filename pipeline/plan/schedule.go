@@ -33,12 +33,8 @@ func (p *planner) schedule() {
 	})
 	p.EndsAt = p.StartsAt.Add(startAndSeal)
 	if len(p.lanes) > 0 && p.lanes[0].requests.Expected > 0 {
-		slowest := p.lanes[0]
-		p.EndsAt = slowest.end.Add(startAndSeal)
-		p.Bound = slowest.name
-		if own := slowest.whole(from); own.Before(slowest.end.Add(-slowest.end.Sub(from) / 100)) {
-			p.Bound = p.chainOf(slowest)
-		}
+		p.EndsAt = p.lanes[0].end.Add(startAndSeal)
+		p.Bound = p.bound(from)
 	}
 	p.EndsAtUTC = p.EndsAt.UTC()
 	p.Seconds = p.EndsAt.Sub(p.StartsAt).Seconds()
@@ -52,10 +48,20 @@ func (p *planner) begin() time.Time {
 	return p.StartsAt
 }
 
-// chainOf is the block that ends an endpoint's work later than its requests would.
-func (p *planner) chainOf(l *lane) string {
-	last := slices.MaxFunc(l.blocks, func(x, y *block) int { return x.end.at.Compare(y.end.at) })
-	return last.data.Address
+// bound is what decides when the run ends: the endpoint that is busy for as long, but for a
+// fiftieth, else the data block that ends last and those that it waits for.
+func (p *planner) bound(from time.Time) string {
+	busiest := slices.MaxFunc(p.lanes, func(x, y *lane) int { return x.whole(from).Compare(y.whole(from)) })
+	whole := p.lanes[0].end.Sub(from)
+	if busiest.whole(from).Sub(from) >= whole-whole/50 {
+		return busiest.name
+	}
+	last := slices.MaxFunc(p.lanes[0].blocks, func(x, y *block) int { return x.end.at.Compare(y.end.at) })
+	text := last.data.Address
+	for _, up := range last.upstream {
+		text += " after " + up.data.Address
+	}
+	return text
 }
 
 // whole is when all requests of the endpoint have been answered, if nothing has to be waited for.
@@ -119,15 +125,17 @@ func (b *block) tail(from, at time.Time) time.Time {
 const pairsHeld = 1 << 19
 
 // finishPairs follows the batches: those that become full while pairs are discovered go at once,
-// the rest when discovery has ended.
+// the rest when discovery has ended. Once memory holds no more waiting pairs, no batch becomes full.
 func (b *block) finishPairs(from, upstream time.Time) time.Time {
 	const slices = 100
 	sent, early, total := 0.0, 0.0, float64(b.requests.Expected)
+	overflow := len(b.upstream) > 1 // of several blocks' pairs only the spool can tell which are new
 	for i := range slices {
 		at := from.Add(upstream.Sub(from) * time.Duration(i) / slices)
 		rate := b.lane.rate(at)
 		full, waiting := b.fullAt(float64(i+1) / slices)
-		if waiting < pairsHeld && len(b.upstream) == 1 {
+		overflow = overflow || waiting >= pairsHeld
+		if !overflow {
 			early = min(full, total)
 		}
 		sent = min(early, sent+rate*upstream.Sub(from).Seconds()/slices)

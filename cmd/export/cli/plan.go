@@ -88,7 +88,11 @@ func showPlan(out io.Writer, p plan.Plan) error {
 	}
 	fmt.Fprintf(&b, "\nPlan: %s, %s requests, %s.\n", count(len(p.Blocks), "data block"), counts(p.Requests), lasting(p))
 	if p.Bound != "" {
-		fmt.Fprintf(&b, "Started now it ends at %s; %s takes longest.\n", clock(p.EndsAt, p.EndsAtUTC), escape(p.Bound))
+		later := ""
+		if p.Requests.Most == nil {
+			later = " or later"
+		}
+		fmt.Fprintf(&b, "Started now it ends at %s%s; %s takes longest.\n", clock(p.EndsAt, p.EndsAtUTC), later, escape(p.Bound))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
