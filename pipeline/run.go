@@ -134,6 +134,13 @@ func Run(ctx context.Context, r Request) (Result, error) {
 	return result, err
 }
 
+// What a run may hold in memory, in bytes: two buffers of the spool while fetching, and two sorters
+// while merging. More of either makes fewer files and no night shorter.
+const (
+	spoolMemory = 16 << 20
+	mergeMemory = 32 << 20
+)
+
 // cleanupTime bounds what a stopped run still does at its sink.
 const cleanupTime = 30 * time.Second
 
@@ -199,7 +206,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job)}); err != nil {
+	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: spoolMemory}); err != nil {
 		return Result{}, err
 	}
 	defer r.spool.Close()

@@ -30,7 +30,7 @@ type pairs struct {
 	failed  map[fingerprint]struct{} // pairs of failed batches: asked, though the spool has no rows of them
 }
 
-const pairsHeld = 1 << 19
+const pairsHeld = 1 << 18
 
 func newPairs(n *node) *pairs {
 	return &pairs{node: n, hash: newHasher(), waiting: map[string][]string{}, failed: map[fingerprint]struct{}{}}
