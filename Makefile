@@ -38,8 +38,8 @@ acceptance: ## the sealed snapshot as its readers see it: DuckDB, an S3 server, 
 vuln: ## known vulnerabilities in what is linked; skipped, and said so, where the database can't be reached
 	@.ci/vuln
 
-bench-budget: ## is the budget kept, and used? on virtual time, and counted by a real server
-	go test -count=1 -v -run 'NoSecond|WholeBudget|EvenPacing|RealServerCounts' ./pipeline/budget ./pipeline/client
+bench-budget: ## is the budget kept, and used? every budget, latency and share against a counting server, beside two other limiters
+	cd pipeline/budget/bench && go run .
 
 demo: ## the whole job with no account, into ./rollcall-demo
 	go run ./cmd/export demo

@@ -45,11 +45,11 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, s.bodies[min(len(s.asked), len(s.bodies))-1])
 }
 
-func ask(t *testing.T, q sources.Question, bodies ...string) (sources.Reading, error, *script) {
+func ask(t *testing.T, q sources.Question, bodies ...string) (sources.Reading, *script, error) {
 	t.Helper()
 	s := &script{bodies: bodies}
 	reading, err := open(t, s).Ask(t.Context(), &sourcetest.Caller{}, q)
-	return reading, err, s
+	return reading, s, err
 }
 
 var (
@@ -60,7 +60,7 @@ var (
 
 func TestMembersAreReadByTokenInAscendingOrder(t *testing.T) {
 	t.Parallel()
-	r, err, s := ask(t, members,
+	r, s, err := ask(t, members,
 		`{"code":200,"totalCount":3,"pageToken":"t+1","members":[{"userId":"a","role":3,"time":1700000000123,"nickname":"","extra":"x"},{"userId":"b","role":"2","time":"0"}]}`,
 		`{"code":"200","totalCount":"3","pageToken":null,"members":[{"userId":"b","role":1},{"userId":"c","role":9,"nickname":null}]}`)
 	if err != nil {
@@ -83,7 +83,7 @@ func TestMembersAreReadByTokenInAscendingOrder(t *testing.T) {
 
 func TestRequestsAreSignedAfreshWithinTheDocumentedBounds(t *testing.T) {
 	t.Parallel()
-	_, err, s := ask(t, members, `{"code":200,"pageToken":"1","members":[{"userId":"a"}]}`, `{"code":200,"members":[{"userId":"b"}]}`)
+	_, s, err := ask(t, members, `{"code":200,"pageToken":"1","members":[{"userId":"a"}]}`, `{"code":200,"members":[{"userId":"b"}]}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestRequestsAreSignedAfreshWithinTheDocumentedBounds(t *testing.T) {
 
 func TestATotalThatChangesWhilePagingIsDrift(t *testing.T) {
 	t.Parallel()
-	r, err, _ := ask(t, joined,
+	r, _, err := ask(t, joined,
 		`{"code":200,"totalCount":1,"pageToken":"1","groups":[{"groupId":"g1","role":1,"joinTime":1,"name":"n","remarkName":"mine"}]}`,
 		`{"code":200,"totalCount":2,"pageToken":"","groups":[{"groupId":"g2"}]}`)
 	if err != nil || !r.Drifted || r.Declared != 2 || len(r.Rows) != 2 {
@@ -116,7 +116,7 @@ func TestATotalThatChangesWhilePagingIsDrift(t *testing.T) {
 func TestAnAbsentOrNullListIsEmpty(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"code":200}`, `{"code":200,"groups":null}`, `{"code":200,"groups":[]}`} {
-		if r, err, _ := ask(t, groups, body); err != nil || len(r.Rows) != 0 || r.Declared != -1 {
+		if r, _, err := ask(t, groups, body); err != nil || len(r.Rows) != 0 || r.Declared != -1 {
 			t.Errorf("%s: %+v, %v", body, r, err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestPagingThatDoesNotAdvanceFailsTheKey(t *testing.T) {
 		"a page without members": {`{"code":200,"pageToken":"1","members":[]}`},
 		"a page seen before":     {`{"code":200,"pageToken":"1","members":[{"userId":"a"}]}`, `{"code":200,"pageToken":"2","members":[{"userId":"a"}]}`},
 	} {
-		_, err, _ := ask(t, members, bodies...)
+		_, _, err := ask(t, members, bodies...)
 		e, ok := errors.AsType[*fault.Error](err)
 		if !ok || e.Kind != fault.Item || e.Outcome != schema.Failed || !strings.Contains(e.Message, "advance") {
 			t.Errorf("%s: %v", name, err)
@@ -142,7 +142,7 @@ func TestOnlyAsksOneWalkForEachRole(t *testing.T) {
 	q := members
 	q.Only = []schema.Role{schema.Admin, schema.Owner}
 	// The user became an administrator between the two walks: the first word stands, once.
-	r, err, s := ask(t, q,
+	r, s, err := ask(t, q,
 		`{"code":200,"totalCount":1,"members":[{"userId":"a","role":3}]}`,
 		`{"code":200,"totalCount":2,"members":[{"userId":"a","role":2},{"userId":"b","role":2}]}`)
 	if err != nil || len(r.Rows) != 2 || r.Rows[0].Role != schema.Owner || !r.Unverified || r.Declared != -1 || r.Drifted {
@@ -155,12 +155,12 @@ func TestOnlyAsksOneWalkForEachRole(t *testing.T) {
 
 func TestInvalidUnicodeIsReplacedInTextsAndRefusedInIDs(t *testing.T) {
 	t.Parallel()
-	r, err, _ := ask(t, members, `{"code":200,"members":[{"userId":"a","nickname":"cut \ud83d","extra":"`+"\xff"+`"},{"userId":"b","nickname":"whole 😀 \ud83d\ude00"}]}`)
+	r, _, err := ask(t, members, `{"code":200,"members":[{"userId":"a","nickname":"cut \ud83d","extra":"`+"\xff"+`"},{"userId":"b","nickname":"whole 😀 \ud83d\ude00"}]}`)
 	if err != nil || r.Replaced != 2 || r.Rows[0].Nickname.Value != "cut \ufffd" || r.Rows[0].Extra.Value != "\ufffd" || r.Rows[1].Nickname.Value != "whole 😀 😀" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for _, id := range []string{`\ud83d`, "\xc3", `a\udc00b`} {
-		_, err, _ := ask(t, members, `{"code":200,"members":[{"userId":"`+id+`"}]}`)
+		_, _, err := ask(t, members, `{"code":200,"members":[{"userId":"`+id+`"}]}`)
 		e, ok := errors.AsType[*fault.Error](err)
 		if !ok || e.Kind != fault.Item || e.Outcome != schema.Failed || !strings.Contains(e.Message, `group "g"`) {
 			t.Errorf("ID %q: %v", id, err)
@@ -173,7 +173,7 @@ func TestRowsThatCanNotBeBelievedAreRefused(t *testing.T) {
 	for _, row := range []string{`{}`, `{"userId":""}`, `{"userId":null}`, `{"userId":7}`, `{"USERID":"a"}`, `"a"`,
 		`{"userId":"a","userId":"b"}`, `{"userId":"a","time":1.5}`, `{"userId":"a","time":"soon"}`, `{"userId":"a","time":9223372036854775807}`,
 		`{"userId":"a","role":{}}`, `{"userId":"a","nickname":5}`} {
-		if _, err, _ := ask(t, members, `{"code":200,"members":[`+row+`]}`); fault.KindOf(err) != fault.Transient {
+		if _, _, err := ask(t, members, `{"code":200,"members":[`+row+`]}`); fault.KindOf(err) != fault.Transient {
 			t.Errorf("%s: %v", row, err)
 		}
 	}
@@ -206,7 +206,7 @@ func TestAFullUnpagedAnswerGoesOnByPages(t *testing.T) {
 		{"another order", []string{groupsPage(0, 5000), groupsPage(3999, 4999), groupsPage(0, 1000), groupsPage(1000, 2000), groupsPage(2000, 3000), groupsPage(3000, 4000), groupsPage(4000, 5000), groupsPage(5000, 5010)}, 5010, " 5 1 2 3 4 5 6"},
 		{"not full", []string{groupsPage(0, 4999)}, 4999, ""},
 	} {
-		r, err, s := ask(t, groups, c.bodies...)
+		r, s, err := ask(t, groups, c.bodies...)
 		pages := ""
 		for _, form := range s.asked {
 			if p := form.Get("page"); p != "" {
@@ -224,7 +224,7 @@ func TestAFullUnpagedAnswerGoesOnByPages(t *testing.T) {
 
 func TestPagesThatContradictTheUnpagedAnswerAreNotBelieved(t *testing.T) {
 	t.Parallel()
-	_, err, _ := ask(t, groups, groupsPage(0, 5000), groupsPage(0, 0))
+	_, _, err := ask(t, groups, groupsPage(0, 5000), groupsPage(0, 0))
 	if fault.KindOf(err) != fault.Transient {
 		t.Errorf("5000 groups unpaged and none paged: %v", err)
 	}
@@ -232,7 +232,7 @@ func TestPagesThatContradictTheUnpagedAnswerAreNotBelieved(t *testing.T) {
 
 func TestABlockThatDoesNotExistIsABug(t *testing.T) {
 	t.Parallel()
-	if _, err, s := ask(t, sources.Question{Data: "nonsense", Key: "k"}, `{}`); fault.KindOf(err) != fault.Bug || len(s.asked) > 0 {
+	if _, s, err := ask(t, sources.Question{Data: "nonsense", Key: "k"}, `{}`); fault.KindOf(err) != fault.Bug || len(s.asked) > 0 {
 		t.Errorf("%v", err)
 	}
 }

@@ -45,11 +45,11 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, s.bodies[min(len(s.asked), len(s.bodies))-1])
 }
 
-func ask(t *testing.T, q sources.Question, bodies ...string) (sources.Reading, error, *script) {
+func ask(t *testing.T, q sources.Question, bodies ...string) (sources.Reading, *script, error) {
 	t.Helper()
 	s := &script{bodies: bodies}
 	reading, err := open(t, s).Ask(t.Context(), &sourcetest.Caller{}, q)
-	return reading, err, s
+	return reading, s, err
 }
 
 var (
@@ -79,7 +79,7 @@ func TestTheQuestionsNameAllThatIsWanted(t *testing.T) {
 		{admins, []string{`{"GroupId":"g","Limit":200,"Offset":0,"MemberInfoFilter":["Role","JoinTime","NameCard"],"MemberRoleFilter":["Owner","Admin"]}`}},
 		{community, []string{`{"GroupId":"@TGS#_c","Limit":200,"Next":"","MemberInfoFilter":["Role","JoinTime","NameCard"]}`}},
 	} {
-		_, err, s := ask(t, c.q, ok+`"TotalCount":0,"MemberNum":0,"UserIdList":[{"Member_Account":"a","Role":"Owner"},{"Member_Account":"b","Role":"Owner"}]}`)
+		_, s, err := ask(t, c.q, ok+`"TotalCount":0,"MemberNum":0,"UserIdList":[{"Member_Account":"a","Role":"Owner"},{"Member_Account":"b","Role":"Owner"}]}`)
 		if err != nil || strings.Join(s.asked, "\n") != strings.Join(c.want, "\n") {
 			t.Errorf("asked\n%s\nwant\n%s\n%v", strings.Join(s.asked, "\n"), strings.Join(c.want, "\n"), err)
 		}
@@ -90,7 +90,7 @@ func TestTopicCommunitiesAddUpInTheTotal(t *testing.T) {
 	t.Parallel()
 	q := joined
 	q.Topics = true
-	r, err, _ := ask(t, q,
+	r, _, err := ask(t, q,
 		ok+`"TotalCount":2,"GroupIdList":[{"GroupId":"both","Type":"Community","SelfInfo":{"Role":"Owner","JoinTime":7}},{"GroupId":"live","Type":"AVChatRoom"}]}`,
 		`{"ErrorCode":0,"ErrorInfo":"ok","TotalCount":2,"GroupIdList":[{"GroupId":"both","Type":"Community"},{"GroupId":"topics","Type":"Community","SupportTopic":1}]}`)
 	if err != nil || r.Declared != 3 || len(r.Rows) != 3 || r.Drifted {
@@ -103,7 +103,7 @@ func TestTopicCommunitiesAddUpInTheTotal(t *testing.T) {
 func TestAnAnswerTooLargeIsAskedForByHalves(t *testing.T) {
 	t.Parallel()
 	const large = `{"ActionStatus":"FAIL","ErrorCode":10018,"ErrorInfo":"too large"}`
-	r, err, s := ask(t, members, large, large,
+	r, s, err := ask(t, members, large, large,
 		ok+`"MemberNum":3,"MemberList":[{"Member_Account":"a"},{"Member_Account":"b","NameCard":""}]}`, large,
 		ok+`"MemberNum":3,"MemberList":[{"Member_Account":"c"}]}`)
 	if err != nil || len(r.Rows) != 3 || r.Declared != 3 || r.Rows[0].Nickname.Valid || !r.Rows[1].Nickname.Valid {
@@ -114,7 +114,7 @@ func TestAnAnswerTooLargeIsAskedForByHalves(t *testing.T) {
 			t.Errorf("request %d is %s, want %s", i, s.asked[i], want)
 		}
 	}
-	_, err, s = ask(t, members, large)
+	_, s, err = ask(t, members, large)
 	if fault.KindOf(err) != fault.Item || len(s.asked) != 8 {
 		t.Errorf("too large for ever: %d requests, %v", len(s.asked), err)
 	}
@@ -124,7 +124,7 @@ func TestAFilteredWalkEndsAtAShortPageWhateverTheTotal(t *testing.T) {
 	t.Parallel()
 	q := members
 	q.Only = []schema.Role{schema.Owner}
-	r, err, s := ask(t, q, ok+`"MemberNum":6000,"MemberList":[{"Member_Account":"a","Role":"Owner"}]}`)
+	r, s, err := ask(t, q, ok+`"MemberNum":6000,"MemberList":[{"Member_Account":"a","Role":"Owner"}]}`)
 	if err != nil || len(r.Rows) != 1 || r.Declared != 6000 || !r.Unverified || len(s.asked) != 1 {
 		t.Errorf("%+v after %d requests, %v", r, len(s.asked), err)
 	}
@@ -132,7 +132,7 @@ func TestAFilteredWalkEndsAtAShortPageWhateverTheTotal(t *testing.T) {
 
 func TestATotalThatChangesWhilePagingIsDrift(t *testing.T) {
 	t.Parallel()
-	r, err, _ := ask(t, members,
+	r, _, err := ask(t, members,
 		ok+`"MemberNum":2,"MemberList":[{"Member_Account":"a"}]}`,
 		ok+`"MemberNum":"3","MemberList":[{"Member_Account":"a"},{"Member_Account":"b"}]}`)
 	if err != nil || !r.Drifted || r.Declared != 3 || len(r.Rows) != 2 {
@@ -151,7 +151,7 @@ func TestPagingThatDoesNotAdvanceFailsTheKey(t *testing.T) {
 		"one Next for ever":      {community, []string{ok + `"Next":"7","MemberList":[{"Member_Account":"a"}]}`, ok + `"Next":"7","MemberList":[{"Member_Account":"b"}]}`}},
 		"a Next without members": {community, []string{ok + `"Next":7}`}},
 	} {
-		_, err, _ := ask(t, c.q, c.bodies...)
+		_, _, err := ask(t, c.q, c.bodies...)
 		e, is := errors.AsType[*fault.Error](err)
 		if !is || e.Kind != fault.Item || e.Outcome != schema.Failed || !strings.Contains(e.Message, "advance") {
 			t.Errorf("%s: %v", name, err)
@@ -161,7 +161,7 @@ func TestPagingThatDoesNotAdvanceFailsTheKey(t *testing.T) {
 
 func TestRolesAreJoinedByAccountAndNoneMayBeMissing(t *testing.T) {
 	t.Parallel()
-	r, err, _ := ask(t, roles, ok+`"UserIdList":[{"Member_Account":"b","Role":"NotMember"},{"Member_Account":"stranger","Role":"Owner"},{"Member_Account":"a","Role":"Chief "},{"Member_Account":"a","Role":"Admin"}]}`)
+	r, _, err := ask(t, roles, ok+`"UserIdList":[{"Member_Account":"b","Role":"NotMember"},{"Member_Account":"stranger","Role":"Owner"},{"Member_Account":"a","Role":"Chief "},{"Member_Account":"a","Role":"Admin"}]}`)
 	want := []sources.Row{
 		{Group: "g", User: "b", RoleRaw: schema.SomeText("NotMember"), NotMember: true},
 		{Group: "g", User: "a", RoleRaw: schema.SomeText("Chief")},
@@ -169,7 +169,7 @@ func TestRolesAreJoinedByAccountAndNoneMayBeMissing(t *testing.T) {
 	if err != nil || len(r.Rows) != 2 || r.Rows[0] != want[0] || r.Rows[1] != want[1] || r.Declared != -1 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	_, err, _ = ask(t, roles, ok+`"UserIdList":[{"Member_Account":"b","Role":"Owner"}]}`)
+	_, _, err = ask(t, roles, ok+`"UserIdList":[{"Member_Account":"b","Role":"Owner"}]}`)
 	e, is := errors.AsType[*fault.Error](err)
 	if !is || e.Kind != fault.Item || e.Outcome != schema.Failed || !strings.Contains(e.Message, "1 of the 2") {
 		t.Errorf("one account left out: %v", err)
@@ -178,11 +178,11 @@ func TestRolesAreJoinedByAccountAndNoneMayBeMissing(t *testing.T) {
 
 func TestInvalidUnicodeIsReplacedInTextsAndRefusedInIDs(t *testing.T) {
 	t.Parallel()
-	r, err, _ := ask(t, members, ok+`"MemberNum":1,"MemberList":[{"Member_Account":"a","NameCard":"cut \ud83d"}]}`)
+	r, _, err := ask(t, members, ok+`"MemberNum":1,"MemberList":[{"Member_Account":"a","NameCard":"cut \ud83d"}]}`)
 	if err != nil || r.Replaced != 1 || r.Rows[0].Nickname.Value != "cut \ufffd" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	_, err, _ = ask(t, joined, ok+`"TotalCount":1,"GroupIdList":[{"GroupId":"\ud83d"}]}`)
+	_, _, err = ask(t, joined, ok+`"TotalCount":1,"GroupIdList":[{"GroupId":"\ud83d"}]}`)
 	if e, is := errors.AsType[*fault.Error](err); !is || e.Kind != fault.Item || !strings.Contains(e.Message, `user "u"`) {
 		t.Errorf("%v", err)
 	}
@@ -190,7 +190,7 @@ func TestInvalidUnicodeIsReplacedInTextsAndRefusedInIDs(t *testing.T) {
 
 func TestAnIDThatIsNoTextIsNeverSent(t *testing.T) {
 	t.Parallel()
-	_, err, s := ask(t, sources.Question{Data: "joined_groups", Key: "\xff"}, `{}`)
+	_, s, err := ask(t, sources.Question{Data: "joined_groups", Key: "\xff"}, `{}`)
 	if fault.KindOf(err) != fault.Item || len(s.asked) > 0 {
 		t.Errorf("%d requests, %v", len(s.asked), err)
 	}
@@ -198,7 +198,7 @@ func TestAnIDThatIsNoTextIsNeverSent(t *testing.T) {
 
 func TestABlockThatDoesNotExistIsABug(t *testing.T) {
 	t.Parallel()
-	if _, err, s := ask(t, sources.Question{Data: "nonsense", Key: "k"}, `{}`); fault.KindOf(err) != fault.Bug || len(s.asked) > 0 {
+	if _, s, err := ask(t, sources.Question{Data: "nonsense", Key: "k"}, `{}`); fault.KindOf(err) != fault.Bug || len(s.asked) > 0 {
 		t.Errorf("%v", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 func TestEveryFaultIsToldAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &tencentchat.Config{Endpoint: "https://adminapisgp.my-imcloud.com", SDKAppID: -1, Identifier: "line\nbreak", SecretKey: " "}
+	c := &tencentchat.Config{Endpoint: "https://adminapisgp.my-imcloud.com/v4", SDKAppID: -1, Identifier: "line\nbreak", SecretKey: " "}
 	var told []string
 	for _, p := range c.Validate() {
 		told = append(told, p.Attribute)
