@@ -15,34 +15,25 @@ const nightly = 8 * time.Hour // what a nightly run should end within
 
 // advise warns of endpoints that need more than a day, and says what would help.
 func (p *planner) advise() {
-	if p.Running {
-		p.Warnings = append(p.Warnings, Warning{Text: "a run is at work in " + p.State, Levers: []string{"a second one would end at once with exit code 6"}})
-	}
-	for _, l := range p.tooSlow() {
-		p.Warnings = append(p.Warnings, Warning{
-			Text:   fmt.Sprintf("%s needs %s%s for %s requests: that is no nightly run", l.name, doubtful(l.requests), Span(l.took(p.begin())), humanize.Comma(l.requests.Expected)),
-			Levers: p.levers(l),
-		})
-	}
-}
-
-// tooSlow are the endpoints that need more than a day. Where none does, but a chain of them, it is
-// the slowest one.
-func (p *planner) tooSlow() []*lane {
-	var slow []*lane
 	var slowest *lane
 	for _, l := range p.lanes {
-		if l.took(p.begin()) > dayLong {
-			slow = append(slow, l)
+		took := l.took(p.begin())
+		if took > dayLong {
+			p.Warnings = append(p.Warnings, Warning{
+				Text:   fmt.Sprintf("%s needs %s%s for %s requests: that is no nightly run", l.name, doubtful(l.requests), Span(took), humanize.Comma(l.requests.Expected)),
+				Levers: p.levers(l),
+			})
 		}
-		if slowest == nil || l.took(p.begin()) > slowest.took(p.begin()) {
+		if slowest == nil || took > slowest.took(p.begin()) {
 			slowest = l
 		}
 	}
-	if slow == nil && slowest != nil && p.Seconds > dayLong.Seconds() {
-		slow = append(slow, slowest)
+	if len(p.Warnings) == 0 && p.Seconds > dayLong.Seconds() {
+		p.Warnings = append(p.Warnings, Warning{
+			Text:   fmt.Sprintf("%s needs more than a day: that is no nightly run; of its endpoints %s takes longest", p.Bound, slowest.name),
+			Levers: p.levers(slowest),
+		})
 	}
-	return slow
 }
 
 // took is how long the endpoint's own requests take.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rollcall/pipeline/job"
@@ -65,6 +66,17 @@ func (b *base) retries(d job.Data) float64 {
 		return 0
 	}
 	return min(0.9, float64(f.Retries)/float64(f.Requests))
+}
+
+// listed is how many IDs the longest of a data block's lists had.
+func (b *base) listed(d job.Data) (longest int64) {
+	if b == nil {
+		return 0
+	}
+	for _, name := range slices.Concat(d.Users.Lists, d.Groups.Lists) {
+		longest = max(longest, b.Lists[name].Unique)
+	}
+	return longest
 }
 
 // latency is what answers of an endpoint took; false where it is only assumed.

@@ -17,6 +17,7 @@ type block struct {
 	upstream   []*block
 	lane       *lane
 	definition sources.Definition
+	listed     int64   // how many IDs the longest of its lists had in the base
 	retries    float64 // the part of the base's requests that only repeated others
 
 	// What the walk counts.
@@ -214,10 +215,9 @@ func (b *block) estimateSingles() {
 	requests.add(float64(b.known.requests)*clean, narrow)
 	requests.addUnknown(float64(b.fresh), mean, b.before.scatter())
 	if len(b.upstream) > 0 {
-		ratio, sure := b.ratio()
-		requests.addScaled(float64(b.found.requests)*clean, ratio, doubt(sure))
+		b.addFound(&requests, float64(b.found.requests)*clean)
+		b.addFound(&keys, float64(b.found.keys))
 		requests.addUnknown(float64(b.surplus), mean, b.before.scatter())
-		keys.addScaled(float64(b.found.keys), ratio, doubt(sure))
 		keys.add(float64(b.surplus), wide)
 	}
 	found := keys.count(b.named)
@@ -229,6 +229,18 @@ func (b *block) estimateSingles() {
 	if b.asked.Exact() && b.asked.Least == 0 {
 		b.requests, b.basis = exactly(0), Exact
 	}
+}
+
+// addFound adds what the base's discovered keys came to. Where a list is shorter now, some of them
+// were given then and not discovered, and nobody knows which.
+func (b *block) addFound(s *spread, n float64) {
+	ratio, sure := b.ratio()
+	stays := 1.0
+	if b.found.keys > 0 {
+		dropped := min(max(0, b.listed-b.known.keys-b.answered), b.found.keys)
+		stays -= float64(dropped) / float64(b.found.keys)
+	}
+	s.addBetween(n*min(1, ratio)*stays, n*ratio*stays, n*max(1, ratio), doubt(sure))
 }
 
 // estimateBare knows the keys and no more, or what a stopped run's keys cost.

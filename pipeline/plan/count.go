@@ -49,10 +49,18 @@ func (s *spread) addScaled(n, ratio, part float64) {
 	if n <= 0 {
 		return
 	}
-	margin := max(1, n*max(1, ratio)*part)
-	s.least += max(0, n*min(1, ratio)-margin)
-	s.expected += n * ratio
-	s.most += n*max(1, ratio) + margin
+	s.addBetween(n*min(1, ratio), n*ratio, n*max(1, ratio), part)
+}
+
+// addBetween adds what is somewhere between low and high, give or take the given part of high.
+func (s *spread) addBetween(low, expected, high, part float64) {
+	if high <= 0 {
+		return
+	}
+	margin := max(1, high*part)
+	s.least += max(0, low-margin)
+	s.expected += expected
+	s.most += high + margin
 }
 
 // addUnknown adds keys that nobody asked about before, by the mean and the scatter of others.

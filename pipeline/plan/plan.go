@@ -196,7 +196,7 @@ func (p *planner) lay() error {
 			lanes[key] = l
 			p.lanes = append(p.lanes, l)
 		}
-		b := &block{data: d, index: i, lane: lanes[key], definition: s.Definition, retries: p.base.retries(d), sizes: map[int64]int64{}, started: map[int64]int64{}}
+		b := &block{data: d, index: i, lane: lanes[key], definition: s.Definition, retries: p.base.retries(d), listed: p.base.listed(d), sizes: map[int64]int64{}, started: map[int64]int64{}}
 		b.lane.blocks = append(b.lane.blocks, b)
 		p.blocks = append(p.blocks, b)
 		byAddress[d.Address] = b

@@ -9,7 +9,10 @@ import (
 	"rollcall/sources/simulated"
 )
 
-// TestTheTimeIsThatOfARealRun runs against real budgets, twice: the first run is the second's base.
+const later = "2026-11-22"
+
+// TestTheTimeIsThatOfARealRun runs against real budgets: a run that is the base of the others, a whole
+// one, and one that goes on where it was stopped.
 func TestTheTimeIsThatOfARealRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -30,12 +33,21 @@ func TestTheTimeIsThatOfARealRun(t *testing.T) {
 	first := n.plan(before)
 	n.workers = 0
 	n.sealed(before)
-	p := n.plan(tonight)
+	n.timed(tonight)
+	n.cut(later, 2000)
+	n.timed(later)
+	t.Logf("without a base the plan said %.2f s", first.Seconds)
+}
+
+// timed plans and runs one date, and demands that the plan's time is the run's.
+func (n *night) timed(date string) {
+	n.t.Helper()
+	p := n.plan(date)
 	began := time.Now()
-	n.sealed(tonight)
+	n.sealed(date)
 	took := time.Since(began).Seconds()
-	t.Logf("planned %.2f s (at budget %.2f s, without a base %.2f s, bound by %s), took %.2f s", p.Seconds, p.SecondsAtBudget, first.Seconds, p.Bound, took)
+	n.t.Logf("%s: planned %.2f s (at budget %.2f s, bound by %s), took %.2f s", date, p.Seconds, p.SecondsAtBudget, p.Bound, took)
 	if off := math.Abs(p.Seconds - took); off > 0.03*took+1 {
-		t.Errorf("off by %.2f s", off)
+		n.t.Errorf("%s: off by %.2f s", date, off)
 	}
 }
