@@ -62,7 +62,7 @@ type Options struct {
 	Listen     event.Listener
 	Every      func() error // called after each flush of the spool, to save what else must survive
 	Workers    int          // of each endpoint; 0: as many as its pace and latency need
-	Waiting    int          // discovered keys, and pairs, that wait in memory; 0: queueLength and pairsHeld
+	Waiting    int          // discovered keys, and pairs, that wait in memory; 0: queueLength and PairsHeld
 }
 
 // Blocks lists the job's data blocks as the spool knows them, in the spool's order.

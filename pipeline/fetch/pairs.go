@@ -30,7 +30,8 @@ type pairs struct {
 	failed  map[fingerprint]struct{} // pairs of failed batches: asked, though the spool has no rows of them
 }
 
-const pairsHeld = 1 << 18
+// PairsHeld is how many pairs wait in memory for their batch to become full.
+const PairsHeld = 1 << 18
 
 func newPairs(n *node) *pairs {
 	return &pairs{node: n, hash: newHasher(), waiting: map[string][]string{}, failed: map[fingerprint]struct{}{}}
@@ -49,7 +50,7 @@ func (p *pairs) offer(_ *node, rows []sources.Row) {
 }
 
 func (p *pairs) hold(group, user string) {
-	if p.held >= cmp.Or(p.fetch.Waiting, pairsHeld) {
+	if p.held >= cmp.Or(p.fetch.Waiting, PairsHeld) {
 		return
 	}
 	p.held++

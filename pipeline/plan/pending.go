@@ -32,7 +32,7 @@ func (p *planner) openState() (*pending, error) {
 		switch {
 		case errors.As(err, &held):
 			p.Running = true
-			p.Notes = append(p.Notes, "a run is at work in "+p.State+" and a second one would end at once (exit code 6): this plan counts everything anew; `rollcall status` tells how far that run is")
+			p.Notes = append(p.Notes, "a run is at work in "+p.State+" and a second one would end at once (exit code 6): this plan counts everything anew")
 		case err != nil:
 			return nil, err
 		default:

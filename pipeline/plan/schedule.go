@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/pipeline/budget"
+	"rollcall/pipeline/fetch"
 	"rollcall/sources"
 )
 
@@ -121,8 +122,6 @@ func (b *block) tail(from, at time.Time) time.Time {
 	return put
 }
 
-// pairsHeld is how many pairs wait in memory for their batch to become full; see package fetch.
-const pairsHeld = 1 << 19
 
 // finishPairs follows the batches: those that become full while pairs are discovered go at once,
 // the rest when discovery has ended. Once memory holds no more waiting pairs, no batch becomes full.
@@ -134,7 +133,7 @@ func (b *block) finishPairs(from, upstream time.Time) time.Time {
 		at := from.Add(upstream.Sub(from) * time.Duration(i) / slices)
 		rate := b.lane.rate(at)
 		full, waiting := b.fullAt(float64(i+1) / slices)
-		overflow = overflow || waiting >= pairsHeld
+		overflow = overflow || waiting >= fetch.PairsHeld
 		if !overflow {
 			early = min(full, total)
 		}
