@@ -122,7 +122,6 @@ func (b *block) tail(from, at time.Time) time.Time {
 	return put
 }
 
-
 // finishPairs follows the batches: those that become full while pairs are discovered go at once,
 // the rest when discovery has ended. Once memory holds no more waiting pairs, no batch becomes full.
 func (b *block) finishPairs(from, upstream time.Time) time.Time {
