@@ -1,7 +1,6 @@
 package cli
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,13 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rollcall/pipeline/config"
 	"rollcall/schema/fault"
 )
-
-// starter is a commented configuration to begin with.
-//
-//go:embed starter.hcl
-var starter string
 
 func (a *app) initCommand() *cobra.Command {
 	return &cobra.Command{
@@ -24,7 +19,7 @@ func (a *app) initCommand() *cobra.Command {
 		Long:  "Writes a commented starter configuration to --config (rollcall.hcl). A file that is there is never overwritten.",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := create(a.flags.config, starter); err != nil {
+			if err := create(a.flags.config, string(config.Starter())); err != nil {
 				return err
 			}
 			if a.flags.json {
