@@ -79,7 +79,7 @@ type StoppedError struct {
 
 // Error says how far the run came.
 func (e *StoppedError) Error() string {
-	return fmt.Sprintf("%s (%d keys of %s are kept)", e.Message, e.Done, e.Date)
+	return fmt.Sprintf("%s; the answers about %d keys of %s are kept", e.Message, e.Done, e.Date)
 }
 
 // Unwrap gives the cause.
@@ -185,7 +185,7 @@ type run struct {
 	resumed bool
 	spool   *spool.Spool
 	vendors *vendors
-	done    int64 // keys answered
+	kept    int64 // keys whose answers are in the spool
 }
 
 func (r *run) carryOut(ctx context.Context) (Result, error) {
@@ -237,7 +237,11 @@ func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 		Generation: r.night.Generation, Resumed: r.resumed, Now: r.Now, Listen: r.Listen, Every: r.vendors.save, Workers: r.Workers,
 	})
 	err := f.Run(ctx)
-	r.done, _ = f.Counts()
+	if err != nil {
+		if l, broken := readLedger(context.WithoutCancel(ctx), r.spool, fetch.Blocks(r.Job)); broken == nil {
+			r.kept = l.asked - l.missing
+		}
+	}
 	if last := r.vendors.lastAsked(); !last.IsZero() {
 		err = errors.Join(err, r.folder.Asked(last))
 	}
@@ -246,7 +250,7 @@ func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 
 // stopped says in one error what a run that can go on should be told as; others pass unchanged.
 func (r *run) stopped(ctx context.Context, err error) error {
-	stopped := &StoppedError{Date: r.date, Done: r.done, Err: err}
+	stopped := &StoppedError{Date: r.date, Done: r.kept, Err: err}
 	kind := fault.KindOf(err)
 	held := &sinks.HeldError{}
 	switch {

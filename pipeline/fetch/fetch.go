@@ -209,12 +209,3 @@ func (f *Fetch) tellOften(ctx context.Context) {
 		}
 	}
 }
-
-// Counts are the keys asked and missing over all data blocks, in this run and before.
-func (f *Fetch) Counts() (asked, missing int64) {
-	for _, n := range f.nodes {
-		asked += n.done.Load()
-		missing += n.missing.Load()
-	}
-	return asked, missing
-}

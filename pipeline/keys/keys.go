@@ -9,7 +9,8 @@
 // Formats go by the name: .txt or no ending (one ID a line), .csv (with a header), .ndjson or
 // .jsonl (one object a line), .parquet; each may end in .gz. A byte order mark and CRLF are
 // tolerated. An ID is 1 to 1024 bytes of UTF-8 without NUL and line breaks, and is otherwise taken
-// as it stands: blanks around it and a leading # belong to it.
+// as it stands: a leading # belongs to it, and so do blanks around it, which a list of lines may not
+// have, since there they are nearly always a mistake.
 package keys
 
 import (

@@ -93,9 +93,16 @@ func (l *list) read(file io.Reader, f encoding, packed bool) error {
 	}
 }
 
-// readText reads one ID a line.
+// readText reads one ID a line. Blanks at the ends of a line are seldom meant: kept, they would make
+// an ID that nobody has, and vendors tell an unknown user from one without groups badly; dropped, they
+// would make another ID where they are meant.
 func (l *list) readText(input io.Reader) error {
-	return l.lines(input, bufferSize, func(line int, content []byte) error { return l.give(line, content) })
+	return l.lines(input, bufferSize, func(line int, content []byte) error {
+		if len(bytes.TrimSpace(content)) < len(content) {
+			return l.fault(line, "take the blanks out, or give the list as .csv or .ndjson if they belong to the ID", "%q begins or ends with blank space", content)
+		}
+		return l.give(line, content)
+	})
 }
 
 // lines calls do for each line that is not blank, without its line break.

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -199,7 +200,11 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 	default:
 		resumed = true
 		if err := n.Fits(binding); err != nil {
-			return nil, false, err
+			answered, missing := n.answered()
+			if answered || missing != nil {
+				return nil, false, errors.Join(missing, err)
+			}
+			n.Binding, n.Lists = binding, map[string]List{} // there are no answers that would not fit
 		}
 	}
 	n.Generation++
@@ -211,17 +216,29 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 	return &n, resumed, n.Save()
 }
 
+// answered tells whether the spool holds any answers.
+func (n Night) answered() (bool, error) {
+	runs, err := os.ReadDir(n.Spool())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return len(runs) > 0, err
+}
+
 // Fits is a fault where binding differs from what the night is bound to.
 func (n Night) Fits(binding []string) error {
+	was, is := byName(n.Binding), byName(binding)
 	var differ []string
-	for _, line := range binding {
-		if !slices.Contains(n.Binding, line) {
-			differ = append(differ, "now "+line)
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if now, ok := is[name]; !ok {
+			differ = append(differ, name+" is gone")
+		} else if now != was[name] {
+			differ = append(differ, fmt.Sprintf("%s was %q and is now %q", name, was[name], now))
 		}
 	}
-	for _, line := range n.Binding {
-		if !slices.Contains(binding, line) {
-			differ = append(differ, "then "+line)
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		if _, ok := was[name]; !ok {
+			differ = append(differ, name+" is new")
 		}
 	}
 	if len(differ) == 0 {
@@ -229,9 +246,19 @@ func (n Night) Fits(binding []string) error {
 	}
 	return &fault.Error{
 		Kind:    fault.Configuration,
-		Message: fmt.Sprintf("the configuration differs from the one with which the unsealed run for %s began: %s", n.Date, strings.Join(differ, "; ")),
+		Message: fmt.Sprintf("the configuration has changed since the run for %s began, and its answers would not fit together: %s", n.Date, strings.Join(differ, "; ")),
 		Hint:    fmt.Sprintf("put it back to go on where that run stopped, or remove the folder %s to begin %s anew (budgets, share, endpoint, sink and tolerance may change at any time)", n.Path, n.Date),
 	}
+}
+
+// byName takes binding lines apart: "what: value".
+func byName(lines []string) map[string]string {
+	values := map[string]string{}
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		values[name] = value
+	}
+	return values
 }
 
 // Save writes night.json.

@@ -71,18 +71,30 @@ func TestANightIsTakenUpForADay(t *testing.T) {
 	}
 }
 
-func TestAChangedConfigurationIsRefusedInWords(t *testing.T) {
+func TestAChangedConfigurationIsRefusedInWordsOnceThereAreAnswers(t *testing.T) {
 	t.Parallel()
 	f := open(t, t.TempDir())
 	now := time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)
-	if _, _, err := f.Begin("2026-11-21", []string{"data a: users staff", "source x: app 1"}, now); err != nil {
+	then := []string{"data a: users staff", "source x: app 1", "ids old: o.txt"}
+	night, _, err := f.Begin("2026-11-21", then, now)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := f.Begin("2026-11-21", []string{"data a: users vip", "source x: app 1"}, now)
+	changed := []string{"data a: users vip", "source x: app 1", "ids new: n.txt"}
+	if _, _, err := f.Begin("2026-11-21", changed, now); err != nil {
+		t.Fatalf("without an answer the configuration may change: %v", err)
+	}
+	if _, _, err := f.Begin("2026-11-21", then, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(night.Spool(), "run-000001-000001"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = f.Begin("2026-11-21", changed, now)
 	if fault.KindOf(err) != fault.Configuration {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"now data a: users vip", "then data a: users staff"} {
+	for _, want := range []string{`data a was "users staff" and is now "users vip"`, "ids old is gone", "ids new is new"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}

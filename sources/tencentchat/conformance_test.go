@@ -196,10 +196,12 @@ func refusals() []sourcetest.Refusal {
 	add(fault.Credentials, "", "", 60004, 60005, 60006, 60010, 60012, 70001, 70002, 70003, 70005, 70009, 70013, 70014, 70016, 70020, 70050, 70051, 70052, 70114, 70403)
 	add(fault.Configuration, "", "", 60009, 60016, 60017, 60020, 60021, 10003, 10026)
 	add(fault.Item, schema.Gone, "", 10010, 10015)
+	add(fault.Item, schema.Gone, "joined_groups", 10019, 70107)
+	add(fault.Item, schema.Failed, "group_members", 10019, 70107)
 	add(fault.Item, schema.Unsupported, "group_members", 10007)
 	add(fault.Item, schema.Unsupported, "group_roles", 10007)
 	add(fault.Item, schema.Denied, "joined_groups", 10007)
-	add(fault.Item, schema.Failed, "", 10004, 10005, 10008, 10011, 10012, 10018, 10019, 60003, 60015, 70107, 70206, 70402, 31337)
+	add(fault.Item, schema.Failed, "", 10004, 10005, 10008, 10011, 10012, 10018, 60003, 60015, 70206, 70402, 31337)
 	return append(all,
 		sourcetest.Refusal{Name: "a gateway's status outranks the body", Status: 502, Body: `{"ActionStatus":"FAIL","ErrorCode":70003}`, Kind: fault.Transient, Code: "70003"},
 		sourcetest.Refusal{Name: "an answer without an ErrorCode", Body: `{"ActionStatus":"OK"}`, Kind: fault.Transient},

@@ -39,6 +39,8 @@ func refuse(status int, code int64, q sources.Question) refusal {
 	switch {
 	case code == 10010 || code == 10015: // 10015: Tencent's pages disagree, its header says a bad group ID
 		return refusal{kind: fault.Item, outcome: schema.Gone}
+	case (code == 70107 || code == 10019) && q.Data == joinedGroups: // the account was never imported, or is no more
+		return refusal{kind: fault.Item, outcome: schema.Gone}
 	case code == 10007 && q.Data != joinedGroups:
 		return refusal{kind: fault.Item, outcome: schema.Unsupported}
 	case code == 10007:
