@@ -20,6 +20,7 @@ const wideEnough = 100
 // one alone where the terminal is narrow.
 type bars struct {
 	screen *mpb.Progress
+	out    io.Writer
 	width  int
 
 	mu    sync.Mutex // the screen draws from goroutines of its own
@@ -33,6 +34,7 @@ func newBars(out io.Writer, width int) *bars {
 	}
 	return &bars{
 		screen: mpb.New(mpb.WithOutput(out), mpb.WithWidth(width), mpb.WithAutoRefresh(), mpb.WithRefreshRate(250*time.Millisecond)),
+		out:    out,
 		width:  width,
 	}
 }
@@ -53,6 +55,13 @@ func (b *bars) Listen(e event.Event) {
 		b.last = e
 		b.mu.Unlock()
 		b.extend(len(e.Blocks))
+	}
+}
+
+// Say writes a line above the bars at once; mpb draws only a few times a second.
+func (b *bars) Say(line string) {
+	if _, err := fmt.Fprintln(b.screen, line); err != nil { // the screen is closed
+		fmt.Fprintln(b.out, line)
 	}
 }
 

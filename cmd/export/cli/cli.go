@@ -4,19 +4,24 @@
 // It promises: answers go to stdout, talk to stderr; with --json the answer is JSON, and so is the
 // error; every failure says what happened, to what, and what to do; exit codes are those of the
 // published table ([Codes]) and never change meaning; text that came from a vendor is escaped
-// before it is shown. On the first signal the work is asked to stop and keeps its state; on the
-// second the program ends at once.
+// before it is shown. On the first signal the work is asked to stop, says so, and keeps its state; on
+// the second the program ends at once.
 //
 // The world is handed in as an [Env], so that tests run whole commands in process.
 package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -37,11 +42,16 @@ type Env struct {
 	Random    func() uint64
 	Host      string // for the lock
 	PID       int
-	Signals   <-chan os.Signal               // the first cancels, the second exits
+	Signals   <-chan os.Signal               // the first cancels, another a second later exits
 	Exit      func(code int)                 // ends the process at once
 	Width     func() (columns int, tty bool) // of the terminal on Stderr
 	Version   string
+	Program   string // what a person types to start it; empty: rollcall
 }
+
+// sameSignal is how long after a signal another one is taken for it: many tools signal the process
+// and its group.
+const sameSignal = time.Second
 
 // System is the world as the operating system gives it.
 func System() Env {
@@ -65,14 +75,21 @@ func System() Env {
 		Exit:      os.Exit,
 		Width:     stderrWidth,
 		Version:   version(),
+		Program:   program(),
 	}
 }
 
 // Main runs one command line and returns the exit code.
 func Main(ctx context.Context, env Env) int {
-	ctx, stop := listen(ctx, env)
-	defer stop()
+	if _, file := env.Stderr.(*os.File); !file { // a file is safe as it is, and the bars must see it
+		env.Stderr = &shared{out: env.Stderr}
+	}
+	if env.Program == "" {
+		env.Program = "rollcall"
+	}
 	a := &app{env: env}
+	ctx, stop := listen(ctx, env, a.tellStop)
+	defer stop()
 	root := a.root()
 	root.SetArgs(env.Args)
 	root.SetIn(env.Stdin)
@@ -86,21 +103,41 @@ func Main(ctx context.Context, env Env) int {
 	return code(err)
 }
 
-// listen cancels the context on the first signal and ends the process on the second.
-func listen(ctx context.Context, env Env) (context.Context, context.CancelFunc) {
+// shared lets the signals' goroutine speak on stderr while a command does.
+type shared struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+// Write writes p whole before anybody else writes.
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(p)
+}
+
+// listen cancels the context on the first signal and ends the process on a later one. Tell is told
+// of both before.
+func listen(ctx context.Context, env Env, tell func(last bool)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
-		for count := 0; ; count++ {
+		var first time.Time
+		for {
 			select {
 			case <-done:
 				return
 			case received := <-env.Signals:
-				if count > 0 {
+				switch now := env.Now(); {
+				case first.IsZero():
+					first = now
+					tell(false)
+					cancel(&stopped{received.String()})
+				case now.Sub(first) >= sameSignal:
+					tell(true)
 					env.Exit(Stopped)
 					return
 				}
-				cancel(&stopped{received.String()})
 			}
 		}
 	}()
@@ -110,13 +147,30 @@ func listen(ctx context.Context, env Env) (context.Context, context.CancelFunc) 
 	}
 }
 
+// tellStop says what a signal does to the run that is at work; of other commands nothing is kept
+// or lost.
+func (a *app) tellStop(last bool) {
+	screen := a.screen.Load()
+	switch {
+	case screen == nil:
+	case last:
+		fmt.Fprintln(a.env.Stderr, "\nEnded at once: answers of the last seconds may be lost.")
+	default:
+		screen.Say("Stopping: what was fetched is being kept. (Again: end at once.)")
+	}
+}
+
 // stopped is why the context of a run was cancelled.
 type stopped struct{ signal string }
 
 // Error names the signal.
 func (s *stopped) Error() string { return "stopped by signal: " + s.signal }
 
+// usage is a complaint of cobra's as a fault; what is one already stays as it is.
 func usage(err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
 	return &fault.Error{Kind: fault.Configuration, Message: firstLine(err.Error()), Hint: "`rollcall help` lists the commands, `rollcall help COMMAND` a command's flags"}
 }
 
@@ -130,6 +184,14 @@ func stderrWidth() (int, bool) {
 		return 80, true
 	}
 	return columns, true
+}
+
+// program is what a person types to start this program again.
+func program() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(filepath.ToSlash(path), "/go-build") {
+		return "go run ./cmd/export"
+	}
+	return shell(os.Args[0])
 }
 
 // version is what the build says of itself: the module's version, else "devel".

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -180,18 +182,53 @@ func TestVendorTextCantMoveTheCursor(t *testing.T) {
 	}
 }
 
-func TestFirstSignalStopsTheWorkAndTheSecondTheProgram(t *testing.T) {
+func TestFirstSignalStopsTheWorkAndALaterOneTheProgram(t *testing.T) {
 	t.Parallel()
-	signals, exited := make(chan os.Signal), make(chan int, 1)
-	ctx, stop := listen(t.Context(), Env{Signals: signals, Exit: func(code int) { exited <- code }})
+	signals, exited, told := make(chan os.Signal), make(chan int, 1), make(chan bool, 3)
+	var since atomic.Int64 // the first signal, in nanoseconds
+	env := Env{Signals: signals, Exit: func(code int) { exited <- code }, Now: func() time.Time { return midnight.Add(time.Duration(since.Load())) }}
+	ctx, stop := listen(t.Context(), env, func(last bool) { told <- last })
 	defer stop()
 	signals <- os.Interrupt
 	<-ctx.Done()
 	if !errors.Is(ctx.Err(), context.Canceled) || context.Cause(ctx).Error() != "stopped by signal: interrupt" {
 		t.Errorf("after one signal the context says %v, for %v", ctx.Err(), context.Cause(ctx))
 	}
+	if last := <-told; last {
+		t.Error("the first signal is told as the last one")
+	}
+	since.Store(int64(sameSignal) - 1)
+	signals <- syscall.SIGTERM // the same one: the process and its group were signalled
+	signals <- os.Interrupt    // has been received only when the one before it has been dealt with
+	if len(exited) > 0 || len(told) > 0 {
+		t.Error("within a second another signal is not taken for the same one")
+	}
+	since.Store(int64(sameSignal))
 	signals <- os.Interrupt
-	if got := <-exited; got != Stopped {
-		t.Errorf("after two signals the program ends with %d, want %d", got, Stopped)
+	if got := <-exited; got != Stopped || !<-told {
+		t.Errorf("after a later signal the program ends with %d, want %d", got, Stopped)
+	}
+}
+
+func TestAStopIsToldAtOnceWhateverShowsProgress(t *testing.T) {
+	t.Parallel()
+	for _, progress := range []string{"none", "log", "bar"} {
+		var stdout, stderr bytes.Buffer
+		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
+		a.tellStop(false)
+		if stderr.Len() > 0 {
+			t.Errorf("without a run a signal is told as %q", stderr.String())
+		}
+		r := a.renderer()
+		a.screen.Store(&screen{r})
+		a.tellStop(false)
+		r.Close()
+		if want := "Stopping: what was fetched is being kept. (Again: end at once.)\n"; !strings.Contains(stderr.String(), want) {
+			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
+		}
+		a.tellStop(true)
+		if want := "\nEnded at once: answers of the last seconds may be lost.\n"; !strings.HasSuffix(stderr.String(), want) {
+			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
+		}
 	}
 }

@@ -62,7 +62,7 @@ func TestInterruptedDemoGoesOnWhereItWas(t *testing.T) {
 	args := []string{"demo", "--oddities=false", "--users", "150", "--groups", "8", "--progress", "log", "--out", out}
 	signals := make(chan os.Signal, 1)
 	first := realTime(t, signals, args...)
-	if first.code != Stopped || !strings.Contains(first.stderr, "Error: stopped before the snapshot was sealed (") || !strings.Contains(first.stderr, "What to do: what was fetched is kept: run the same command again to go on") {
+	if first.code != Stopped || !strings.Contains(first.stderr, "\nStopping: what was fetched is being kept. (Again: end at once.)\n") || !strings.Contains(first.stderr, "Error: stopped before the snapshot was sealed (") || !strings.Contains(first.stderr, "What to do: what was fetched is kept: run the same command again to go on") {
 		t.Fatalf("the interrupted demo ended with %d: %s", first.code, first.stderr)
 	}
 	if second := realTime(t, nil, args...); second.code != Done || !strings.Contains(second.stderr, "going on with the run begun") {

@@ -34,6 +34,9 @@ func (l *lines) Listen(e event.Event) {
 	}
 }
 
+// Say writes a line.
+func (l *lines) Say(line string) { fmt.Fprintln(l.out, line) }
+
 func (l *lines) progress(p event.Progress) {
 	if p.Phase != l.phase {
 		l.Close() // the phase before it, as it ended

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -11,9 +12,11 @@ import (
 )
 
 // renderer shows a run's events on stderr while it works. Close draws the last state and gives
-// stderr back; after it nothing more is written.
+// stderr back; after it nothing more is written. Say, which may be called from another goroutine,
+// writes a line at once.
 type renderer interface {
 	Listen(event.Event)
+	Say(line string)
 	Close()
 }
 
@@ -22,7 +25,7 @@ func (a *app) renderer() renderer {
 	width, tty := a.env.Width()
 	switch {
 	case a.flags.progress == "none":
-		return silent{}
+		return silent{a.env.Stderr}
 	case a.flags.progress == "bar", a.flags.progress == "auto" && tty:
 		return newBars(a.env.Stderr, width)
 	default:
@@ -31,9 +34,10 @@ func (a *app) renderer() renderer {
 }
 
 // silent shows warnings to nobody: the final report says what they led to.
-type silent struct{}
+type silent struct{ out io.Writer }
 
 func (silent) Listen(event.Event) {}
+func (s silent) Say(line string)  { fmt.Fprintln(s.out, line) }
 func (silent) Close()             {}
 
 // opening is the first line of a run.

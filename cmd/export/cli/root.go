@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,11 @@ type app struct {
 	env     Env
 	flags   flags
 	started bool // a command was found and its flags and arguments were right
+	screen  atomic.Pointer[screen]
 }
+
+// screen is where the run at work shows its progress; there is none while no run is at work.
+type screen struct{ renderer }
 
 // flags are those that every command shares.
 type flags struct {
@@ -52,7 +57,7 @@ func (a *app) root() *cobra.Command {
 	shared.StringVar(&a.flags.config, "config", "rollcall.hcl", "the configuration `FILE`")
 	shared.StringVar(&a.flags.date, "date", "", "the date of the snapshot, as `YYYY-MM-DD` (default: the unsealed night, else today in UTC)")
 	shared.StringVar(&a.flags.state, "state", "", "the `DIR` that keeps what was fetched (default: .rollcall beside the configuration)")
-	shared.BoolVar(&a.flags.json, "json", false, "answer, and complain, in JSON")
+	shared.BoolVar(&a.flags.json, "json", false, "give the answer, and an error, as JSON; progress stays text")
 	shared.StringVar(&a.flags.progress, "progress", "auto", "show progress on stderr as `auto|bar|log|none`")
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommand(&cobra.Command{

@@ -65,9 +65,7 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.flags.progress != "none" {
-		fmt.Fprintf(a.env.Stderr, "Metrics are served at %s\n", server.URL)
-	}
+	fmt.Fprintf(a.env.Stderr, "Metrics are served at %s\n", server.URL) // whatever --progress says: port 0 is known from nowhere else
 	return m.Listen, func() {
 		if err := server.Close(); err != nil { // the run went on without them
 			fmt.Fprintf(a.env.Stderr, "Warning: metrics were not served to the end: %s\n", escape(err.Error()))
@@ -79,6 +77,7 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 // asks over the network.
 func (a *app) night(ctx context.Context, j *job.Job, state string, transport http.RoundTripper, others ...event.Listener) (pipeline.Result, error) {
 	progress := a.renderer()
+	a.screen.Store(&screen{progress})
 	listen := func(e event.Event) {
 		for _, other := range others {
 			other(e)
@@ -93,6 +92,7 @@ func (a *app) night(ctx context.Context, j *job.Job, state string, transport htt
 		Job: j, Date: a.flags.date, State: state, Listen: listen,
 	})
 	progress.Close()
+	a.screen.Store(nil)
 	if unsealed, ok := errors.AsType[*pipeline.NotSealedError](err); ok && !a.flags.json {
 		gaps(a.env.Stderr, unsealed.Gaps)
 	}
