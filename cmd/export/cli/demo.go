@@ -62,14 +62,15 @@ func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
 	if state == "" {
 		state = filepath.Join(out, ".rollcall")
 	}
+	begun := a.env.Now()
 	result, err := a.night(cmd.Context(), j, state, nil)
 	if err != nil {
 		return err
 	}
 	if a.flags.json {
-		return a.answer(sealedJSON(result))
+		return a.answer(sealedJSON(result, a.env.Now().Sub(begun)))
 	}
-	report(a.env.Stdout, result)
+	report(a.env.Stdout, result, a.env.Now().Sub(begun))
 	a.farewell(s, result, out)
 	return nil
 }

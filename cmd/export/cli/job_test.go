@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rollcall/pipeline"
 	"rollcall/pipeline/state"
@@ -62,7 +63,7 @@ func TestInterruptedDemoGoesOnWhereItWas(t *testing.T) {
 	args := []string{"demo", "--oddities=false", "--users", "150", "--groups", "8", "--progress", "log", "--out", out}
 	signals := make(chan os.Signal, 1)
 	first := realTime(t, signals, args...)
-	if first.code != Stopped || !strings.Contains(first.stderr, "\nStopping: what was fetched is being kept. (Again: end at once.)\n") || !strings.Contains(first.stderr, "Error: stopped before the snapshot was sealed (") || !strings.Contains(first.stderr, "What to do: what was fetched is kept: run the same command again to go on") {
+	if first.code != Stopped || !strings.Contains(first.stderr, "\nStopping: what was fetched is being kept. (Again: end at once.)\n") || !strings.Contains(first.stderr, "Error: stopped before the snapshot was sealed") || !strings.Contains(first.stderr, "What to do: what was fetched is kept: run the same command again to go on") {
 		t.Fatalf("the interrupted demo ended with %d: %s", first.code, first.stderr)
 	}
 	if second := realTime(t, nil, args...); second.code != Done || !strings.Contains(second.stderr, "going on with the run begun") {
@@ -164,10 +165,11 @@ func TestReport(t *testing.T) {
 		Date: "2026-11-21", ExitCode: Partial, SealedAt: manifest.At(midnight), Discrepancies: 3,
 		Files: []manifest.File{{Table: "memberships", Rows: 1_200_000}, {Table: "memberships", Rows: 34}, {Table: "groups", Rows: 400}, {Table: "users", Rows: 3400}},
 		Verdicts: manifest.Verdicts{
-			Groups: map[string]int64{"exact": 390, "short": 2, "gone": 5, "failed": 3, "over": 0},
+			Groups: map[string]int64{"exact": 390, "short": 2, "gone": 5, "failed": 3, "over": 0, "not_asked": 7},
 			Users:  map[string]int64{"unverifiable": 3400},
 		},
-		Requests: map[string]map[string]manifest.Figures{"rongcloud.prod": {"user_groups": {Requests: 3400}, "group_members": {Requests: 12_000}}},
+		Requests: map[string]map[string]manifest.Figures{"rongcloud.prod": {"user_groups": {Requests: 3400}, "group_members": {Requests: 12_000, Throttles: 17}}},
+		Outcomes: map[string]map[string]int64{"rongcloud_group_members.all": {"ok": 392, "gone": 5, "failed": 3, "denied": 0}, "rongcloud_user_groups.staff": {"ok": 3400}},
 	}
 	r := pipeline.Result{
 		Date: "2026-11-21", Place: "s3://acme-audit/im", Code: Partial, Path: "_snapshots/2026-11-21.json", Manifest: m,
@@ -178,13 +180,18 @@ func TestReport(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	report(&out, r)
+	report(&out, r, 125*time.Second)
 	golden(t, "report_not_whole", out.String())
+
+	r.Gaps, r.Already = nil, true
+	out.Reset()
+	report(&out, r, 0)
+	golden(t, "report_not_whole_sealed_before", out.String())
 
 	r.Code, r.Gaps, r.Already = Done, nil, true
 	r.Manifest.Discrepancies, r.Manifest.Verdicts.Groups = 0, map[string]int64{"exact": 400}
 	out.Reset()
-	report(&out, r)
+	report(&out, r, 0)
 	golden(t, "report_sealed_before", out.String())
 }
 

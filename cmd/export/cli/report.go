@@ -27,13 +27,18 @@ type sealedAnswer struct {
 	Groups        map[string]int64            `json:"group_verdicts"`
 	Users         map[string]int64            `json:"user_verdicts"`
 	Discrepancies int64                       `json:"discrepancies"`
+	Seconds       float64                     `json:"seconds"`   // that this run took
+	Requests      int64                       `json:"requests"`  // of all runs of the date
+	Throttles     int64                       `json:"throttles"` // of these, refused as too many
 }
 
-func sealedJSON(r pipeline.Result) sealedAnswer {
+func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	m := r.Manifest
+	figures := total(m)
 	return sealedAnswer{
 		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Rows: rowsOf(m),
 		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies,
+		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
 }
 
@@ -46,28 +51,46 @@ func rowsOf(m manifest.Manifest) map[string]int64 {
 	return rows
 }
 
-// report tells a person what was sealed, what of it is complete and what is not, and where it is.
-func report(w io.Writer, r pipeline.Result) {
+// report tells a person what was sealed, how long that took, what of it is complete and what is
+// not, and where it is.
+func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	m, rows := r.Manifest, rowsOf(r.Manifest)
 	if r.Already {
 		fmt.Fprintf(w, "%s was sealed before, at %s: nothing was asked.\n", r.Date, m.SealedAt.Time().Format(time.RFC3339))
 	}
 	fmt.Fprintf(w, "Sealed %s in %s\n", r.Date, escape(r.Place))
-	fmt.Fprintf(w, "  %s memberships, %s groups, %s users; %s asked %s times in all\n",
-		humanize.Comma(rows["memberships"]), humanize.Comma(rows["groups"]), humanize.Comma(rows["users"]), vendors(m), humanize.Comma(requests(m)))
-	fmt.Fprintf(w, "  groups: %s\n", tally(m.Verdicts.Groups))
-	fmt.Fprintf(w, "  users:  %s\n", tally(m.Verdicts.Users))
+	fmt.Fprintf(w, "  %s memberships, %s groups, %s users\n",
+		humanize.Comma(rows["memberships"]), humanize.Comma(rows["groups"]), humanize.Comma(rows["users"]))
+	fmt.Fprintf(w, "  groups: %s\n", tally(m.Verdicts.Groups, "no data block lists their members"))
+	fmt.Fprintf(w, "  users:  %s\n", tally(m.Verdicts.Users, "no data block lists their groups"))
 	if m.Discrepancies > 0 {
 		fmt.Fprintf(w, "  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
 	}
+	asked(w, r, took)
 	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
 	shortfall(w, r)
+}
+
+// asked says what the vendors were asked, and where they refused that as too many requests.
+func asked(w io.Writer, r pipeline.Result, took time.Duration) {
+	fmt.Fprintf(w, "  %s requests to %s", humanize.Comma(total(r.Manifest).Requests), vendors(r.Manifest))
+	if !r.Already {
+		fmt.Fprintf(w, "; this run took %s", span(took))
+	}
+	fmt.Fprintln(w)
+	for _, source := range slices.Sorted(maps.Keys(r.Manifest.Requests)) {
+		for _, name := range slices.Sorted(maps.Keys(r.Manifest.Requests[source])) {
+			if n := r.Manifest.Requests[source][name].Throttles; n > 0 {
+				fmt.Fprintf(w, "  refused as too many: %s (%s %s); is the budget, or share, what the vendor grants?\n", humanize.Comma(n), escape(source), escape(name))
+			}
+		}
+	}
 }
 
 // shortfall says what keeps a snapshot from being whole, and what is absent for a reason.
 func shortfall(w io.Writer, r pipeline.Result) {
 	var missing, absent []pipeline.Gap
-	for _, g := range r.Gaps {
+	for _, g := range reasons(r) {
 		if g.Outcome.Missing() {
 			missing = append(missing, g)
 		} else {
@@ -75,26 +98,47 @@ func shortfall(w io.Writer, r pipeline.Result) {
 			absent = append(absent, g)
 		}
 	}
-	switch {
-	case r.Code == pipeline.CodeComplete:
+	if r.Code == pipeline.CodeComplete {
 		fmt.Fprintln(w, "Complete: every key was answered, and every count that a vendor gave is met.")
-	default:
+	} else {
 		fmt.Fprintln(w, "Not whole:")
 		gaps(w, missing)
-		for _, v := range []struct {
-			noun   string
-			counts map[string]int64
-		}{{"groups", r.Manifest.Verdicts.Groups}, {"users", r.Manifest.Verdicts.Users}} {
-			for _, verdict := range []schema.Verdict{schema.Short, schema.Over, schema.Drifted} {
-				if n := v.counts[string(verdict)]; n > 0 {
-					fmt.Fprintf(w, "  %s %s are %s: %s\n", humanize.Comma(n), v.noun, verdict, meaning(verdict))
-				}
-			}
-		}
+		disagreements(w, r.Manifest.Verdicts)
 	}
 	if len(absent) > 0 {
 		fmt.Fprintln(w, "Answered, without rows:")
 		gaps(w, absent)
+	}
+}
+
+// reasons are the run's own gaps; of a date that was sealed before, what its manifest counts, which
+// names neither codes nor keys.
+func reasons(r pipeline.Result) []pipeline.Gap {
+	if !r.Already {
+		return r.Gaps
+	}
+	var list []pipeline.Gap
+	for _, outcome := range []schema.Outcome{schema.Failed, schema.Denied, schema.Gone, schema.Unsupported} {
+		for _, data := range slices.Sorted(maps.Keys(r.Manifest.Outcomes)) {
+			if n := r.Manifest.Outcomes[data][string(outcome)]; n > 0 {
+				list = append(list, pipeline.Gap{Data: data, Outcome: outcome, Keys: n})
+			}
+		}
+	}
+	return list
+}
+
+// disagreements counts the groups and users whose count is not the one that the vendor declares.
+func disagreements(w io.Writer, v manifest.Verdicts) {
+	for _, of := range []struct {
+		noun   string
+		counts map[string]int64
+	}{{"groups", v.Groups}, {"users", v.Users}} {
+		for _, verdict := range []schema.Verdict{schema.Short, schema.Over, schema.Drifted} {
+			if n := of.counts[string(verdict)]; n > 0 {
+				fmt.Fprintf(w, "  %s %s are %s: %s\n", humanize.Comma(n), of.noun, verdict, meaning(verdict))
+			}
+		}
 	}
 }
 
@@ -116,7 +160,9 @@ func gaps(w io.Writer, list []pipeline.Gap) {
 		if g.Code != "" {
 			fmt.Fprintf(w, ", code %s", escape(g.Code))
 		}
-		fmt.Fprintf(w, ", such as %s", escape(g.Key))
+		if g.Key != "" {
+			fmt.Fprintf(w, ", such as %s", escape(g.Key))
+		}
 		if g.Message != "" {
 			fmt.Fprintf(w, ": %s", escape(g.Message))
 		}
@@ -124,8 +170,13 @@ func gaps(w io.Writer, list []pipeline.Gap) {
 	}
 }
 
-// tally is "398 exact, 2 gone", the largest first.
-func tally(counts map[string]int64) string {
+// tally is "398 exact, 2 gone", the largest first. Words that a newcomer takes for a fault are
+// explained; notAsked says why nobody asked.
+func tally(counts map[string]int64, notAsked string) string {
+	explained := map[string]string{
+		string(schema.Unverifiable): "no total of the vendor to hold them against",
+		string(schema.NotAsked):     notAsked,
+	}
 	words := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		if counts[a] != counts[b] {
 			return int(min(1, max(-1, counts[b]-counts[a])))
@@ -135,7 +186,11 @@ func tally(counts map[string]int64) string {
 	var parts []string
 	for _, word := range words {
 		if counts[word] > 0 {
-			parts = append(parts, humanize.Comma(counts[word])+" "+word)
+			part := humanize.Comma(counts[word]) + " " + word
+			if why := explained[word]; why != "" {
+				part += " (" + why + ")"
+			}
+			parts = append(parts, part)
 		}
 	}
 	if parts == nil {
@@ -151,11 +206,13 @@ func vendors(m manifest.Manifest) string {
 	return strings.Join(slices.Sorted(maps.Keys(m.Requests)), " and ")
 }
 
-func requests(m manifest.Manifest) (n int64) {
+// total adds up what all endpoints were asked.
+func total(m manifest.Manifest) (sum manifest.Figures) {
 	for _, endpoints := range m.Requests {
 		for _, f := range endpoints {
-			n += f.Requests
+			sum.Requests += f.Requests
+			sum.Throttles += f.Throttles
 		}
 	}
-	return n
+	return sum
 }

@@ -38,14 +38,15 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			defer stop()
+			begun := a.env.Now()
 			result, err := a.night(cmd.Context(), j, a.flags.stateDir(), nil, watch)
 			if err != nil {
 				return err
 			}
 			if a.flags.json {
-				err = a.answer(sealedJSON(result))
+				err = a.answer(sealedJSON(result, a.env.Now().Sub(begun)))
 			} else {
-				report(a.env.Stdout, result)
+				report(a.env.Stdout, result, a.env.Now().Sub(begun))
 			}
 			return errors.Join(err, found(result.Code))
 		},
