@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 	"time"
 
 	"rollcall/pipeline/event"
@@ -204,7 +205,7 @@ func (r *run) carryOut(ctx context.Context) (Result, error) {
 func (r *run) work(ctx context.Context) (Result, error) {
 	lists, err := r.importLists(ctx)
 	if err != nil {
-		return Result{}, err
+		return Result{}, r.full(err)
 	}
 	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: spoolMemory}); err != nil {
 		return Result{}, err
@@ -217,7 +218,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if err := r.fetch(ctx, lists); err != nil {
-		return Result{}, err
+		return Result{}, r.full(err)
 	}
 	return r.seal(ctx)
 }
@@ -246,6 +247,17 @@ func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 		err = errors.Join(err, r.folder.Asked(last))
 	}
 	return err
+}
+
+// full says a full disk of the state folder in one sentence; other errors pass unchanged.
+func (r *run) full(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return &fault.Error{
+		Kind: fault.Bug, Message: "the disk that holds the state folder " + r.folder.Path + " is full",
+		Hint: "make room, or move the folder and name its new place with --state; then run the same command again: what was fetched is kept",
+	}
 }
 
 // stopped says in one error what a run that can go on should be told as; others pass unchanged.

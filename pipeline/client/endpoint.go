@@ -30,6 +30,7 @@ type Endpoint struct {
 	health  health
 	figures Figures
 	recent  recent
+	failure string  // the last transient one
 	smooth  float64 // latency in seconds, the last answers weighing most; 0: none yet
 }
 
@@ -133,6 +134,7 @@ func (e *Endpoint) judge(ticket budget.Ticket, err error) error {
 	case err != nil && kind == fault.Transient:
 		e.figures.Failures++
 		e.health.failed(ticket.Sent())
+		e.failure = err.Error()
 	default:
 		e.health.good()
 		e.took(now.Sub(ticket.Sent()))

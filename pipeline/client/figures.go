@@ -20,6 +20,9 @@ type Figures struct {
 	Buckets [12]int64     // their latency by LatencyBounds; the last is for those above all bounds
 
 	First, Last time.Time // when requests were sent; zero: none was
+
+	FailingSince time.Time // when the first request was sent after the last good answer; zero: it answers well
+	Failure      string    // the last transient failure since then
 }
 
 // LatencyBounds are the upper bounds of Figures.Buckets.
@@ -38,6 +41,9 @@ func (e *Endpoint) Figures() Figures {
 	defer e.mu.Unlock()
 	f := e.figures
 	f.Limit, f.Allowed, f.Pace = limit, allowed, e.recent.pace(now, f.First)
+	if e.health.failures > 0 {
+		f.FailingSince, f.Failure = e.health.since, e.failure
+	}
 	if f.Answers > 0 {
 		f.Latency = f.Took / time.Duration(f.Answers)
 	}

@@ -90,6 +90,8 @@ type Fetch struct {
 type lane struct {
 	endpoint *client.Endpoint
 	pool     pond.Pool
+
+	toldThrottled, toldFailing bool // to the person who watches
 }
 
 const (

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"fmt"
 	"time"
 
 	"rollcall/pipeline/client"
@@ -15,6 +16,33 @@ func (f *Fetch) tell() {
 	p.Endpoints = f.endpoints()
 	p.Left = f.left(&p)
 	f.Listen(p)
+	f.warn(p.At)
+}
+
+// failingFor is how long an endpoint fails before the person who watches is told.
+const failingFor = 5 * time.Second
+
+// warn tells once of each endpoint that throttles, and once each time that one has begun to fail.
+func (f *Fetch) warn(now time.Time) {
+	for _, l := range f.lanes {
+		g := l.endpoint.Figures()
+		name := l.endpoint.Name()
+		if g.Throttles > 0 && !l.toldThrottled {
+			l.toldThrottled = true
+			f.Listen(event.Notice{Warning: true,
+				Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", name),
+				Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
+		}
+		switch {
+		case g.FailingSince.IsZero():
+			l.toldFailing = false
+		case now.Sub(g.FailingSince) >= failingFor && !l.toldFailing:
+			l.toldFailing = true
+			f.Listen(event.Notice{Warning: true,
+				Text: fmt.Sprintf("%s has not answered well for %v: %s", name, now.Sub(g.FailingSince).Round(time.Second), g.Failure),
+				Hint: "it is tried again; after two minutes without one good answer the run stops and keeps what was fetched"})
+		}
+	}
 }
 
 func (f *Fetch) endpoints() []event.Endpoint {
