@@ -378,8 +378,8 @@ func TestFiguresTellWhatWasDone(t *testing.T) {
 		if workers := e.Workers(); workers != 16 {
 			t.Errorf("%d workers, want 16", workers)
 		}
-		if workers := endpoint(v, 100_000, nil).Workers(); workers != 64 {
-			t.Errorf("%d workers for a budget without bounds, want 64", workers)
+		if workers := endpoint(v, 100_000, nil).Workers(); workers != 32 {
+			t.Errorf("%d workers for a budget without bounds, want 32", workers)
 		}
 	})
 }

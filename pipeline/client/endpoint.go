@@ -53,7 +53,7 @@ func (e *Endpoint) Workers() int {
 		handling  = 50 * time.Millisecond  // of an answer, before the worker asks again
 		guess     = 200 * time.Millisecond // latency before the first answer
 		most      = 1024
-		mostAtAny = 64 // where the budget is no bound, more workers only add load
+		mostAtAny = 32 // where the budget is no bound, more workers only add load
 		unbounded = 10_000
 	)
 	e.mu.Lock()

@@ -175,13 +175,17 @@ func (w *walk) count(total int64) {
 	w.total, w.declared = total, true
 }
 
+// mostRoom bounds the room that is made for rows before they come, on the vendor's word alone.
+const mostRoom = 20_000
+
 // take adds the rows that are new and tells how many were.
 func (w *walk) take(p page) (fresh int) {
 	if w.seen == nil {
-		w.seen = make(map[string]struct{}, len(p.rows))
-	}
-	if w.rows == nil {
-		w.rows = p.rows[:0]
+		room := len(p.rows)
+		if w.total > int64(room) {
+			room = int(min(w.total, mostRoom))
+		}
+		w.seen, w.rows = make(map[string]struct{}, room), slices.Grow(w.rows, room)
 	}
 	w.replaced += p.replaced
 	for _, row := range p.rows {
