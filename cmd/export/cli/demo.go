@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
-	"rollcall/sources/simulated"
 )
 
 const aboutDemo = `Does the whole job with no account: simulated vendors on a loopback port with real budgets, two
@@ -33,11 +32,12 @@ func (a *app) demoCommand() *cobra.Command {
 			if err := own(out); err != nil {
 				return err
 			}
-			s, err := serve(simulated.New(options), "127.0.0.1:0")
+			s, err := serve(options, "127.0.0.1:0")
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, s.close()) }()
+			s.again = a.again(s, flags)
 			return a.demo(cmd, s, out)
 		},
 	}
@@ -88,8 +88,11 @@ func (a *app) farewell(s *server, r pipeline.Result, out string) {
 	if r.Code != Done {
 		fmt.Fprintf(w, "A run of your own would end with exit code %d here: %s.\n", r.Code, Codes()[r.Code].Meaning)
 	}
-	fmt.Fprintf(w, "\nWho holds which role, in DuckDB:\n  duckdb -c %s\n", shell(roleQuery(r)))
-	fmt.Fprintf(w, "The snapshots: rollcall snapshots --config %s\nWith an account of your own: rollcall init\n", shell(filepath.Join(out, "rollcall.hcl")))
+	query := roleQuery(r)
+	fmt.Fprintf(w, "\nWho holds which role, in DuckDB (a download of its own: https://duckdb.org):\n  duckdb -c %s\n", shell(query))
+	fmt.Fprintf(w, "The same in Python, after `pip install duckdb`:\n  python3 -c %s\n", shell("import duckdb; print(duckdb.sql('''"+query+"'''))"))
+	fmt.Fprintf(w, "The snapshots:\n  %s snapshots --config %s\n", a.env.Program, shell(filepath.Join(out, "rollcall.hcl")))
+	fmt.Fprintf(w, "With an account of your own:\n  %s init\n", a.env.Program)
 }
 
 // roleQuery counts memberships by role, from the files that the manifest names.

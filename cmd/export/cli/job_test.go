@@ -3,8 +3,10 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"rollcall/pipeline/state"
 	"rollcall/schema"
 	"rollcall/sinks/manifest"
+	"rollcall/sources/simulated"
 )
 
 // small are the flags of a world that is asked within a second.
@@ -31,6 +34,7 @@ func TestDemoSealsAndSaysWhereAndWhatToTry(t *testing.T) {
 		"Complete: every key was answered",
 		"/user/group/query.json                         40 requests  at most ",
 		`duckdb -c "SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
+		`python3 -c "import duckdb; print(duckdb.sql('''SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
 		`rollcall snapshots --config "` + filepath.Join(out, "rollcall.hcl") + `"`,
 	} {
 		if !strings.Contains(got.stdout, want) {
@@ -44,6 +48,11 @@ func TestDemoSealsAndSaysWhereAndWhatToTry(t *testing.T) {
 	again := realTime(t, nil, append(small, "demo", "--out", out)...)
 	if again.code != Done || !strings.Contains(again.stdout, "2026-11-21 was sealed before") || !strings.Contains(again.stdout, "To see it work again: rm -r ") {
 		t.Errorf("the second demo ended with %d: %s", again.code, again.stdout)
+	}
+
+	config, err := os.ReadFile(filepath.Join(out, "rollcall.hcl"))
+	if err != nil || !regexp.MustCompile(`\n#   rollcall simulate --addr 127\.0\.0\.1:\d+ --groups=8 --latency=1ms --oddities=false --users=40\n`).Match(config) {
+		t.Errorf("the configuration does not say how to serve its vendors again (%v):\n%s", err, config)
 	}
 
 	list := rollcall(t, "snapshots", "--config", filepath.Join(out, "rollcall.hcl"))
@@ -108,6 +117,50 @@ func TestSimulatedVendorsAreAskedByARealRun(t *testing.T) {
 	signals <- os.Interrupt
 	if code := <-ended; code != Done || !strings.Contains(stderr.String(), "/user/group/query.json") {
 		t.Errorf("simulate ended with %d: %s", code, stderr.String())
+	}
+}
+
+func TestSimulatedBudgetsStandInTheConfiguration(t *testing.T) {
+	t.Parallel()
+	for flag, want := range map[string]string{
+		"0":  "",
+		"7":  "  budget \"group_members\" { per_second = 7 }\n",
+		"-1": "  budget \"group_members\" { per_second = 100000 }\n",
+	} {
+		out := t.TempDir()
+		signals := make(chan os.Signal, 1)
+		var stdout, stderr bytes.Buffer
+		env := testEnv(&stdout, &stderr, append(small, "simulate", "--addr", "127.0.0.1:0", "--budget", flag, "--out", out)...)
+		env.Signals = signals
+		env.Stdout = &trigger{Buffer: &stdout, at: "rollcall run --config", do: func() { signals <- os.Interrupt }}
+		if code := Main(t.Context(), env); code != Done {
+			t.Fatalf("simulate --budget %s ended with %d: %s", flag, code, stderr.String())
+		}
+		text, err := os.ReadFile(filepath.Join(out, "rollcall.hcl"))
+		if err != nil || strings.Count(string(text), want) != 2 && want != "" || want == "" && strings.Contains(string(text), "budget") {
+			t.Errorf("--budget %s wrote (%v):\n%s", flag, err, text)
+		}
+		if got := rollcall(t, "validate", "--config", filepath.Join(out, "rollcall.hcl")); got.code != Done {
+			t.Errorf("--budget %s: validate ended with %d: %s", flag, got.code, got.stderr)
+		}
+	}
+}
+
+func TestOdditiesAreCounted(t *testing.T) {
+	t.Parallel()
+	options := simulated.Demo()
+	options.Users, options.Groups, options.TencentUsers, options.TencentGroups = 40, 8, 0, 0
+	s, err := serve(options, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	users, groups := len(s.world.RongCloud.UserIDs())-40, len(s.world.RongCloud.GroupIDs())-8
+	if want := fmt.Sprintf("RongCloud (%d users in %d groups, %d and %d of them added as oddities)", users+40, groups+8, users, groups); !strings.HasPrefix(s.String(), want) {
+		t.Errorf("got %s, want %s", s, want)
+	}
+	if max(users-oddUsers, oddUsers-users, groups-oddGroups, oddGroups-groups) > 10 {
+		t.Errorf("the help says some %d users and %d groups are added; it is %d and %d", oddUsers, oddGroups, users, groups)
 	}
 }
 

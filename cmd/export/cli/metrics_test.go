@@ -27,7 +27,7 @@ func TestMetricsCountWhatTheVendorsCount(t *testing.T) {
 	options.Now, options.TencentUsers, options.TencentGroups = now, 0, 0
 	options.Users, options.Groups, options.MaxLatency = 40, 8, time.Millisecond
 	options.MinLatency, options.Nasty, options.Huge, options.Disagreements = 0, false, false, 0
-	vendors, err := serve(simulated.New(options), "127.0.0.1:0")
+	vendors, err := serve(options, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func scrape(t *testing.T, url string) string {
 
 func TestMetricsWhereNobodyCanListenStopTheRunBeforeItBegins(t *testing.T) {
 	t.Parallel()
-	vendors, err := serve(simulated.New(simulated.Demo()), "127.0.0.1:0")
+	vendors, err := serve(simulated.Demo(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,9 @@ import (
 )
 
 const aboutSimulate = `Serves both simulated vendors over HTTP on a loopback address, with their budgets and their strictness,
-until it is stopped. With --out it writes ID lists and a rollcall.hcl that asks them, ready to run.`
+until it is stopped. With --out it writes ID lists and a rollcall.hcl that asks them, ready to run;
+with --budget its budgets are those too. Unless --oddities=false, odd users and groups are added to
+--users and --groups; the first line that it prints counts them.`
 
 func (a *app) simulateCommand() *cobra.Command {
 	var flags worldFlags
@@ -31,9 +33,13 @@ func (a *app) simulateCommand() *cobra.Command {
 					options.Limits[path] = budget
 				}
 			}
-			s, err := serve(simulated.New(options), address)
+			s, err := serve(options, address)
 			if err != nil {
 				return err
+			}
+			s.budget, s.again = budget, a.again(s, flags)
+			if budget != 0 {
+				s.again += fmt.Sprintf(" --budget=%d", budget)
 			}
 			if err := a.invite(s, out); err != nil {
 				_ = s.close() // the first error is the one to tell
@@ -70,6 +76,6 @@ func (a *app) invite(s *server, out string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.env.Stdout, "In another terminal:\n  rollcall validate --config %[1]s\n  rollcall run --config %[1]s\n", shell(path))
+	_, err = fmt.Fprintf(a.env.Stdout, "In another terminal:\n  %[2]s validate --config %[1]s\n  %[2]s plan --config %[1]s\n  %[2]s run --config %[1]s\n", shell(path), a.env.Program)
 	return err
 }

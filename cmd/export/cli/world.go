@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"text/template"
 	"time"
@@ -19,7 +21,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall/schema/fault"
+	"rollcall/sources"
+	"rollcall/sources/rongcloud"
 	"rollcall/sources/simulated"
+	"rollcall/sources/tencentchat"
 )
 
 // worldConfig is the configuration that asks the simulated vendors.
@@ -39,11 +44,26 @@ type worldFlags struct {
 func (f *worldFlags) register(set *pflag.FlagSet) {
 	demo := simulated.Demo()
 	f.set = set
-	set.IntVar(&f.users, "users", demo.Users, "simulate `N` users of each vendor")
-	set.IntVar(&f.groups, "groups", demo.Groups, "simulate `N` groups of each vendor")
+	set.IntVar(&f.users, "users", demo.Users, "simulate `N` users of each vendor, and what --oddities adds")
+	set.IntVar(&f.groups, "groups", demo.Groups, "simulate `N` groups of each vendor, and what --oddities adds")
 	set.Uint64Var(&f.seed, "seed", demo.Seed, "`N` decides who is in which group")
 	set.DurationVar(&f.latency, "latency", demo.MaxLatency, "answer within this `TIME` at most")
-	set.BoolVar(&f.oddities, "oddities", true, "add groups that are gone, nasty names and contradictions between views")
+	set.BoolVar(&f.oddities, "oddities", true, fmt.Sprintf("add some %d users and %d groups of each vendor: nasty names and IDs, groups that are gone, contradictions between views", oddUsers, oddGroups))
+}
+
+// About how many users and groups the oddities are, for the help.
+const oddUsers, oddGroups = 520, 60
+
+// changed are the flags that make a world other than the demo's, as they are typed.
+func (f worldFlags) changed() string {
+	text := ""
+	f.set.Visit(func(flag *pflag.Flag) {
+		switch flag.Name {
+		case "users", "groups", "seed", "latency", "oddities":
+			text += fmt.Sprintf(" --%s=%s", flag.Name, flag.Value)
+		}
+	})
+	return text
 }
 
 func (f worldFlags) options(now func() time.Time) (simulated.Options, error) {
@@ -65,13 +85,22 @@ func (f worldFlags) options(now func() time.Time) (simulated.Options, error) {
 
 // server is the simulated vendors on a loopback address.
 type server struct {
-	world *simulated.World
-	http  *http.Server
-	URL   string
-	ended chan error
+	world   *simulated.World
+	options simulated.Options
+	http    *http.Server
+	URL     string
+	ended   chan error
+
+	budget int    // requests a second that every endpoint takes; 0: each vendor's own, negative: any number
+	again  string // the command that serves the same world at the same address
 }
 
-func serve(world *simulated.World, address string) (*server, error) {
+// again is the command that serves the world of the flags at the server's address.
+func (a *app) again(s *server, flags worldFlags) string {
+	return a.env.Program + " simulate --addr " + strings.TrimPrefix(s.URL, "http://") + flags.changed()
+}
+
+func serve(options simulated.Options, address string) (*server, error) {
 	host, _, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err != nil || (host != "localhost" && (ip == nil || !ip.IsLoopback())) {
 		return nil, misused("use 127.0.0.1:8080, or port 0 for any free one", "--addr %s is no loopback address with a port", address)
@@ -80,7 +109,8 @@ func serve(world *simulated.World, address string) (*server, error) {
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Configuration, Message: address + " can't be listened on", Hint: "is it in use? port 0 takes any free one", Err: err}
 	}
-	s := &server{world: world, URL: "http://" + listener.Addr().String(), ended: make(chan error, 1)}
+	world := simulated.New(options)
+	s := &server{world: world, options: options, URL: "http://" + listener.Addr().String(), ended: make(chan error, 1)}
 	s.http = &http.Server{Handler: world.Handler(), ReadHeaderTimeout: time.Minute}
 	go func() { s.ended <- s.http.Serve(listener) }()
 	return s, nil
@@ -88,10 +118,19 @@ func serve(world *simulated.World, address string) (*server, error) {
 
 // String says who is simulated.
 func (s *server) String() string {
-	size := func(a *simulated.App) string {
-		return humanize.Comma(int64(len(a.UserIDs()))) + " users in " + humanize.Comma(int64(len(a.GroupIDs()))) + " groups"
+	o := s.options
+	return fmt.Sprintf("RongCloud (%s) and Tencent Cloud Chat (%s)",
+		size(s.world.RongCloud, o.Users, o.Groups), size(s.world.Tencent, cmp.Or(o.TencentUsers, o.Users), cmp.Or(o.TencentGroups, o.Groups)))
+}
+
+// size counts users and groups, and how many of them are there for their oddity.
+func size(a *simulated.App, users, groups int) string {
+	allUsers, allGroups := int64(len(a.UserIDs())), int64(len(a.GroupIDs()))
+	text := humanize.Comma(allUsers) + " users in " + humanize.Comma(allGroups) + " groups"
+	if u, g := allUsers-int64(users), allGroups-int64(groups); u > 0 || g > 0 {
+		text += fmt.Sprintf(", %s and %s of them added as oddities", humanize.Comma(u), humanize.Comma(g))
 	}
-	return fmt.Sprintf("RongCloud (%s) and Tencent Cloud Chat (%s)", size(s.world.RongCloud), size(s.world.Tencent))
+	return text
 }
 
 // close stops serving at once.
@@ -112,7 +151,9 @@ func (s *server) write(dir string) (string, error) {
 		return "", err
 	}
 	var filled bytes.Buffer
-	err = text.Execute(&filled, map[string]string{"Endpoint": s.URL, "SDKAppID": simulated.DemoSDKAppID, "Identifier": simulated.DemoIdentifier})
+	values := map[string]any{"Endpoint": s.URL, "SDKAppID": simulated.DemoSDKAppID, "Identifier": simulated.DemoIdentifier, "Again": s.again}
+	s.budgets(values)
+	err = text.Execute(&filled, values)
 	if err != nil {
 		return "", err
 	}
@@ -128,6 +169,27 @@ func (s *server) write(dir string) (string, error) {
 		}
 	}
 	return path, nil
+}
+
+// anyNumber stands in a configuration for a budget without limit.
+const anyNumber = 100_000
+
+// budgets are the blocks that make a configuration ask as fast as the simulated vendors take it.
+func (s *server) budgets(values map[string]any) {
+	if s.budget == 0 {
+		return
+	}
+	values["PerSecond"] = s.budget
+	if s.budget < 0 {
+		values["PerSecond"] = anyNumber
+	}
+	for vendor, definition := range map[string]sources.Definition{"RongCloud": rongcloud.Definition(), "TencentChat": tencentchat.Definition()} {
+		var names []string
+		for _, data := range definition.Data {
+			names = append(names, data.Name)
+		}
+		values[vendor] = names
+	}
 }
 
 func unwritable(dir string, err error) error {

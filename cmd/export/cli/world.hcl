@@ -1,9 +1,14 @@
 # Both simulated vendors, asked everything that they can be asked. `rollcall simulate` serves them.
+# To serve these again, at the address below:
+#   {{.Again}}
 
 source "rongcloud" "demo" {
   endpoint   = "{{.Endpoint}}"
   app_key    = file("rongcloud.key")
   app_secret = file("rongcloud.secret")
+{{- range .RongCloud}}
+  budget "{{.}}" { per_second = {{$.PerSecond}} }
+{{- end}}
 }
 
 source "tencentchat" "demo" {
@@ -11,6 +16,9 @@ source "tencentchat" "demo" {
   sdk_app_id = {{.SDKAppID}}
   identifier = "{{.Identifier}}"
   secret_key = file("tencentchat.secret")
+{{- range .TencentChat}}
+  budget "{{.}}" { per_second = {{$.PerSecond}} }
+{{- end}}
 }
 
 ids "rongcloud_users"    { path = "rongcloud/users.txt" }
