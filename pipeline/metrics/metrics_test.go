@@ -196,16 +196,20 @@ func TestAPlaceThatIsNotUTF8IsShown(t *testing.T) {
 	}
 }
 
-func TestTheServerAnswersAtMetricsOnlyAndEndsWhole(t *testing.T) {
+func TestTheServerAnswersAtMetricsLinksThemAndEndsWhole(t *testing.T) {
 	t.Parallel()
 	s, err := metrics.Serve("127.0.0.1:0", told(begun(), fetching()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for url, want := range map[string]int{s.URL: http.StatusOK, strings.TrimSuffix(s.URL, "metrics"): http.StatusNotFound} {
+	root := strings.TrimSuffix(s.URL, "metrics")
+	for url, want := range map[string]int{s.URL: http.StatusOK, root: http.StatusOK, root + "else": http.StatusNotFound} {
 		if code, _ := get(t, url); code != want {
 			t.Errorf("%s is answered with %d, want %d", url, code, want)
 		}
+	}
+	if _, page := get(t, root); !strings.Contains(page, `<a href="/metrics">`) {
+		t.Errorf("the root does not link the metrics: %s", page)
 	}
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)

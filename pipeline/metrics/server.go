@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -37,6 +38,10 @@ func Serve(address string, m *Metrics) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", handler)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { // for who types the address alone
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!DOCTYPE html><title>Rollcall</title><a href=\"/metrics\">/metrics</a>\n") // who asked may be gone
+	})
 	s := &Server{
 		URL: "http://" + listener.Addr().String() + "/metrics",
 		http: http.Server{

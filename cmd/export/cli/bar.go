@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -14,7 +15,7 @@ import (
 )
 
 // wideEnough is the number of columns from which each data block has a line of its own.
-const wideEnough = 100
+const wideEnough = 72
 
 // bars draws progress on a terminal: a line for each data block and one for the whole, or that
 // one alone where the terminal is narrow.
@@ -68,7 +69,7 @@ func (b *bars) Say(line string) {
 // extend adds the lines that are not there yet: the whole's first, which stays at the bottom.
 func (b *bars) extend(blocks int) {
 	if len(b.drawn) == 0 {
-		b.add(1<<20, func(p event.Progress, width int) string { return cut(whole(p), width) })
+		b.add(1<<20, wholeLine)
 	}
 	if b.width < wideEnough {
 		return
@@ -101,33 +102,62 @@ func (b *bars) Close() {
 	b.screen.Wait()
 }
 
+// wholeLine is the whole run in width columns.
+func wholeLine(p event.Progress, width int) string {
+	for _, l := range layouts() {
+		if line := whole(p, l); utf8.RuneCountInString(line) <= width {
+			return line
+		}
+	}
+	return cut(whole(p, layout{}), width)
+}
+
 // blockLine is one data block in width columns: name, bar, count, and what else there is room for.
+// All blocks have the same layout, the roomiest in which each of them fits.
 func blockLine(p event.Progress, i, width int) string {
 	if i >= len(p.Blocks) {
 		return ""
 	}
+	for _, l := range layouts() {
+		fits := true
+		for j := range p.Blocks {
+			fits = fits && utf8.RuneCountInString(laid(p, j, l)) <= width
+		}
+		if fits {
+			return laid(p, i, l)
+		}
+	}
+	return cut(laid(p, i, layout{}), width)
+}
+
+// laid is one data block in a layout, however wide that is.
+func laid(p event.Progress, i int, l layout) string {
 	name := 0
 	for _, b := range p.Blocks {
-		name = max(name, len(b.Address))
+		name = max(name, utf8.RuneCountInString(b.Address))
 	}
 	b := p.Blocks[i]
 	share := percent(b.Done, b.Known, b.Final)
-	const cells = 20
-	full := int(share) * cells / 100
-	line := fmt.Sprintf("%-*s [%s%s] %3d%% %s", name, b.Address, strings.Repeat("#", full), strings.Repeat(".", cells-full), share, counted(b))
-	for _, part := range details(p, b) {
-		if len(line)+2+len(part) > width {
-			break
-		}
-		line += ", " + part
+	line := fmt.Sprintf("%-*s", name, b.Address)
+	if l.bar {
+		const cells = 10
+		full := int(share) * cells / 100
+		line += fmt.Sprintf(" [%s%s]", strings.Repeat("#", full), strings.Repeat(".", cells-full))
 	}
-	return cut(line, width)
+	line += fmt.Sprintf(" %3d%% %s", share, counted(b))
+	return strings.Join(append([]string{line}, details(p, b, l)...), ", ")
 }
 
-// cut shortens s, which is ASCII but for what a person named, to width columns.
+// cut shortens s to width columns, between words where it can: a number without its end is another
+// number.
 func cut(s string, width int) string {
-	if runes := []rune(s); len(runes) > width {
-		return string(runes[:max(0, width)])
+	runes := []rune(s)
+	if len(runes) <= width {
+		return s
 	}
-	return s
+	short := string(runes[:max(0, width)])
+	if last := strings.LastIndexByte(short, ' '); last > 0 && runes[max(0, width)] != ' ' {
+		short = short[:last]
+	}
+	return strings.TrimRight(short, " ,")
 }

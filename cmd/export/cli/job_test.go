@@ -180,7 +180,7 @@ func TestConfigurationFaultsAreToldAllAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := rollcall(t, "validate", "--config", path)
-	if got.code != ChangeFirst || !strings.Contains(got.stderr, path+":2:3") || !strings.Contains(got.stderr, path+":3:") {
+	if got.code != ChangeFirst || !strings.Contains(got.stderr, path+":2:3") || !strings.Contains(got.stderr, path+":3:") || !regexp.MustCompile(`\n\d faults\n$`).MatchString(got.stderr) {
 		t.Errorf("validate ended with %d:\n%s", got.code, got.stderr)
 	}
 	if strings.Contains(got.stderr, "literal\"") {
@@ -207,8 +207,16 @@ func TestStarterConfigurationIsValid(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	env := testEnv(&stdout, &stderr, "validate", "--config", path)
 	env.LookupEnv = func(name string) (string, bool) { return "value-of-" + name, true }
-	if code := Main(t.Context(), env); code != Done {
+	if code := Main(t.Context(), env); code != Done || stderr.Len() > 0 {
 		t.Errorf("validate ended with %d: %s", code, stderr.String())
+	}
+
+	if err := os.Remove(filepath.Join(dir, "users.txt")); err != nil {
+		t.Fatal(err)
+	}
+	code := Main(t.Context(), env)
+	if want := "Warning: ids.users can't be opened yet: " + filepath.Join(dir, "users.txt") + ": no such file or directory; a run needs it\n"; code != Done || stderr.String() != want {
+		t.Errorf("without the list validate ended with %d: %s", code, stderr.String())
 	}
 }
 

@@ -51,6 +51,7 @@ func (a *app) show(d config.Diagnostics) {
 func (a *app) complainOf(f *faulty) {
 	if !a.flags.json {
 		a.show(f.diagnostics)
+		fmt.Fprintln(a.env.Stderr, count(f.diagnostics.Len(), "fault")) // with faults there are no warnings
 		return
 	}
 	line, _ := json.Marshal(struct { // of plain data: can't fail

@@ -13,14 +13,17 @@ import (
 const logEvery = 5 * time.Second
 
 // lines writes progress as plain lines without any control characters, for logs: at each change
-// of phase and every five seconds of the run's own clock.
+// of phase and every five seconds of the run's own clock. A block that has ended is told once.
 type lines struct {
 	out   io.Writer
 	phase event.Phase
 	next  time.Time
 	last  event.Progress
-	shown bool // the last progress has been written
+	shown bool              // the last progress has been written
+	ended map[string]string // by address: what was written of a block last, which is not repeated once it has ended
 }
+
+func newLines(out io.Writer) *lines { return &lines{out: out, ended: map[string]string{}} }
 
 // Listen writes what is due.
 func (l *lines) Listen(e event.Event) {
@@ -64,7 +67,20 @@ func (l *lines) write() {
 		return
 	}
 	for _, b := range l.last.Blocks {
-		parts := append([]string{fmt.Sprintf("%s (%d%%)", counted(b), percent(b.Done, b.Known, b.Final))}, details(l.last, b)...)
-		fmt.Fprintf(l.out, "%s fetching %s: %s\n", at, b.Address, strings.Join(parts, ", "))
+		text := l.block(b)
+		if finished(b) && text == l.ended[b.Address] {
+			continue
+		}
+		l.ended[b.Address] = text
+		fmt.Fprintf(l.out, "%s fetching %s: %s\n", at, b.Address, text)
 	}
+}
+
+// block is how far one data block is.
+func (l *lines) block(b event.Block) string {
+	text := counted(b)
+	if !waiting(b) {
+		text += fmt.Sprintf(" (%d%%)", percent(b.Done, b.Known, b.Final))
+	}
+	return strings.Join(append([]string{text}, details(l.last, b, layouts()[0])...), ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 	"rollcall/schema/fault"
 )
@@ -56,10 +58,31 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 		return plan.Plan{}, &fault.Error{Kind: fault.Configuration, Message: "a temporary folder can't be made", Hint: "name one that can be written with TMPDIR", Err: err}
 	}
 	defer os.RemoveAll(temp)
-	return plan.Make(cmd.Context(), plan.Request{
+	p, err := plan.Make(cmd.Context(), plan.Request{
 		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,
 	})
+	p.Blocks = upstreamFirst(p.Blocks, j.Data)
+	return p, err
+}
+
+// upstreamFirst puts each block after those that it waits for, else in the order of names.
+func upstreamFirst(blocks []plan.Block, data []job.Data) []plan.Block {
+	waits := map[string][]string{}
+	for _, d := range data {
+		waits[d.Address] = d.Upstream()
+	}
+	left := slices.SortedFunc(slices.Values(blocks), func(a, b plan.Block) int { return strings.Compare(a.Address, b.Address) })
+	ordered, placed := make([]plan.Block, 0, len(left)), map[string]bool{}
+	for len(left) > 0 {
+		next := slices.IndexFunc(left, func(b plan.Block) bool {
+			return !slices.ContainsFunc(waits[b.Address], func(up string) bool { return !placed[up] })
+		})
+		next = max(0, next) // there is always one: the configuration refuses circles
+		placed[left[next].Address] = true
+		ordered, left = append(ordered, left[next]), slices.Delete(left, next, next+1)
+	}
+	return ordered
 }
 
 // showPlan tells a plan to a person; the summary is the last line, as Terraform's is.
@@ -71,14 +94,17 @@ func showPlan(out io.Writer, p plan.Plan) error {
 		return err
 	}
 	fmt.Fprintf(&b, "Plan of snapshot %s into %s\n", p.Date, escape(p.Place))
+	if p.Running { // first: it says what to think of all that follows
+		showNotes(&b, p)
+	}
 	if p.Resumed {
 		fmt.Fprintf(&b, "A run of this date was stopped: %s keys are answered, and what is left is shown.\n", humanize.Comma(p.Answered))
 	}
 	showBlocks(&b, p)
 	showEndpoints(&b, p)
 	fmt.Fprintf(&b, "\n%s\n", filesOf(p))
-	for _, note := range p.Notes {
-		fmt.Fprintf(&b, "Note: %s\n", escape(note))
+	if !p.Running {
+		showNotes(&b, p)
 	}
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "\nWarning: %s\n", escape(w.Text))
@@ -98,12 +124,18 @@ func showPlan(out io.Writer, p plan.Plan) error {
 	return err
 }
 
+func showNotes(b *strings.Builder, p plan.Plan) {
+	for _, note := range p.Notes {
+		fmt.Fprintf(b, "Note: %s\n", escape(note))
+	}
+}
+
 func showBlocks(b *strings.Builder, p plan.Plan) {
 	fmt.Fprintln(b)
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "DATA BLOCK\tKEYS\tREQUESTS\tFIGURES\tDONE AFTER")
 	for _, d := range p.Blocks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", escape(d.Address), keysOf(d), counts(d.Requests), figures(d.Basis, p.Base), plan.Span(asSpan(d.Seconds)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", escape(d.Address), keysOf(d), counts(d.Requests), figures(d.Basis, p.Base), until(d.Seconds, d.Requests))
 	}
 	_ = w.Flush() // into memory: can't fail
 }
@@ -114,7 +146,7 @@ func showEndpoints(b *strings.Builder, p plan.Plan) {
 	fmt.Fprintln(w, "ENDPOINT\tBUDGET\tLEFT BY SHARE\tREACHED\tREQUESTS\tAT BUDGET\tDONE AFTER")
 	for _, e := range p.Endpoints {
 		fmt.Fprintf(w, "%s\t%s/s\t%s/s\t%s/s\t%s\t%s\t%s\n", escape(e.Name), tenths(e.PerSecond), tenths(e.Limit), tenths(e.Limit*e.Use),
-			counts(e.Requests), plan.Span(asSpan(e.SecondsAtBudget)), plan.Span(asSpan(e.Seconds)))
+			counts(e.Requests), until(e.SecondsAtBudget, e.Requests), until(e.Seconds, e.Requests))
 	}
 	_ = w.Flush()
 }
@@ -131,14 +163,27 @@ func keysOf(b plan.Block) string {
 	}
 }
 
-// counts is "12", "12 to 15" or "at least 12".
+// until is a time as sure as the requests that fill it: "8m 20s", "at least 8m 20s", or "?" where
+// nothing is known of them.
+func until(seconds float64, requests plan.Count) string {
+	switch {
+	case requests.Most != nil:
+		return plan.Span(asSpan(seconds))
+	case requests.Least == 0:
+		return "?"
+	default:
+		return "at least " + plan.Span(asSpan(seconds))
+	}
+}
+
+// counts is "12", "12 to 15", "at least 12", or "?" where nothing is known.
 func counts(c plan.Count) string {
 	switch {
 	case c.Exact():
 		return humanize.Comma(c.Least)
 	case c.Most == nil:
 		if c.Least == 0 {
-			return "not known"
+			return "?"
 		}
 		return "at least " + humanize.Comma(c.Least)
 	default:
@@ -156,7 +201,7 @@ func figures(b plan.Basis, base string) string {
 	case plan.Tonight:
 		return "from the stopped run"
 	default:
-		return "one a key"
+		return "one request a key"
 	}
 }
 

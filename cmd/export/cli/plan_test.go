@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 )
 
@@ -67,6 +68,25 @@ func TestPlansAsPeopleReadThem(t *testing.T) {
 			t.Error(err)
 		}
 		golden(t, name, out.String())
+	}
+}
+
+func TestPlanListsBlocksAfterThoseTheyWaitFor(t *testing.T) {
+	t.Parallel()
+	var blocks []plan.Block
+	for _, address := range []string{"a.members", "a.user", "b.joined", "b.roles"} {
+		blocks = append(blocks, plan.Block{Address: address})
+	}
+	got := upstreamFirst(blocks, []job.Data{
+		{Address: "a.members", Groups: job.Input{From: []string{"a.user", "b.roles"}}},
+		{Address: "b.roles", Memberships: []string{"b.joined"}},
+	})
+	var order []string
+	for _, b := range got {
+		order = append(order, b.Address)
+	}
+	if want := "a.user b.joined b.roles a.members"; strings.Join(order, " ") != want {
+		t.Errorf("the order is %v, want %s", order, want)
 	}
 }
 

@@ -29,7 +29,7 @@ func (a *app) renderer() renderer {
 	case a.flags.progress == "bar", a.flags.progress == "auto" && tty:
 		return newBars(a.env.Stderr, width)
 	default:
-		return &lines{out: a.env.Stderr}
+		return newLines(a.env.Stderr)
 	}
 }
 
@@ -64,12 +64,23 @@ func sentence(e event.Notice) string {
 // counted tells how far a block is: "12,000 of 40,000 groups". A plus sign says that more may
 // become known.
 func counted(b event.Block) string {
-	more := "+"
-	if b.Final {
-		more = ""
+	switch {
+	case waiting(b) && b.Known == 0:
+		return "waiting for " + b.Unit
+	case waiting(b):
+		return fmt.Sprintf("%s %s, waiting for more", humanize.Comma(b.Done), b.Unit)
+	case b.Final:
+		return fmt.Sprintf("%s of %s %s", humanize.Comma(b.Done), humanize.Comma(b.Known), b.Unit)
+	default:
+		return fmt.Sprintf("%s of %s+ %s", humanize.Comma(b.Done), humanize.Comma(b.Known), b.Unit)
 	}
-	return fmt.Sprintf("%s of %s%s %s", humanize.Comma(b.Done), humanize.Comma(b.Known), more, b.Unit)
 }
+
+// waiting tells whether a block has done all that it knows of, and more may become known.
+func waiting(b event.Block) bool { return !b.Final && b.Done >= b.Known }
+
+// finished tells whether a block has nothing more to do.
+func finished(b event.Block) bool { return b.Final && b.Done >= b.Known }
 
 // percent of done in known, rounded down, and never 100 before the end.
 func percent(done, known int64, final bool) int64 {
@@ -122,17 +133,33 @@ func endpointOf(p event.Progress, b event.Block) event.Endpoint {
 	return event.Endpoint{}
 }
 
+// layout says what a line of progress has room for besides what it is about and how far that is.
+type layout struct{ bar, rows, rate, rest bool }
+
+// layouts are all of them, the roomiest first.
+func layouts() []layout {
+	return []layout{
+		{bar: true, rows: true, rate: true, rest: true},
+		{rows: true, rate: true, rest: true},
+		{rate: true, rest: true},
+		{rest: true},
+		{},
+	}
+}
+
 // details are the parts of a block's line behind its count, those that say something.
-func details(p event.Progress, b event.Block) []string {
+func details(p event.Progress, b event.Block, l layout) []string {
 	parts := []string{}
-	if finished := b.Final && b.Done >= b.Known; !finished {
+	if l.rate && !finished(b) {
 		parts = append(parts, pace(endpointOf(p, b)))
 	}
-	parts = append(parts, humanize.Comma(b.Rows)+" rows")
-	if b.Missing > 0 {
+	if l.rows {
+		parts = append(parts, humanize.Comma(b.Rows)+" rows")
+	}
+	if l.rest && b.Missing > 0 {
 		parts = append(parts, humanize.Comma(b.Missing)+" missing")
 	}
-	if text := left(b.Left); text != "" && b.Left > 0 {
+	if text := left(b.Left); l.rest && text != "" && b.Left > 0 {
 		parts = append(parts, text)
 	}
 	return parts
@@ -147,6 +174,9 @@ func working(p event.Progress) string {
 		}
 		return "merging: " + humanize.Comma(p.Merged) + " rows"
 	case event.Storing:
+		if p.Files == 0 {
+			return "storing"
+		}
 		return "storing: " + count(p.Files, "file")
 	case event.Sealing:
 		return "sealing: " + count(p.Files, "file")
@@ -156,7 +186,7 @@ func working(p event.Progress) string {
 }
 
 // whole sums a run up in one line, for a narrow terminal and for the last line of the bars.
-func whole(p event.Progress) string {
+func whole(p event.Progress, l layout) string {
 	if p.Phase != event.Fetching {
 		return working(p)
 	}
@@ -170,8 +200,14 @@ func whole(p event.Progress) string {
 	for _, e := range p.Endpoints {
 		sent += e.Pace
 	}
-	parts := []string{fmt.Sprintf("fetching: %d%%", percent(done, known, final)), tenths(sent) + " requests/s", humanize.Comma(rows) + " rows"}
-	if text := left(p.Left); text != "" {
+	parts := []string{fmt.Sprintf("fetching: %d%%", percent(done, known, final))}
+	if l.rate {
+		parts = append(parts, tenths(sent)+" requests/s")
+	}
+	if l.rows {
+		parts = append(parts, humanize.Comma(rows)+" rows")
+	}
+	if text := left(p.Left); l.rest && text != "" {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")

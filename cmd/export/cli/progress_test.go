@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +45,7 @@ func night() []event.Event {
 func TestLogShowsProgressEveryFiveSecondsAndAtEachPhase(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	l := &lines{out: &out}
+	l := newLines(&out)
 	for _, e := range night() {
 		l.Listen(e)
 	}
@@ -65,7 +67,7 @@ func TestBarsLeaveTheLastStateStanding(t *testing.T) {
 	for _, want := range []string{
 		"going on with the run begun 2026-11-20T23:50:00Z, 12,000 keys are there already",
 		`Warning: group_members of rongcloud.prod is throttled\x1b[31m (the pace recovers by itself)`,
-		"rongcloud_group_members.all [######..............]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing",
+		"rongcloud_group_members.all [###.......]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing",
 		"fetching: 31%, 79.8 requests/s, 1,257,500 rows, 5m00s left",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -82,7 +84,7 @@ func TestBarsKeepTheBlocksThroughTheLastPhases(t *testing.T) {
 		b.Listen(e)
 	}
 	b.Close()
-	want := "rongcloud_group_members.all [######..............]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing\nsealing: 7 files\n"
+	want := "rongcloud_group_members.all [###.......]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing\nsealing: 7 files\n"
 	if !strings.HasSuffix(out.String(), want) {
 		t.Errorf("the screen ends with %q", out.String()[max(0, out.Len()-len(want)):])
 	}
@@ -99,14 +101,61 @@ func TestNarrowTerminalShowsOneLine(t *testing.T) {
 	}
 }
 
-func TestBlockLineFitsItsTerminal(t *testing.T) {
+func TestLinesFitTheirTerminalAndCutNoNumber(t *testing.T) {
 	t.Parallel()
+	number := regexp.MustCompile(`[\d,.]*\d[%+]?`)
+	p := fetching(0, 12_000)
 	for width := range 160 {
-		for i := range 2 {
-			if got := blockLine(fetching(0, 12_000), i, width); len(got) > width {
+		for i, draw := range []func() string{
+			func() string { return blockLine(p, 0, width) }, func() string { return blockLine(p, 1, width) }, func() string { return wholeLine(p, width) },
+		} {
+			got := draw()
+			if len(got) > width {
 				t.Errorf("on %d columns the line has %d: %q", width, len(got), got)
 			}
+			all := whole(p, layouts()[0])
+			if i < 2 {
+				all = laid(p, i, layouts()[0])
+			}
+			for _, n := range number.FindAllString(got, -1) {
+				if !slices.Contains(number.FindAllString(all, -1), n) {
+					t.Errorf("on %d columns %s is none of the numbers: %q", width, n, got)
+				}
+			}
 		}
+	}
+}
+
+func TestNarrowerTerminalsLoseTheBarThenRowsThenTheRate(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{
+		140: "rongcloud_group_members.all [###.......]  30% 12,000 of 40,000+ groups, 79.8 of 80 requests/s, 1,200,000 rows, 3 missing, 5m10s left",
+		130: "rongcloud_group_members.all  30% 12,000 of 40,000+ groups, 79.8 of 80 requests/s, 1,200,000 rows, 3 missing, 5m10s left",
+		110: "rongcloud_group_members.all  30% 12,000 of 40,000+ groups, 79.8 of 80 requests/s, 3 missing, 5m10s left",
+		80:  "rongcloud_group_members.all  30% 12,000 of 40,000+ groups, 3 missing, 5m10s left",
+		72:  "rongcloud_group_members.all  30% 12,000 of 40,000+ groups",
+		50:  "rongcloud_group_members.all  30% 12,000 of 40,000+",
+	} {
+		if got := blockLine(fetching(0, 12_000), 1, width); got != want {
+			t.Errorf("on %d columns the line is %q, want %q", width, got, want)
+		}
+	}
+}
+
+func TestABlockThatWaitsSaysSo(t *testing.T) {
+	t.Parallel()
+	for want, b := range map[string]event.Block{
+		"383 groups, waiting for more": {Unit: "groups", Done: 383, Known: 383},
+		"waiting for pairs":            {Unit: "pairs"},
+		"383 of 383 groups":            {Unit: "groups", Done: 383, Known: 383, Final: true},
+		"382 of 383+ groups":           {Unit: "groups", Done: 382, Known: 383},
+	} {
+		if got := counted(b); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := working(event.Progress{Phase: event.Storing}); got != "storing" {
+		t.Errorf("before the first file the phase is told as %q", got)
 	}
 }
 
