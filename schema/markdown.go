@@ -10,17 +10,27 @@ func Markdown(tables []Table) string {
 	var b strings.Builder
 	b.WriteString("# The tables of a snapshot\n\n")
 	b.WriteString("Every snapshot has these tables with these columns, empty or not. This page is made from the structs in\n")
-	b.WriteString("`tables.go`; `go test ./schema -update` writes it anew.\n\n")
+	b.WriteString("`tables.go` and the words in `glossary.go`; `go test ./schema -update` writes it anew.\n\n")
 	b.WriteString("Rows are sorted by the primary key, bytewise, and the key is unique. Texts are UTF-8, timestamps are in\n")
 	b.WriteString("microseconds, UTC. `snapshot_date` is the partition of every table and not a column in its files. A column keeps its\n")
 	b.WriteString("name, type and field ID for good.\n\n")
 	for _, t := range tables {
 		fmt.Fprintf(&b, "- [%s](#%s): %s\n", t.Name, t.Name, t.Doc)
 	}
+	b.WriteString("- [what verdicts and outcomes mean](#verdicts)\n")
 	for _, t := range tables {
 		t.markdown(&b)
 	}
+	glossary(&b, "Verdicts", "How complete a group or a user is known to be. A view is whole when its outcome is ok and its verdict exact, or\nunverifiable only for want of a total; only whole views accuse in discrepancies and changes.", Verdicts())
+	glossary(&b, "Outcomes", "What became of one key. Every key that was asked has one.", Outcomes())
 	return b.String()
+}
+
+func glossary(b *strings.Builder, title, about string, terms []Term) {
+	fmt.Fprintf(b, "\n## %s\n\n%s\n\n| word | meaning |\n|---|---|\n", title, about)
+	for _, t := range terms {
+		fmt.Fprintf(b, "| `%s` | %s |\n", t.Word, t.Meaning)
+	}
 }
 
 func (t Table) markdown(b *strings.Builder) {

@@ -170,3 +170,30 @@ func TestRowsAreFlatStructs(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryWordOfTheTablesIsExplainedOnce(t *testing.T) {
+	t.Parallel()
+	for column, terms := range map[string][]schema.Term{"verdict": schema.Verdicts(), "outcome": schema.Outcomes()} {
+		var words []string
+		for _, term := range terms {
+			words = append(words, term.Word)
+			if term.Meaning == "" {
+				t.Errorf("%s %s is not explained", column, term.Word)
+			}
+		}
+		if sorted := slices.Compact(slices.Sorted(slices.Values(words))); len(sorted) != len(words) {
+			t.Errorf("the %ss are %v: one stands twice", column, words)
+		}
+		for _, table := range schema.Tables() {
+			for _, c := range table.Columns {
+				if c.Name != column || strings.HasPrefix(c.Doc, "as in ") {
+					continue
+				}
+				told := regexp.MustCompile(`\w+`).FindAllString(strings.ReplaceAll(c.Doc, " or ", " "), -1)
+				if slices.Sort(told); !slices.Equal(told, slices.Sorted(slices.Values(words))) {
+					t.Errorf("%s.%s is documented as %v and explained as %v", table.Name, column, told, words)
+				}
+			}
+		}
+	}
+}

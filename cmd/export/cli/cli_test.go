@@ -95,7 +95,17 @@ func TestMisuseIsAnsweredWithAdvice(t *testing.T) {
 	}{
 		{"versoin", "Error: there is no command \"versoin\"\nWhat to do: did you mean `rollcall version`?\n"},
 		{"help frobnicate", "Error: there is no command \"frobnicate\"\nWhat to do: `rollcall help` lists the commands\n"},
-		{"version --frobnicate", "Error: unknown flag: --frobnicate\nWhat to do: `rollcall help` lists the commands, `rollcall help COMMAND` a command's flags\n"},
+		{"version --frobnicate", "Error: there is no flag --frobnicate\nWhat to do: `rollcall help version` lists its flags\n"},
+		{"--frobnicate", "Error: there is no flag --frobnicate\nWhat to do: `rollcall help` lists the commands and the flags\n"},
+		{"run --metrcs :9100", "Error: there is no flag --metrcs\nWhat to do: did you mean --metrics?\n"},
+		{"version --confg x", "Error: there is no flag --confg\nWhat to do: did you mean --config?\n"},
+		{"version -x", "Error: there is no flag -x\nWhat to do: `rollcall help version` lists its flags\n"},
+		{"demo --users many", "Error: --users \"many\" is no whole number\nWhat to do: give a whole number, such as 100\n"},
+		{"demo --seed -1", "Error: --seed \"-1\" is no whole number from 0\nWhat to do: give a whole number from 0, such as 7\n"},
+		{"demo --latency 5", "Error: --latency \"5\" is no time\nWhat to do: give a number with its unit, such as 40ms or 2s\n"},
+		{"demo --oddities=maybe", "Error: --oddities \"maybe\" is no yes or no\nWhat to do: give true or false, or leave the value out for true\n"},
+		{"run --date", "Error: --date has no value\nWhat to do: give it one: --date YYYY-MM-DD\n"},
+		{"run 2026-11-21", "Error: rollcall run takes flags only, and was given \"2026-11-21\"\nWhat to do: `rollcall help run` lists its flags\n"},
 		{"version --date 21.11.2026", "Error: --date \"21.11.2026\" is no date\nWhat to do: write it as 2026-11-21\n"},
 		{"version --progress loud", "Error: --progress \"loud\" is not known\nWhat to do: use auto, bar, log or none\n"},
 	} {
@@ -120,8 +130,32 @@ func TestComplaintIsJSONWhereTheAnswerIs(t *testing.T) {
 
 func TestVersionNamesTheBuild(t *testing.T) {
 	t.Parallel()
-	if got := rollcall(t, "version"); got.code != Done || !strings.HasPrefix(got.stdout, "rollcall v0.0.0-test (go1.") {
-		t.Errorf("version ended with %d and printed %q", got.code, got.stdout)
+	for _, word := range []string{"version", "--version"} {
+		if got := rollcall(t, word); got.code != Done || !strings.HasPrefix(got.stdout, "rollcall v0.0.0-test (go1.") || strings.Count(got.stdout, "\n") != 1 {
+			t.Errorf("%s ended with %d and printed %q", word, got.code, got.stdout)
+		}
+	}
+}
+
+func TestCompletionOffersWhatAFlagTakes(t *testing.T) {
+	t.Parallel()
+	const noFiles, onlyExtension, onlyFolders = ":4\n", ":8\n", ":16\n" // as cobra tells shells
+	for typed, want := range map[string]string{
+		"run --progress ":           "auto\nbar\nlog\nnone\n" + noFiles,
+		"run --date ":               noFiles,
+		"run --metrics ":            noFiles,
+		"demo --users ":             noFiles,
+		"demo --out ":               onlyFolders,
+		"run --config ":             "hcl\n" + onlyExtension,
+		"run ":                      noFiles,
+		"help ":                     "simulate\nsnapshots\nvalidate\nversion\n" + noFiles,
+		"simulate --oddities=false": noFiles,
+	} {
+		i := strings.LastIndexByte(typed, ' ')
+		got := rollcall(t, append(append([]string{"__complete"}, strings.Fields(typed[:i])...), typed[i+1:])...)
+		if got.code != Done || !strings.HasSuffix(got.stdout, want) {
+			t.Errorf("%q is completed by %q (%d), want %q", typed, got.stdout, got.code, want)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "the whole job with no account: simulated vendors, real budgets, local snapshots",
 		Long:  aboutDemo,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			options, err := flags.options(a.env.Now)
 			if err != nil {

@@ -17,7 +17,7 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "write a commented starter configuration",
 		Long:  "Writes a commented starter configuration to --config (rollcall.hcl). A file that is there is never overwritten.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			if err := create(a.flags.config, string(config.Starter())); err != nil {
 				return err

@@ -30,7 +30,7 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "show keys, requests, time at budget and files; ask nothing",
 		Long:  aboutPlan,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.plan(cmd)
 			if err != nil {

@@ -84,7 +84,7 @@ func TestBarsKeepTheBlocksThroughTheLastPhases(t *testing.T) {
 		b.Listen(e)
 	}
 	b.Close()
-	want := "rongcloud_group_members.all [###.......]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing\nsealing: 7 files\n"
+	want := "rongcloud_group_members.all [###.......]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing, 5m10s left\nsealing: 7 files\n"
 	if !strings.HasSuffix(out.String(), want) {
 		t.Errorf("the screen ends with %q", out.String()[max(0, out.Len()-len(want)):])
 	}

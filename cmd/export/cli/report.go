@@ -143,14 +143,8 @@ func disagreements(w io.Writer, v manifest.Verdicts) {
 }
 
 func meaning(v schema.Verdict) string {
-	switch v {
-	case schema.Short:
-		return "fewer were given than the vendor declares, at a second reading too"
-	case schema.Over:
-		return "more were given than the vendor declares, at a second reading too"
-	default:
-		return "the vendor's total changed while it was read, at a second reading too"
-	}
+	terms := schema.Verdicts()
+	return terms[slices.IndexFunc(terms, func(t schema.Term) bool { return t.Word == string(v) })].Meaning
 }
 
 // gaps lists why keys have no rows, each reason with one of its keys.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -59,12 +60,23 @@ func (a *app) root() *cobra.Command {
 	shared.StringVar(&a.flags.state, "state", "", "the `DIR` that keeps what was fetched (default: .rollcall beside the configuration)")
 	shared.BoolVar(&a.flags.json, "json", false, "give the answer, and an error, as JSON; progress stays text")
 	shared.StringVar(&a.flags.progress, "progress", "auto", "show progress on stderr as `auto|bar|log|none`")
+	root.Version = a.env.Version // makes --version, which prints what the command does
+	root.SetVersionTemplate(a.versionLine())
+	root.SetFlagErrorFunc(misusedFlag)
 	root.AddCommand(a.commands()...)
 	root.SetHelpCommand(&cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "explain a command",
 		RunE:  a.runHelp,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, c := range root.Commands() {
+				names = append(names, c.Name())
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 	})
+	complete(root)
 	return root
 }
 
@@ -95,6 +107,7 @@ func (a *app) runHelp(cmd *cobra.Command, args []string) error {
 		return unknown(cmd.Root(), strings.Join(args, " "))
 	}
 	target.InitDefaultHelpFlag()
+	target.InitDefaultVersionFlag()
 	return target.Help()
 }
 
@@ -117,13 +130,14 @@ func (f flags) check() error {
 			return misused("write it as 2026-11-21", "--date %q is no date", f.date)
 		}
 	}
-	switch f.progress {
-	case "auto", "bar", "log", "none":
-		return nil
-	default:
+	if !slices.Contains(progresses(), f.progress) {
 		return misused("use auto, bar, log or none", "--progress %q is not known", f.progress)
 	}
+	return nil
 }
+
+// progresses are the ways to show progress.
+func progresses() []string { return []string{"auto", "bar", "log", "none"} }
 
 // stateDir is where a run keeps what it fetched.
 func (f flags) stateDir() string {

@@ -27,7 +27,7 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "fetch, merge, write and seal one snapshot; resume what an earlier run left",
 		Long:  aboutRun,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			j, err := a.load(true)
 			if err != nil {

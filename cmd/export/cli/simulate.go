@@ -21,7 +21,7 @@ func (a *app) simulateCommand() *cobra.Command {
 		Use:   "simulate",
 		Short: "serve the simulated vendors over HTTP, for trying a real configuration",
 		Long:  aboutSimulate,
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options, err := flags.options(a.env.Now)
 			if err != nil {

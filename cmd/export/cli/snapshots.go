@@ -29,7 +29,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 		Use:   "snapshots",
 		Short: "list sealed snapshots",
 		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing. Needs no vendor's secrets.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			j, err := a.load(false)
 			if err != nil {

@@ -17,7 +17,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Use:   "validate",
 		Short: "check the configuration; every fault at once, with its line",
 		Long:  "Checks the configuration and asks nobody. Secrets must be there, since a run would need them.\nOf an ID list that can't be opened yet it warns.",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			j, err := a.load(true)
 			if err != nil {
