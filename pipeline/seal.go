@@ -245,7 +245,8 @@ func (r *run) vendorRows() []schema.SourceFigures {
 			row.Throttles += t.Throttles
 			row.Seconds = max(row.Seconds, t.Active.Seconds())
 			if t.Active > 0 {
-				row.BudgetShare = max(row.BudgetShare, float64(t.Requests)/t.Active.Seconds()/budgets[name])
+				// So many requests may arrive in so many seconds and the one that they overlap.
+				row.BudgetShare = max(row.BudgetShare, float64(t.Requests)/(t.Active.Seconds()+1)/budgets[name])
 			}
 		}
 		rows = append(rows, row)

@@ -29,6 +29,7 @@ type node struct {
 	ended                chan struct{} // closed when everything of this node is in the spool
 	wake                 chan struct{} // something changed that the asker may wait for
 	tasks                sync.WaitGroup
+	hopeless             sync.Map // of a role node: the error of each group that is gone or unsupported
 
 	// What progress shows. Done and known count keys; of a role node, pairs.
 	done, known, rows, missing, requests atomic.Int64
@@ -139,7 +140,7 @@ func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, err
 	caller := n.endpoint.Caller()
 	record := spool.Record{Block: n.index, Key: q.Key, Generation: n.fetch.Generation, Declared: -1}
 	record.AskedAt = n.fetch.Now().UnixMicro()
-	reading, err := n.read(ctx, caller, q, &record)
+	reading, err := n.readOnce(ctx, caller, q, &record)
 	if err != nil {
 		if err := n.becomeOutcome(ctx, err, &record); err != nil {
 			return "", err
@@ -163,6 +164,22 @@ func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, err
 	return record.Outcome, nil
 }
 
+// readOnce spares a role question about a group of which an earlier batch has learned that it is
+// gone or unsupported: that holds for all its users.
+func (n *node) readOnce(ctx context.Context, caller *client.Call, q sources.Question, record *spool.Record) (sources.Reading, error) {
+	if n.data.Kind.Key != sources.RoleKey {
+		return n.read(ctx, caller, q, record)
+	}
+	if known, ok := n.hopeless.Load(q.Key); ok {
+		return sources.Reading{}, known.(error)
+	}
+	reading, err := n.read(ctx, caller, q, record)
+	if f, ok := errors.AsType[*fault.Error](err); ok && (f.Outcome == schema.Gone || f.Outcome == schema.Unsupported) {
+		n.hopeless.Store(q.Key, err)
+	}
+	return reading, err
+}
+
 // askedInVain are the pairs of a role question that was answered, but not with roles: they are
 // kept so that nobody asks them again.
 func askedInVain(q sources.Question) []sources.Row {
@@ -173,11 +190,18 @@ func askedInVain(q sources.Question) []sources.Row {
 	return rows
 }
 
-// read reads a key, and a second time when the vendor's total and the rows disagree.
+// read reads a key, and a second time when the vendor's total and the rows disagree, or when the
+// pages can't be believed together.
 func (n *node) read(ctx context.Context, caller *client.Call, q sources.Question, record *spool.Record) (sources.Reading, error) {
 	for {
 		record.Attempts++
 		reading, err := n.source.Ask(ctx, caller, q)
+		if contradictory(err) {
+			if record.Attempts < 2 {
+				continue
+			}
+			return sources.Reading{}, &fault.Error{Kind: fault.Item, Outcome: schema.Failed, Message: "read twice in vain", Err: err}
+		}
 		if err != nil {
 			return sources.Reading{}, err
 		}
@@ -186,6 +210,12 @@ func (n *node) read(ctx context.Context, caller *client.Call, q sources.Question
 			return reading, nil
 		}
 	}
+}
+
+// contradictory tells whether each answer was good and yet they can't all be true. The client has
+// tried again what failed by itself, so that this is of the key alone.
+func contradictory(err error) bool {
+	return err != nil && fault.KindOf(err) == fault.Transient && !errors.Is(err, client.ErrDown)
 }
 
 // becomeOutcome writes into the record what concerns the key alone; everything else is returned.

@@ -144,13 +144,14 @@ func verdictRank(v schema.Verdict) int {
 type standing struct {
 	asked    bool // by a block that lists it
 	whole    bool // some block read it whole
+	roles    bool // no role block failed to answer about it, so that its role views may accuse
 	declared int64
 	verdict  schema.Verdict
 	rows     int64
 	best     [3]int // how good the block is whose word stands; smaller is better
 }
 
-func unasked() standing { return standing{declared: -1, verdict: schema.NotAsked} }
+func unasked() standing { return standing{declared: -1, verdict: schema.NotAsked, roles: true} }
 
 // hear takes one block's answer. The word of a block that gives the whole total outranks that of
 // others, then the better verdict counts, then the lower block, which is heard first.
@@ -212,6 +213,8 @@ func (p panel) stand(key string) (s standing, asked bool, err error) {
 		asked = true
 		if a.block.View != schema.RoleView {
 			s.hear(&a.answer, a.block)
+		} else if a.answer.Outcome != schema.OK {
+			s.roles = false
 		}
 		if err := a.next(); err != nil {
 			return s, asked, err

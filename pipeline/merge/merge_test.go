@@ -88,6 +88,12 @@ func two(user, group schema.Verdict) *fake {
 	}
 }
 
+// rolesFailed adds a role batch of the group that failed.
+func rolesFailed(f *fake) *fake {
+	f.records[1].Outcome, f.records[1].Verdict = schema.Failed, schema.VerdictFailed
+	return f
+}
+
 // blind makes the user view one that was asked without topics.
 func blind(f *fake) *fake {
 	f.blocks[2].Blind = "g"
@@ -112,6 +118,7 @@ func TestOnlyWholeViewsAccuse(t *testing.T) {
 	}{
 		"a user view against a whole group view":        {two(schema.Exact, schema.Exact).say(2, member), "user_view_only member/absent/-"},
 		"a user view against a short group view":        {two(schema.Exact, schema.Short).say(2, member), ""},
+		"a role view of a group that failed in part":    {rolesFailed(two(schema.Exact, schema.Exact)).say(2, member).say(0, member).say(1, denied), ""},
 		"a user view not asked for groups like this":    {blind(two(schema.Exact, schema.Exact)).say(0, member), ""},
 		"a drifted user view against a whole group":     {two(schema.Drifted, schema.Exact).say(2, member), ""},
 		"a group view against a whole user view":        {two(schema.Unverifiable, schema.Exact).say(0, sources.Row{}), "group_view_only absent/listed/-"},

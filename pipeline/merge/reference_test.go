@@ -204,16 +204,19 @@ func (r *reference) membership(p place, disputed bool) schema.Membership {
 	m := schema.Membership{Source: p.source, GroupID: p.group, UserID: p.user, Disputed: disputed}
 	m.InUserView, m.InGroupView, m.InRoleView = r.state(p, schema.UserView), r.state(p, schema.GroupView), r.state(p, schema.RoleView)
 	group, user := r.rowsOf(p, schema.GroupView, true), r.rowsOf(p, schema.UserView, true)
-	byRank := slices.Concat(r.rowsOf(p, schema.RoleView, true), group, user)
-	known := slices.IndexFunc(byRank, func(row spool.Row) bool { return row.Role != schema.NoRole })
-	if known < 0 {
-		known = slices.IndexFunc(byRank, func(row spool.Row) bool { return row.RoleRaw.Valid })
-	}
-	if known >= 0 {
-		m.Role = word(byRank[known].Role.String())
-		if raw := byRank[known].RoleRaw; raw.Valid {
+	for _, rows := range [][]spool.Row{r.rowsOf(p, schema.RoleView, true), group, user} {
+		known := slices.IndexFunc(rows, func(row spool.Row) bool { return row.Role != schema.NoRole })
+		if known < 0 {
+			known = slices.IndexFunc(rows, func(row spool.Row) bool { return row.RoleRaw.Valid })
+		}
+		if known < 0 {
+			continue
+		}
+		m.Role = word(rows[known].Role.String())
+		if raw := rows[known].RoleRaw; raw.Valid {
 			m.RoleRaw = &raw.Value
 		}
+		break
 	}
 	for _, row := range slices.Backward(slices.Concat(group, user)) {
 		if row.Nickname.Valid {
@@ -229,6 +232,16 @@ func (r *reference) membership(p place, disputed bool) schema.Membership {
 	return m
 }
 
+// rolesWhole tells whether every role block that was asked about the group got all its answers.
+func (r *reference) rolesWhole(p place) bool {
+	for i, b := range r.blocks {
+		if d, ok := r.final(i, p.group); ok && b.Source == p.source && b.View == schema.RoleView && d.Outcome != schema.OK {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *reference) contradictions(p place) []schema.Discrepancy {
 	accuses := map[schema.View]bool{}
 	said, roles := map[schema.View]*string{}, map[string]bool{}
@@ -236,7 +249,7 @@ func (r *reference) contradictions(p place) []schema.Discrepancy {
 		rows := r.rowsOf(p, view, true)
 		var sure, any string
 		for _, row := range slices.Backward(rows) {
-			whole := row.Whole || view == schema.RoleView
+			whole := row.Whole || view == schema.RoleView && r.rolesWhole(p)
 			accuses[view] = accuses[view] || whole
 			if row.Role != schema.NoRole {
 				any = row.Role.String()
@@ -263,7 +276,7 @@ func (r *reference) contradictions(p place) []schema.Discrepancy {
 	for kind, holds := range map[string]bool{
 		"user_view_only":  accuses[schema.UserView] && denies(schema.GroupView),
 		"group_view_only": accuses[schema.GroupView] && denies(schema.UserView),
-		"not_member":      denies(schema.RoleView) && (accuses[schema.UserView] || accuses[schema.GroupView]),
+		"not_member":      denies(schema.RoleView) && r.rolesWhole(p) && (accuses[schema.UserView] || accuses[schema.GroupView]),
 		"role_conflict":   len(roles) > 1,
 	} {
 		if holds {

@@ -21,6 +21,7 @@ type memberships struct {
 type hearing struct {
 	*pair
 	source, group string
+	roles         bool    // the role view may accuse
 	absent        [3]bool // the view was read whole and does not name the pair; NotMember of the role view
 }
 
@@ -73,20 +74,15 @@ func point(t schema.Text, place *string) *string {
 	return place
 }
 
-// role gives the role of the first view that knows one, with the vendor's word from the same view;
-// where none does, the first word there is.
+// role gives what the first view says that names a role at all, known or not: a role of the
+// vendor's own must not be read as the plain one that a lesser view shows.
 func (h *hearing) role() (schema.Role, schema.Text) {
-	var raw schema.Text
 	for _, view := range [...]schema.View{schema.RoleView, schema.GroupView, schema.UserView} {
-		s := &h.views[view]
-		if s.role != schema.NoRole {
+		if s := &h.views[view]; s.role != schema.NoRole || s.raw.Valid {
 			return s.role, s.raw
 		}
-		if !raw.Valid {
-			raw = s.raw
-		}
 	}
-	return schema.NoRole, raw
+	return schema.NoRole, schema.Text{}
 }
 
 // kinds lists the discrepancies of a pair in the order of the table's key.
@@ -95,7 +91,7 @@ func (h *hearing) kinds(kinds []string) []string {
 	if group.whole && h.absent[schema.UserView] {
 		kinds = append(kinds, "group_view_only")
 	}
-	if h.absent[schema.RoleView] && (user.whole || group.whole) {
+	if h.roles && h.absent[schema.RoleView] && (user.whole || group.whole) {
 		kinds = append(kinds, "not_member")
 	}
 	if differ(user.sure, group.sure) || differ(user.sure, role.sure) || differ(group.sure, role.sure) {

@@ -169,7 +169,7 @@ func (g *groupPass) group(id string) error {
 	}
 	known, name, kind := g.names(id)
 	row := schema.Group{Source: g.address, GroupID: id, Verdict: string(standing.verdict)}
-	named, err := g.members(id, standing.whole, &row)
+	named, err := g.members(id, standing, &row)
 	if err != nil || !asked && !known && !named {
 		return err
 	}
@@ -213,8 +213,8 @@ func smaller(a, b schema.Text) schema.Text {
 }
 
 // members writes the memberships of one group and counts them in its row.
-func (g *groupPass) members(id string, whole bool, row *schema.Group) (named bool, err error) {
-	h := hearing{pair: &g.pairs.pair, source: g.address, group: id}
+func (g *groupPass) members(id string, standing standing, row *schema.Group) (named bool, err error) {
+	h := hearing{pair: &g.pairs.pair, source: g.address, group: id, roles: standing.roles}
 	for g.pairs.pending != nil && g.pairs.pending.Group == id {
 		g.pairs.next()
 		if !h.named() {
@@ -222,7 +222,10 @@ func (g *groupPass) members(id string, whole bool, row *schema.Group) (named boo
 		}
 		named = true
 		user, group, role := &h.views[schema.UserView], &h.views[schema.GroupView], &h.views[schema.RoleView]
-		h.absent[schema.GroupView] = whole && !group.named
+		if !h.roles {
+			role.whole, role.sure = false, schema.NoRole
+		}
+		h.absent[schema.GroupView] = standing.whole && !group.named
 		h.absent[schema.RoleView] = role.denied && !role.named
 		h.absent[schema.UserView] = !user.named && g.denials.take(id, h.user)
 		if err := g.member(&h, row); err != nil {

@@ -66,6 +66,9 @@ func (s *Source) read(q sources.Question, answer sources.Answer, signature strin
 		if err != nil {
 			return page{}, unreadable(q, answer.Status, err)
 		}
+		if p.code == 200 && !p.listed && p.total < 0 {
+			return page{}, fault.New(fault.Transient, "RongCloud answered %s of %s with neither a list nor a total", q.Data, subject(q))
+		}
 		if p.code == 200 {
 			return p, nil
 		}

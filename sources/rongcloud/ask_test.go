@@ -113,12 +113,24 @@ func TestATotalThatChangesWhilePagingIsDrift(t *testing.T) {
 	}
 }
 
-func TestAnAbsentOrNullListIsEmpty(t *testing.T) {
+func TestAnEmptyListIsEmptyAndAnAbsentOneIsNoAnswer(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{`{"code":200}`, `{"code":200,"groups":null}`, `{"code":200,"groups":[]}`} {
+	for _, body := range []string{`{"code":200,"groups":null}`, `{"code":200,"groups":[]}`} {
 		if r, _, err := ask(t, groups, body); err != nil || len(r.Rows) != 0 || r.Declared != -1 {
 			t.Errorf("%s: %+v, %v", body, r, err)
 		}
+	}
+	for body, q := range map[string]sources.Question{
+		`{"code":200}`:                        groups,
+		`{"code":200,"Groups":[]}`:            groups,
+		`{"code":200,"result":{"members":1}}`: members,
+	} {
+		if _, _, err := ask(t, q, body); fault.KindOf(err) != fault.Transient {
+			t.Errorf("%s is taken for an answer: %v", body, err)
+		}
+	}
+	if r, _, err := ask(t, members, `{"code":200,"totalCount":0}`); err != nil || r.Declared != 0 {
+		t.Errorf("a total of none without a list: %+v, %v", r, err)
 	}
 }
 

@@ -144,7 +144,7 @@ func refusals() []sourcetest.Refusal {
 	code := func(name string, status, code int, message string, kind fault.Kind, outcome schema.Outcome) sourcetest.Refusal {
 		return sourcetest.Refusal{
 			Name: name, Status: status, Body: fmt.Sprintf(`{"code":%d,"errorMessage":%q}`, code, message),
-			Kind: kind, Outcome: outcome, Code: fmt.Sprint(code), Again: code == 1004,
+			Kind: kind, Outcome: outcome, Code: fmt.Sprint(code),
 		}
 	}
 	return []sourcetest.Refusal{

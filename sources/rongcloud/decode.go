@@ -15,6 +15,7 @@ type page struct {
 	total    int64  // totalCount; -1 where there is none
 	token    string // of the next page; empty at the end
 	rows     []sources.Row
+	listed   bool // there is a list, be it empty
 	replaced int
 }
 
@@ -43,6 +44,7 @@ func decode(body []byte, q sources.Question) (page, error) {
 		case "pageToken":
 			p.token = d.ID()
 		case list:
+			p.listed = true
 			p.rows = make([]sources.Row, 0, min(bytes.Count(body, []byte("{")), unpagedGroups))
 			rows(d, q, field, &p)
 		}

@@ -42,7 +42,7 @@ func refuse(status int, code int64, message string) refusal {
 		return refusal{kind: fault.Configuration, hint: "redirects are not followed: put the address that RongCloud names in endpoint"}
 	case status == http.StatusUnauthorized:
 		return refusal{kind: fault.Credentials, hint: "check app_key and app_secret"}
-	case status == http.StatusForbidden:
+	case status == http.StatusForbidden && code >= 0:
 		return refusal{kind: fault.Item, outcome: schema.Denied}
 	case status == http.StatusNotFound:
 		return refusal{kind: fault.Configuration, hint: "check endpoint: it must be a RongCloud server API"}
@@ -62,7 +62,7 @@ func byCode(code int64) (refusal, bool) {
 	case 1001, 1006:
 		return refusal{kind: fault.Credentials, hint: "check app_key and app_secret, and in the console that the app is neither locked nor deleted"}, true
 	case 1004:
-		return refusal{kind: fault.Credentials, again: true, hint: "check app_secret (not the App Key), and this machine's clock"}, true
+		return refusal{kind: fault.Credentials, hint: "check app_secret (not the App Key), and this machine's clock"}, true
 	case 1007:
 		return refusal{kind: fault.Credentials, hint: "RongCloud restricts who may call: add this machine's address to the app's IP list"}, true
 	case 1009, 24369:

@@ -24,7 +24,7 @@ func plain() []Refusal {
 	wait := func(text string) http.Header { return http.Header{"Retry-After": {text}} }
 	all := []Refusal{
 		{Name: "not logged in", Status: 401, Kind: fault.Credentials},
-		{Name: "not allowed", Status: 403, Kind: fault.Item, Outcome: schema.Denied},
+		{Name: "not allowed by something on the way", Status: 403, Kind: fault.Transient},
 		{Name: "no such path", Status: 404, Kind: fault.Configuration},
 		{Name: "moved", Status: 301, Header: http.Header{"Location": {"https://elsewhere.example.com/"}}, Kind: fault.Configuration},
 		{Name: "moved for now", Status: 307, Header: http.Header{"Location": {"/"}}, Kind: fault.Configuration},

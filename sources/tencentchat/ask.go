@@ -71,6 +71,8 @@ func (s *Source) read(q sources.Question, answer sources.Answer, sig string) (pa
 			return page{}, unreadable(q, answer.Status, err)
 		case p.code == 0 && p.refused:
 			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s with FAIL and yet with ErrorCode 0", q.Data, subject(q))
+		case p.code == 0 && !p.listed && p.total < 0:
+			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s with neither a list nor a total", q.Data, subject(q))
 		case p.code == 0 || p.code == tooLarge && q.Data != groupRoles:
 			return p, nil
 		case p.code < 0:

@@ -149,7 +149,7 @@ func TestPagingThatDoesNotAdvanceFailsTheKey(t *testing.T) {
 	}{
 		"one page for ever":      {members, []string{ok + `"MemberNum":100,"MemberList":[{"Member_Account":"a"}]}`}},
 		"one Next for ever":      {community, []string{ok + `"Next":"7","MemberList":[{"Member_Account":"a"}]}`, ok + `"Next":"7","MemberList":[{"Member_Account":"b"}]}`}},
-		"a Next without members": {community, []string{ok + `"Next":7}`}},
+		"a Next without members": {community, []string{ok + `"Next":7,"MemberList":[]}`}},
 	} {
 		_, _, err := ask(t, c.q, c.bodies...)
 		e, is := errors.AsType[*fault.Error](err)
@@ -253,4 +253,13 @@ func TestARefusedUserSigIsMadeAnew(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAnAccountWithoutARoleWasNotAnswered(t *testing.T) {
+	t.Parallel()
+	_, _, err := ask(t, roles, ok+`"UserIdList":[{"Member_Account":"a"},{"Member_Account":"b","Role":"Member"}]}`)
+	e, is := errors.AsType[*fault.Error](err)
+	if !is || e.Kind != fault.Item || e.Outcome != schema.Failed || !strings.Contains(e.Message, "left out 1 of the 2") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -16,6 +16,7 @@ type page struct {
 	total    int64  // TotalCount or MemberNum; -1 where there is none
 	next     string // of a community's members; empty at the end
 	rows     []sources.Row
+	listed   bool // there is a list, be it empty
 	replaced int
 }
 
@@ -45,6 +46,7 @@ func decode(body []byte, q sources.Question) (page, error) {
 		case "Next":
 			p.next = d.Word().Value
 		case list:
+			p.listed = true
 			p.rows = make([]sources.Row, 0, min(bytes.Count(body, []byte("{")), joinedPage))
 			rows(d, q, field, &p)
 		}

@@ -58,8 +58,6 @@ func byStatus(status int) refusal {
 		return refusal{kind: fault.Configuration, hint: "redirects are not followed: put the address that Tencent names in endpoint"}
 	case status == http.StatusUnauthorized:
 		return refusal{kind: fault.Credentials, hint: "check sdk_app_id, identifier and secret_key"}
-	case status == http.StatusForbidden:
-		return refusal{kind: fault.Item, outcome: schema.Denied}
 	case status == http.StatusNotFound:
 		return refusal{kind: fault.Configuration, hint: "check endpoint: it must be a Tencent Cloud Chat REST API"}
 	default:

@@ -182,7 +182,7 @@ func (w *walk) page(path string, limit *int, ask func() any) (page, error) {
 }
 
 // groupRoles asks for the roles of one batch. Tencent promises neither order nor one row for each
-// account, so rows are joined by account; an account without a row was not answered.
+// account, so rows are joined by account; an account without a row that names a role was not answered.
 func (w *walk) groupRoles() error {
 	w.total = -1
 	p, err := w.source.fetch(w.ctx, w.call, w.q, groupRolesPath, struct {
@@ -199,7 +199,7 @@ func (w *walk) groupRoles() error {
 	w.replaced = p.replaced
 	w.rows = p.rows[:0]
 	for _, row := range p.rows {
-		if _, asked := open[row.User]; asked {
+		if _, asked := open[row.User]; asked && row.RoleRaw.Value != "" {
 			delete(open, row.User)
 			w.rows = append(w.rows, row)
 		}
