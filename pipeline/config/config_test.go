@@ -250,3 +250,27 @@ snapshot { tolerate_failed = 25 }
 		t.Errorf("tolerated is %+v", j.Tolerate)
 	}
 }
+
+func TestARequiredAttributeMayNotBeLeftOutByNull(t *testing.T) {
+	t.Parallel()
+	text := `
+source "rongcloud" "p" {
+  app_key    = env("NOT_SET", null)
+  app_secret = env("NOT_SET", null)
+}
+ids "u" { values = ["a"] }
+data "rongcloud_user_groups" "a" { users = ids.u }
+`
+	unset := func(string) (string, bool) { return "", false }
+	_, faults := config.Parse("rollcall.hcl", []byte(text), config.Options{Definitions: all.Definitions(), Env: unset, Secrets: true})
+	told := ""
+	for _, f := range faults.List() {
+		told += f.Summary + "; "
+	}
+	if told != "app_key is missing; app_secret is missing; " {
+		t.Errorf("told %q", told)
+	}
+	if _, faults := config.Parse("rollcall.hcl", []byte(text), config.Options{Definitions: all.Definitions(), Env: unset}); faults.HasErrors() {
+		t.Errorf("who evaluates no secrets is told %+v", faults.List())
+	}
+}

@@ -20,7 +20,7 @@ func (f *callFault) Error() string { return f.summary }
 func (l *loader) env(forgiving bool) function.Function {
 	return function.New(&function.Spec{
 		Params:   []function.Parameter{{Name: "name", Type: cty.String}},
-		VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true},
+		VarParam: &function.Parameter{Name: "default", Type: cty.DynamicPseudoType, AllowNull: true, AllowDynamicType: true},
 		Type:     function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			if len(args) > 2 {
@@ -30,7 +30,7 @@ func (l *loader) env(forgiving bool) function.Function {
 			if value, set := l.options.Env(name); set {
 				return l.envText(name, value)
 			}
-			if len(args) == 2 {
+			if len(args) == 2 && !(forgiving && args[1].IsNull()) {
 				return convert.Convert(args[1], cty.String)
 			}
 			if forgiving {
