@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"rollcall/pipeline/budget"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/job"
@@ -229,6 +230,9 @@ func (r *run) tellStart(ctx context.Context) error {
 		return err
 	}
 	r.Listen(event.Started{Date: r.date, Place: r.sink.String(), Resumed: r.resumed, Since: r.night.Started, Found: found.asked - found.missing})
+	if r.resumed {
+		r.Listen(event.Notice{Text: fmt.Sprintf("requests begin in %v: those of the run before may still count", budget.Grace)})
+	}
 	return nil
 }
 
