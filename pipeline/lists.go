@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -21,6 +23,7 @@ import (
 func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 	for _, list := range r.Job.Lists {
 		if _, ok := r.night.Lists[list.Name]; ok {
+			r.tellChanged(list)
 			continue
 		}
 		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin)
@@ -33,6 +36,15 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 		}
 	}
 	return &lists{night: r.night}, nil
+}
+
+// tellChanged says that a list was written to after it was copied: the copy is what counts.
+func (r *run) tellChanged(list job.List) {
+	info, err := os.Stat(list.Path)
+	if err == nil && info.ModTime().After(r.night.Started) {
+		r.notice(fmt.Sprintf("%s has changed since this run began at %s; the copy made then is asked", list.Path, r.night.Started.UTC().Format("15:04")),
+			"to ask the new list tonight, remove "+r.night.Path+" and begin anew")
+	}
 }
 
 // ImportList copies one ID list of a job to the key file target, beside which temporary files go.
