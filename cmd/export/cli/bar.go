@@ -44,9 +44,9 @@ func newBars(out io.Writer, width int) *bars {
 func (b *bars) Listen(e event.Event) {
 	switch e := e.(type) {
 	case event.Started:
-		fmt.Fprintln(b.screen, opening(e))
+		b.Say(opening(e))
 	case event.Notice:
-		fmt.Fprintln(b.screen, sentence(e))
+		b.Say(sentence(e))
 	case event.Progress:
 		e.Blocks, e.Endpoints = append([]event.Block(nil), e.Blocks...), append([]event.Endpoint(nil), e.Endpoints...)
 		b.mu.Lock()
@@ -59,9 +59,10 @@ func (b *bars) Listen(e event.Event) {
 	}
 }
 
-// Say writes a line above the bars at once; mpb draws only a few times a second.
+// Say writes a line above the bars with their next drawing. It begins at the left edge, from which
+// a terminal that became narrower may have moved the cursor.
 func (b *bars) Say(line string) {
-	if _, err := fmt.Fprintln(b.screen, line); err != nil { // the screen is closed
+	if _, err := fmt.Fprintln(b.screen, "\r"+line); err != nil { // the screen is closed
 		fmt.Fprintln(b.out, line)
 	}
 }

@@ -159,7 +159,7 @@ func details(p event.Progress, b event.Block, l layout) []string {
 	if l.rest && b.Missing > 0 {
 		parts = append(parts, humanize.Comma(b.Missing)+" missing")
 	}
-	if text := left(b.Left); l.rest && text != "" && b.Left > 0 {
+	if text := left(b.Left); l.rest && text != "" && b.Left >= time.Second/2 {
 		parts = append(parts, text)
 	}
 	return parts
