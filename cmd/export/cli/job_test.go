@@ -75,8 +75,16 @@ func TestInterruptedDemoGoesOnWhereItWas(t *testing.T) {
 	if first.code != Stopped || !strings.Contains(first.stderr, "\nStopping: what was fetched is being kept. (Again: end at once.)\n") || !strings.Contains(first.stderr, "Error: stopped before the snapshot was sealed") || !strings.Contains(first.stderr, "What to do: what was fetched is kept: run the same command again to go on") {
 		t.Fatalf("the interrupted demo ended with %d: %s", first.code, first.stderr)
 	}
+	list := filepath.Join(out, "rongcloud", "users.txt")
+	before, err := os.Stat(list)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if second := realTime(t, nil, args...); second.code != Done || !strings.Contains(second.stderr, "going on with the run begun") {
 		t.Errorf("the second demo ended with %d: %s", second.code, second.stderr)
+	}
+	if after, err := os.Stat(list); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("the second demo wrote a list anew that was the same (%v)", err)
 	}
 }
 

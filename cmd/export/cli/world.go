@@ -157,7 +157,7 @@ func (s *server) write(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.world.WriteLists(dir); err != nil {
+	if err := s.lists(dir); err != nil {
 		return "", unwritable(dir, err)
 	}
 	for name, text := range map[string]string{
@@ -169,6 +169,43 @@ func (s *server) write(dir string) (string, error) {
 		}
 	}
 	return path, nil
+}
+
+// lists writes the ID lists into dir. One that is there already and the same is left alone: a run
+// that goes on warns of lists that were written since it began.
+func (s *server) lists(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	fresh, err := os.MkdirTemp(dir, ".lists-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	if err := s.world.WriteLists(fresh); err != nil {
+		return err
+	}
+	return filepath.WalkDir(fresh, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(fresh, path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(dir, name)
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if there, err := os.ReadFile(target); err == nil && bytes.Equal(there, text) {
+			return nil
+		}
+		return os.Rename(path, target)
+	})
 }
 
 // anyNumber stands in a configuration for a budget without limit.
