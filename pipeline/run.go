@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/fetch"
@@ -81,7 +83,7 @@ type StoppedError struct {
 
 // Error says how far the run came.
 func (e *StoppedError) Error() string {
-	return fmt.Sprintf("%s; the answers about %d keys of %s are kept", e.Message, e.Done, e.Date)
+	return fmt.Sprintf("%s; the answers about %s keys of %s are kept", e.Message, humanize.Comma(e.Done), e.Date)
 }
 
 // Unwrap gives the cause.

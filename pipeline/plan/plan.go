@@ -52,7 +52,7 @@ type Plan struct {
 	Running         bool       `json:"running"`           // a run is at work in the state folder
 	Resumed         bool       `json:"resumed"`           // the run would go on where an earlier one stopped
 	Answered        int64      `json:"answered"`          // keys that the earlier run had answered
-	Blocks          []Block    `json:"blocks"`            // in the order of the configuration's addresses
+	Blocks          []Block    `json:"blocks"`            // in the order of their addresses; the command line shows upstream first
 	Endpoints       []Endpoint `json:"endpoints"`         // the slowest first
 	Requests        Count      `json:"requests"`          // of all endpoints
 	SecondsAtBudget float64    `json:"seconds_at_budget"` // of the slowest endpoint: requests over its limit

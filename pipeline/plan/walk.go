@@ -33,11 +33,12 @@ func (p *planner) count(ctx context.Context, found *pending) error {
 
 func (p *planner) countBlock(ctx context.Context, b *block, l *ledger, lists keyFiles, found *pending) error {
 	w := walk{block: b, base: l.of(b.data), named: nothing[pairs]()}
-	var err error
-	closeAnswers, closeNamed := func() error { return nil }, func() error { return nil }
-	if w.answers, closeAnswers, err = found.answers(ctx, b.index); err != nil {
+	answers, closeAnswers, err := found.answers(ctx, b.index)
+	if err != nil {
 		return err
 	}
+	w.answers = answers
+	closeNamed := func() error { return nil }
 	of := b.naming()
 	if len(of) > 0 {
 		if w.named, closeNamed, err = found.groups(ctx, b.index, of); err != nil {
