@@ -31,7 +31,6 @@ type vendor struct {
 	asked  map[string]int   // by data block, key and, of role keys, user
 	sizes  map[string][]int // of role batches, by group
 	failed map[string]bool  // keys that fail
-	gone   map[string]bool  // keys that are gone
 	moving map[string]bool  // keys whose answers contradict themselves
 	stop   int              // after so many questions every one is a fault that stops; 0: never
 }
@@ -68,9 +67,6 @@ func (v *vendor) count(q sources.Question) error {
 	}
 	if v.failed[q.Key] {
 		return fault.New(fault.Item, "refused")
-	}
-	if v.gone[q.Key] {
-		return &fault.Error{Kind: fault.Item, Outcome: schema.Gone, Message: "gone"}
 	}
 	if v.moving[q.Key] {
 		return fault.New(fault.Transient, "two pages that can't both be true")
@@ -149,7 +145,6 @@ type work struct {
 	dir        string
 	generation int
 	waiting    int
-	oneByOne   bool
 	last       event.Progress
 }
 
@@ -177,8 +172,7 @@ func (w *work) run() error {
 				w.last = p
 			}
 		},
-		Every:   func() error { return nil },
-		Workers: map[bool]int{true: 1}[w.oneByOne],
+		Every: func() error { return nil },
 	}).Run(w.t.Context())
 }
 
@@ -363,24 +357,6 @@ func TestAPanicInASourceStopsTheRunAsABug(t *testing.T) {
 	err := w.run()
 	if fault.KindOf(err) != fault.Bug || !strings.Contains(err.Error(), "panic") || errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
-	}
-}
-
-func TestAGoneGroupIsAskedForRolesOnce(t *testing.T) {
-	t.Parallel()
-	v := newVendor(60, 10)
-	v.gone = map[string]bool{"g0009": true}
-	w := newWork(t, v).block("roles", given("users"), given("groups"))
-	w.lists["users"], w.lists["groups"] = v.users(), []string{"g0009"}
-	w.oneByOne = true
-	if err := w.run(); err != nil {
-		t.Fatal(err)
-	}
-	if asked := v.asked["roles g0009"]; asked != 1 {
-		t.Errorf("a group that is gone was asked %d times", asked)
-	}
-	if b := w.last.Blocks[0]; b.Done != b.Known || b.Missing != 0 {
-		t.Errorf("ended with %+v", b)
 	}
 }
 

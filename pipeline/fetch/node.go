@@ -29,7 +29,6 @@ type node struct {
 	ended                chan struct{} // closed when everything of this node is in the spool
 	wake                 chan struct{} // something changed that the asker may wait for
 	tasks                sync.WaitGroup
-	hopeless             sync.Map // of a role node: the error of each group that is gone or unsupported
 
 	// What progress shows. Done and known count keys; of a role node, pairs.
 	done, known, rows, missing, requests atomic.Int64
@@ -140,7 +139,7 @@ func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, err
 	caller := n.endpoint.Caller()
 	record := spool.Record{Block: n.index, Key: q.Key, Generation: n.fetch.Generation, Declared: -1}
 	record.AskedAt = n.fetch.Now().UnixMicro()
-	reading, err := n.readOnce(ctx, caller, q, &record)
+	reading, err := n.read(ctx, caller, q, &record)
 	if err != nil {
 		if err := n.becomeOutcome(ctx, err, &record); err != nil {
 			return "", err
@@ -162,22 +161,6 @@ func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, err
 	}
 	n.count(record, q)
 	return record.Outcome, nil
-}
-
-// readOnce spares a role question about a group of which an earlier batch has learned that it is
-// gone or unsupported: that holds for all its users.
-func (n *node) readOnce(ctx context.Context, caller *client.Call, q sources.Question, record *spool.Record) (sources.Reading, error) {
-	if n.data.Kind.Key != sources.RoleKey {
-		return n.read(ctx, caller, q, record)
-	}
-	if known, ok := n.hopeless.Load(q.Key); ok {
-		return sources.Reading{}, known.(error)
-	}
-	reading, err := n.read(ctx, caller, q, record)
-	if f, ok := errors.AsType[*fault.Error](err); ok && (f.Outcome == schema.Gone || f.Outcome == schema.Unsupported) {
-		n.hopeless.Store(q.Key, err)
-	}
-	return reading, err
 }
 
 // askedInVain are the pairs of a role question that was answered, but not with roles: they are
