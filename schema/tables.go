@@ -20,8 +20,8 @@ type Membership struct {
 	Source      string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account, its address without its kind: rongcloud.prod"`
 	GroupID     string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the group"`
 	UserID      string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the vendor's ID of the user"`
-	Role        *string `parquet:"role,dict,id(4)" doc:"owner, admin or member; null where no view named a role that is known"`
-	RoleRaw     *string `parquet:"role_raw,dict,id(5)" doc:"the role in the vendor's own word"`
+	Role        *string `parquet:"role,dict,id(4)" doc:"owner, admin or member, from the first view that names a role (role view, else group view, else user view); null where it names another or none"`
+	RoleRaw     *string `parquet:"role_raw,dict,id(5)" doc:"that role in the vendor's own word, be it known or not"`
 	Nickname    *string `parquet:"nickname,plain,id(6)" doc:"the member's name in this group"`
 	JoinedAt    *int64  `parquet:"joined_at,plain,timestamp(microsecond),id(7)" doc:"when the user joined, as the vendor tells it"`
 	Extra       *string `parquet:"extra,plain,id(8)" doc:"the vendor's extension text of this membership"`
@@ -98,7 +98,7 @@ type SourceFigures struct {
 	AppID       string  `parquet:"app_id,plain,id(3)" doc:"the app key or SDKAppID"`
 	Endpoint    string  `parquet:"endpoint,plain,id(4)" doc:"the address that was asked"`
 	Budgets     string  `parquet:"budgets,plain,id(5)" doc:"requests a second of each endpoint as JSON: {\"group_members\":100}"`
-	Requests    int64   `parquet:"requests,plain,id(6)" doc:"requests sent, retries included"`
+	Requests    int64   `parquet:"requests,plain,id(6)" doc:"requests sent, retries included; the last two seconds of a killed process are not known"`
 	Retries     int64   `parquet:"retries,plain,id(7)" doc:"requests sent again after a transient fault"`
 	Throttles   int64   `parquet:"throttles,plain,id(8)" doc:"throttling answers received"`
 	Seconds     float64 `parquet:"seconds,plain,id(9)" doc:"seconds from the first request to the last answer"`
