@@ -114,7 +114,7 @@ func TestSimulatedVendorsAreAskedByARealRun(t *testing.T) {
 	<-ready
 
 	config := filepath.Join(out, "rollcall.hcl")
-	if got := rollcall(t, "validate", "--config", config); got.code != Done || got.stdout != config+" is valid: 2 sources, 4 data blocks, sink local.out\n" {
+	if got := rollcall(t, "validate", "--config", config); got.code != Done || got.stdout != config+" is valid: 2 sources, 6 data blocks, sink local.out\n" {
 		t.Errorf("validate ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	run := realTime(t, nil, "run", "--json", "--progress", "none", "--config", config, "--date", "2026-11-20")

@@ -107,12 +107,12 @@ func TestPlanAsksNobodyAndNeedsNoSecrets(t *testing.T) {
 		t.Errorf("the plan of a sealed date ended with %d: %s%s", sealed.code, sealed.stdout, sealed.stderr)
 	}
 	text := rollcall(t, "plan", "--config", config, "--date", "2026-11-22")
-	if text.code != Done || text.stderr != "" || !strings.Contains(text.stdout, "from 2026-11-21") || !strings.Contains(text.stdout, "\nPlan: 4 data blocks, ") {
+	if text.code != Done || text.stderr != "" || !strings.Contains(text.stdout, "from 2026-11-21") || !strings.Contains(text.stdout, "\nPlan: 6 data blocks, ") {
 		t.Errorf("plan ended with %d: %s%s", text.code, text.stdout, text.stderr)
 	}
 	var p plan.Plan
 	asJSON := rollcall(t, "plan", "--json", "--config", config, "--date", "2026-11-22")
-	if err := json.Unmarshal([]byte(asJSON.stdout), &p); err != nil || p.Base != "2026-11-21" || len(p.Blocks) != 4 || p.Requests.Expected == 0 || p.Seconds < p.SecondsAtBudget {
+	if err := json.Unmarshal([]byte(asJSON.stdout), &p); err != nil || p.Base != "2026-11-21" || len(p.Blocks) != 6 || p.Requests.Expected == 0 || p.Seconds < p.SecondsAtBudget {
 		t.Errorf("plan --json gave %s (%v)", asJSON.stdout, err)
 	}
 	if err := os.WriteFile(filepath.Join(out, "rongcloud/users.txt"), nil, 0o644); err != nil {

@@ -24,14 +24,17 @@ source "tencentchat" "demo" {
 ids "rongcloud_users"    { path = "rongcloud/users.txt" }
 ids "rongcloud_groups"   { path = "rongcloud/groups.txt" }
 ids "tencentchat_users"  { path = "tencentchat/users.txt" }
+ids "tencentchat_groups" { path = "tencentchat/groups.txt" }
 
-data "rongcloud_user_groups" "all" { users = ids.rongcloud_users }
+data "rongcloud_user_groups" "all"   { users = ids.rongcloud_users }
+data "rongcloud_joined_groups" "all" { users = ids.rongcloud_users }
 
 data "rongcloud_group_members" "all" {
   groups = [ids.rongcloud_groups, data.rongcloud_user_groups.all.groups]   # given and discovered, each once
 }
 
 data "tencentchat_joined_groups" "all" { users = ids.tencentchat_users }
+data "tencentchat_group_members" "all" { groups = ids.tencentchat_groups }
 
 data "tencentchat_group_roles" "all" {
   memberships = data.tencentchat_joined_groups.all.memberships             # (group, user) pairs, batched by group
