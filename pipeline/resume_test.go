@@ -9,10 +9,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"rollcall/pipeline"
 	"rollcall/pipeline/client"
+	"rollcall/pipeline/event"
+	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
+	"rollcall/sinks"
 	"rollcall/sources/simulated"
 )
 
@@ -180,5 +184,53 @@ func TestASinkThatCannotBeWrittenIsSaidBeforeAnybodyIsAsked(t *testing.T) {
 		if c.Requests > 0 {
 			t.Errorf("%s was asked", path)
 		}
+	}
+}
+
+func TestALeftOverDateThatIsSealedMakesRoomForToday(t *testing.T) {
+	t.Parallel()
+	n := newNight(t, nasty(2, 20, 4)).everything()
+	n.sealed()
+	folder, err := state.Open(n.state, func() uint64 { return 1 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := folder.Begin(date, pipeline.Binding(n.job), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	folder.Close()
+	result, err := n.run(func(r *pipeline.Request) { r.Date = "" })
+	if today := time.Now().UTC().Format(time.DateOnly); err != nil || result.Already || result.Date != today {
+		t.Fatalf("got %s, already %v, %v; want %s", result.Date, result.Already, err, today)
+	}
+	if left := n.left(); len(left) > 0 {
+		t.Errorf("the state folder still holds %v", left)
+	}
+}
+
+func TestALostLockStopsTheRun(t *testing.T) {
+	t.Parallel()
+	n := newNight(t, nasty(2, 100, 20)).everything()
+	stolen := false
+	_, err := n.run(func(r *pipeline.Request) {
+		now := r.Now
+		r.Now = func() time.Time { return now().Add(map[bool]time.Duration{true: time.Minute}[stolen]) }
+		r.Listen = func(e event.Event) {
+			if p, ok := e.(event.Progress); !ok || p.Phase != event.Merging || stolen {
+				return
+			}
+			stolen = true
+			record := []byte(`{"state":"stranger","host":"elsewhere","pid":7,"date":"2026-11-21","since":"2026-11-21T00:00:00Z"}`)
+			if err := os.WriteFile(filepath.Join(n.out, "_locks", "run.json"), record, 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	held := &sinks.HeldError{}
+	if !errors.As(err, &held) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(n.out, "_snapshots", date+".json")); err == nil {
+		t.Error("a run without the lock sealed")
 	}
 }

@@ -11,6 +11,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,11 +113,7 @@ func Run(ctx context.Context, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	date, err := chooseDate(r, folder)
-	if err != nil {
-		return Result{}, err
-	}
-	sealed, err := sealedBefore(ctx, sink, date)
+	date, sealed, err := chooseDate(ctx, r, folder, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -128,7 +125,7 @@ func Run(ctx context.Context, r Request) (Result, error) {
 		return Result{}, fault.Wrap(err, "%s", sink)
 	}
 	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock}
-	result, err := run.carryOut(ctx)
+	result, err := run.locked(ctx)
 	// Whatever happened, the lock is given back, although ctx may be cancelled.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
@@ -136,6 +133,27 @@ func Run(ctx context.Context, r Request) (Result, error) {
 		r.Listen(event.Notice{Warning: true, Text: "the lock of " + sink.String() + " was not given back: " + unlock.Error(), Hint: "it goes stale by itself in half a minute"})
 	}
 	return result, err
+}
+
+// locked carries the run out, unless the date was sealed while this run waited for the lock, or
+// is found to be sealed when it comes to its own seal.
+func (r *run) locked(ctx context.Context) (Result, error) {
+	sealed, err := sealedBefore(ctx, r.sink, r.date)
+	if err != nil {
+		return Result{}, err
+	}
+	if sealed != nil {
+		return *sealed, r.folder.Forget(r.date)
+	}
+	result, err := r.carryOut(ctx)
+	if _, faster := errors.AsType[*sinks.SealedError](err); !faster {
+		return result, err
+	}
+	sealed, broken := sealedBefore(ctx, r.sink, r.date)
+	if broken != nil || sealed == nil {
+		return Result{}, errors.Join(err, broken)
+	}
+	return *sealed, r.folder.Forget(r.date)
 }
 
 // What a run may hold in memory, in bytes: two buffers of the spool while fetching, and two sorters
@@ -148,21 +166,33 @@ const (
 // cleanupTime bounds what a stopped run still does at its sink.
 const cleanupTime = 30 * time.Second
 
-func chooseDate(r Request, folder *state.Folder) (string, error) {
-	if r.Date != "" {
-		return r.Date, nil
+// chooseDate tells which date the run is for, and its snapshot where it is sealed. An unsealed date
+// of the state folder that turns out to be sealed is forgotten, and today takes its place.
+func chooseDate(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sink) (string, *Result, error) {
+	today := r.Now().UTC().Format(time.DateOnly)
+	date := r.Date
+	if date == "" {
+		pending, err := folder.Pending(r.Now())
+		if err != nil {
+			return "", nil, err
+		}
+		if date = cmp.Or(pending, today); date != today {
+			sealed, err := sealedBefore(ctx, sink, date)
+			switch {
+			case err != nil:
+				return "", nil, err
+			case sealed == nil:
+				r.Listen(event.Notice{Text: "taking up the unsealed date " + date + "; today, " + today + ", is for another run", Hint: "for another date, name it with --date"})
+				return date, nil, nil
+			}
+			if err := folder.Forget(date); err != nil {
+				return "", nil, err
+			}
+			date = today
+		}
 	}
-	pending, err := folder.Pending(r.Now())
-	if err != nil {
-		return "", err
-	}
-	if pending == "" {
-		return r.Now().UTC().Format(time.DateOnly), nil
-	}
-	if pending != r.Now().UTC().Format(time.DateOnly) {
-		r.Listen(event.Notice{Text: "taking up the unsealed date " + pending, Hint: "for another date, name it with --date"})
-	}
-	return pending, nil
+	sealed, err := sealedBefore(ctx, sink, date)
+	return date, sealed, err
 }
 
 func sealedBefore(ctx context.Context, sink sinks.Sink, date string) (*Result, error) {
@@ -189,7 +219,8 @@ type run struct {
 	resumed bool
 	spool   *spool.Spool
 	vendors *vendors
-	kept    int64 // keys whose answers are in the spool
+	kept    int64     // keys whose answers are in the spool
+	checked time.Time // when the lock was last seen to be ours
 }
 
 func (r *run) carryOut(ctx context.Context) (Result, error) {
@@ -231,7 +262,8 @@ func (r *run) tellStart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.Listen(event.Started{Date: r.date, Place: r.sink.String(), Resumed: r.resumed, Since: r.night.Started, Found: found.asked - found.missing})
+	r.kept = found.asked - found.missing
+	r.Listen(event.Started{Date: r.date, Place: r.sink.String(), Resumed: r.resumed, Since: r.night.Started, Found: r.kept})
 	if r.resumed {
 		r.Listen(event.Notice{Text: fmt.Sprintf("requests begin in %v: those of the run before may still count", budget.Grace)})
 	}
@@ -241,7 +273,7 @@ func (r *run) tellStart(ctx context.Context) error {
 func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 	f := fetch.New(fetch.Options{
 		Job: r.Job, Sources: r.vendors.sources, Endpoint: r.vendors.endpoint, Keys: lists, Spool: r.spool,
-		Generation: r.night.Generation, Resumed: r.resumed, Now: r.Now, Listen: r.Listen, Every: r.vendors.save, Workers: r.Workers,
+		Generation: r.night.Generation, Resumed: r.resumed, Now: r.Now, Listen: r.Listen, Every: func() error { return errors.Join(r.vendors.save(), r.checkLock(ctx)) }, Workers: r.Workers,
 	})
 	err := f.Run(ctx)
 	if err != nil {
@@ -249,10 +281,24 @@ func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 			r.kept = l.asked - l.missing
 		}
 	}
-	if last := r.vendors.lastAsked(); !last.IsZero() {
-		err = errors.Join(err, r.folder.Asked(last))
+	return errors.Join(err, r.folder.Asked(r.vendors.lastAsked()))
+}
+
+// checkEvery is how often a run that fetches asks whether the sink's lock is still its own: a host
+// that slept for half a minute may have lost it, and then two runs would spend one budget.
+const checkEvery = 15 * time.Second
+
+// checkLock stops the run where the lock is lost. A sink that does not answer stops nothing yet.
+func (r *run) checkLock(ctx context.Context) error {
+	if now := r.Now(); now.Sub(r.checked) < checkEvery {
+		return nil
 	}
-	return err
+	r.checked = r.Now()
+	err := r.lock.Check(ctx)
+	if _, lost := errors.AsType[*sinks.HeldError](err); lost {
+		return fault.Wrap(err, "%s", r.sink)
+	}
+	return nil
 }
 
 // full says a full disk of the state folder in one sentence; other errors pass unchanged.

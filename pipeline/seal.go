@@ -13,7 +13,6 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/merge"
 	"rollcall/schema"
-	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/parquet"
 )
@@ -26,6 +25,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	r.kept = ledger.asked - ledger.missing
 	if !r.Job.Tolerate.Allows(ledger.missing, ledger.asked) {
 		return Result{}, &NotSealedError{Date: r.date, Missing: ledger.missing, Asked: ledger.asked, Gaps: ledger.gaps}
 	}
@@ -155,12 +155,7 @@ func (r *run) store(ctx context.Context, files []parquet.File, encoded []byte) (
 		}
 	}
 	r.phase(event.Sealing, 0, len(files))
-	err = staging.Seal(ctx, manifest.Path(r.date), encoded)
-	sealed := &sinks.SealedError{}
-	if errors.As(err, &sealed) {
-		r.notice(sealed.Error(), "another run was faster; this one changed nothing")
-	}
-	return err
+	return staging.Seal(ctx, manifest.Path(r.date), encoded)
 }
 
 func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []parquet.File) (manifest.Manifest, error) {

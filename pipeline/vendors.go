@@ -54,7 +54,10 @@ func (r *run) openVendors() (*vendors, error) {
 	if err := v.load(); err != nil {
 		return nil, err
 	}
-	heldUntil := r.heldUntil()
+	heldUntil, err := r.heldUntil()
+	if err != nil {
+		return nil, err
+	}
 	transport := r.Transport
 	if transport == nil {
 		transport = client.NewTransport(nil, nil)
@@ -81,13 +84,14 @@ func (r *run) openVendors() (*vendors, error) {
 }
 
 // heldUntil is before when no request may be sent, since those of an earlier process may still
-// count. A process that was killed may have sent until just now; one that ended by itself left
-// word of when it last did.
-func (r *run) heldUntil() time.Time {
-	if r.resumed {
-		return r.Now().Add(budget.Grace)
+// count: one that was killed may have sent until just now. A clock that was set back since changes
+// nothing.
+func (r *run) heldUntil() (time.Time, error) {
+	last, known, err := r.folder.Asking()
+	if latest := r.Now().Add(budget.Grace); r.resumed || !known || last.Add(budget.Grace).After(latest) {
+		return latest, err
 	}
-	return r.folder.LastAsked().Add(budget.Second)
+	return last.Add(budget.Grace), err
 }
 
 // lastAsked is when this process last sent a request.

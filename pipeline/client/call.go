@@ -50,7 +50,7 @@ func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), re
 	c.endpoint.enter()
 	defer c.endpoint.leave()
 	pauses := newPauses(c.endpoint.client.options.Random)
-	failed, throttled, renewed := 0, 0, false
+	failed, throttled, renewed, began := 0, 0, false, c.endpoint.client.options.Now()
 	for try := 0; ; try++ {
 		err := c.attempt(ctx, try > 0, build, read)
 		if err == nil {
@@ -70,7 +70,10 @@ func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), re
 			}
 		case f.Kind == fault.Transient:
 			throttled = 0
-			if failed++; failed >= c.endpoint.client.options.Attempts {
+			// Where nobody gets a connection this key is not to blame: the attempts go on until the
+			// endpoint answers somebody or is called down.
+			_, away := errors.AsType[unreached](err)
+			if failed++; failed >= c.endpoint.client.options.Attempts && (!away || c.endpoint.answeredSince(began)) {
 				return exhausted(f, failed)
 			}
 			c.retries++

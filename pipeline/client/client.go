@@ -8,7 +8,7 @@
 //   - Throttled slows the endpoint's pace and is tried again, sixty times in a row at most; it is
 //     no failed attempt.
 //   - Transient is tried again with jittered backoff, ten attempts in all; the last one comes
-//     back as an Item fault with outcome failed.
+//     back as an Item fault with outcome failed. Where nobody gets a connection it is tried on.
 //   - Credentials with Again is tried once more. Everything else comes back as it is, at once.
 //   - An endpoint without one good answer for two minutes is down: a Transient fault comes back, or
 //     a Throttled one where nothing but throttling answers came, with [ErrDown] in its chain. It
@@ -89,6 +89,9 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 		} else {
 			b.Unanswered(ticket)
 		}
+		if neverLeft(err) {
+			return unreached{networkFault(err, request, c.options.Timeout)}
+		}
 		return networkFault(err, request, c.options.Timeout)
 	}
 	defer response.Body.Close()
@@ -105,6 +108,11 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 	}
 	return read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
 }
+
+// unreached is a failure to get a connection at all.
+type unreached struct{ error }
+
+func (u unreached) Unwrap() error { return u.error }
 
 // release keeps a buffer for the next answer, unless a rare large answer has blown it up.
 func (c *Client) release(buffer *bytes.Buffer) {

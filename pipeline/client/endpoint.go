@@ -30,8 +30,9 @@ type Endpoint struct {
 	health  health
 	figures Figures
 	recent  recent
-	failure string  // the last transient one
-	smooth  float64 // latency in seconds, the last answers weighing most; 0: none yet
+	failure string    // the last transient one
+	good    time.Time // when the last good answer came
+	smooth  float64   // latency in seconds, the last answers weighing most; 0: none yet
 }
 
 // Endpoint makes an endpoint. There must be one for each (app, endpoint): two would each spend
@@ -106,6 +107,13 @@ func (e *Endpoint) sent() {
 	e.figures.InFlight--
 }
 
+// answeredSince tells whether a good answer came after a moment.
+func (e *Endpoint) answeredSince(at time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.good.After(at)
+}
+
 // down is the fault that stopped this endpoint, nil while it works.
 func (e *Endpoint) down() error {
 	e.mu.Lock()
@@ -137,6 +145,7 @@ func (e *Endpoint) judge(ticket budget.Ticket, err error) error {
 		e.failure = err.Error()
 	default:
 		e.health.good()
+		e.good = now
 		e.took(now.Sub(ticket.Sent()))
 		return err
 	}

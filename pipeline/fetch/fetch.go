@@ -127,6 +127,11 @@ func (f *Fetch) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	f.stop = stop
+	for _, n := range f.nodes {
+		if err := n.asker.recall(ctx); err != nil {
+			return err
+		}
+	}
 	f.openLanes(ctx)
 	var beside sync.WaitGroup
 	besideCtx, endBeside := context.WithCancel(ctx)

@@ -37,6 +37,9 @@ type node struct {
 
 // asker decides what a node asks, and in which order.
 type asker interface {
+	// recall learns from the spool what earlier runs had answered. All nodes recall before any runs,
+	// so that nothing is offered to a node that does not know yet what it has.
+	recall(ctx context.Context) error
 	// run submits every question of the node and returns when no more can come.
 	run(ctx context.Context) error
 	// offer tells of rows that the upstream node from has just put into the spool. It must not

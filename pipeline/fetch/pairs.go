@@ -64,9 +64,6 @@ func (p *pairs) hold(group, user string) {
 }
 
 func (p *pairs) run(ctx context.Context) error {
-	if err := p.recount(ctx); err != nil {
-		return err
-	}
 	for ended := false; !ended; {
 		ended = p.upstreamEnded()
 		batches := p.take()
@@ -117,8 +114,8 @@ func (p *pairs) settle(q sources.Question) func(schema.Outcome) {
 	}
 }
 
-// recount counts the pairs that earlier runs left in the spool.
-func (p *pairs) recount(ctx context.Context) error {
+// recall counts the pairs that earlier runs left in the spool.
+func (p *pairs) recall(ctx context.Context) error {
 	if !p.fetch.Resumed {
 		return nil
 	}

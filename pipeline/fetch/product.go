@@ -13,7 +13,12 @@ import (
 // product asks for the role of every user in every group, for those who hold both lists. It
 // begins when both inputs are complete. Groups come in ascending order, and the users of a group
 // in batches as large as the vendor allows, less those that an earlier run asked in that group.
-type product struct{ *node }
+type product struct {
+	*node
+	users []string // discovered ones, with those given; read from the spool once, not for each group
+}
+
+func (p *product) recall(context.Context) error { return nil }
 
 func (p *product) offer(*node, []sources.Row) { p.wakeUp() }
 
@@ -50,11 +55,13 @@ func (p *product) run(ctx context.Context) error {
 // count tells how many groups and users there are.
 func (p *product) count(ctx context.Context) (groups, users int64, err error) {
 	for _, side := range []struct {
-		input job.Input
-		users bool
-		n     *int64
-	}{{p.data.Groups, false, &groups}, {p.data.Users, true, &users}} {
-		cursor, err := p.input(ctx, side.input, side.users)
+		open func() (Cursor, error)
+		n    *int64
+	}{
+		{func() (Cursor, error) { return p.input(ctx, p.data.Groups, false) }, &groups},
+		{func() (Cursor, error) { return p.everyUser(ctx) }, &users},
+	} {
+		cursor, err := side.open()
 		if err != nil {
 			return 0, 0, err
 		}
@@ -67,6 +74,37 @@ func (p *product) count(ctx context.Context) (groups, users int64, err error) {
 	}
 	return groups, users, nil
 }
+
+// everyUser streams the users; it is called for each group.
+func (p *product) everyUser(ctx context.Context) (Cursor, error) {
+	if len(p.data.Users.From) == 0 {
+		return p.fetch.Keys.Union(p.data.Users.Lists)
+	}
+	if p.users == nil {
+		cursor, err := p.input(ctx, p.data.Users, true)
+		if err != nil {
+			return nil, err
+		}
+		for cursor.Next() {
+			p.users = append(p.users, cursor.ID())
+		}
+		if err := errors.Join(cursor.Err(), cursor.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return &held{ids: p.users}, nil
+}
+
+// held is a cursor over IDs in memory.
+type held struct {
+	ids []string
+	at  int
+}
+
+func (h *held) Next() bool   { h.at++; return h.at <= len(h.ids) }
+func (h *held) ID() string   { return h.ids[h.at-1] }
+func (h *held) Err() error   { return nil }
+func (h *held) Close() error { return nil }
 
 func (p *product) input(ctx context.Context, in job.Input, users bool) (Cursor, error) {
 	var discovered []*node
@@ -105,7 +143,7 @@ func (p *product) input(ctx context.Context, in job.Input, users bool) (Cursor, 
 }
 
 func (p *product) askGroup(ctx context.Context, group string, asked *askedPairs) error {
-	users, err := p.input(ctx, p.data.Users, true)
+	users, err := p.everyUser(ctx)
 	if err != nil {
 		return err
 	}

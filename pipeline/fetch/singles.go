@@ -34,18 +34,6 @@ func newSingles(n *node) *singles {
 }
 
 func (s *singles) run(ctx context.Context) error {
-	given, err := s.fetch.Keys.Count(s.lists())
-	if err != nil {
-		return err
-	}
-	s.known.Add(given)
-	s.final.Store(len(s.upstream) == 0)
-	if len(s.upstream) == 0 {
-		return s.askGiven(ctx)
-	}
-	if err := s.recall(ctx); err != nil {
-		return err
-	}
 	if err := s.askGiven(ctx); err != nil {
 		return err
 	}
@@ -61,9 +49,14 @@ func (s *singles) lists() []string {
 	return s.data.Groups.Lists
 }
 
-// recall learns from the spool what an earlier run had answered, so that it is not asked again.
 func (s *singles) recall(ctx context.Context) error {
-	if !s.fetch.Resumed {
+	given, err := s.fetch.Keys.Count(s.lists())
+	if err != nil {
+		return err
+	}
+	s.known.Add(given)
+	s.final.Store(len(s.upstream) == 0)
+	if len(s.upstream) == 0 || !s.fetch.Resumed {
 		return nil
 	}
 	before, err := s.answeredBefore(ctx)
@@ -76,9 +69,7 @@ func (s *singles) recall(ctx context.Context) error {
 		s.known.Add(1)
 		s.recount(before)
 	}
-	s.mu.Lock()
 	s.overflow = true // what the earlier run discovered stands in the spool alone
-	s.mu.Unlock()
 	return before.Err()
 }
 

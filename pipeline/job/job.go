@@ -4,6 +4,7 @@
 package job
 
 import (
+	"math"
 	"strings"
 
 	"rollcall/schema"
@@ -115,7 +116,8 @@ type Tolerance struct {
 
 // Allows tells whether missing of asked keys are tolerated.
 func (t Tolerance) Allows(missing, asked int64) bool {
-	return missing <= max(t.Count, int64(t.Share*float64(asked)))
+	const almost = 1e-9 // 0.7 % of 1000 is 7, whatever binary fractions make of it
+	return missing <= max(t.Count, int64(math.Floor(t.Share*float64(asked)+almost)))
 }
 
 // Label is the last part of an address: "all" of "rongcloud_group_members.all".

@@ -46,7 +46,8 @@ type Folder struct {
 	Path  string
 	Owner string // random, the same for all runs of this folder
 
-	lock *flock.Flock
+	lock  *flock.Flock
+	fresh bool // no run has worked here before
 }
 
 // Night is what is remembered of one unsealed snapshot date.
@@ -97,6 +98,7 @@ func (f *Folder) name(random func() uint64) (string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
+	f.fresh = true
 	name := fmt.Sprintf("%016x", random())
 	return name, WriteFile(path, []byte(name+"\n"))
 }
@@ -104,28 +106,31 @@ func (f *Folder) name(random func() uint64) (string, error) {
 // Close gives the folder back.
 func (f *Folder) Close() error { return f.lock.Unlock() }
 
-// Asked remembers when a vendor was last asked, so that the next run, of whatever date, keeps its
-// distance.
+// Asking tells when a vendor was last asked by the run before, and marks that it is being asked now.
+// It is the zero time in a new folder. Known is false where a run of this folder ended without
+// saying when it last asked: it was killed, perhaps just now.
+func (f *Folder) Asking() (last time.Time, known bool, err error) {
+	path := filepath.Join(f.Path, "asked")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, f.fresh, nil
+	}
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	last, unreadable := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
+	return last, unreadable == nil, os.Remove(path)
+}
+
+// Asked says when a vendor was last asked by this run, so that the next one, of whatever date,
+// keeps its distance.
 func (f *Folder) Asked(at time.Time) error {
 	return WriteFile(filepath.Join(f.Path, "asked"), []byte(at.UTC().Format(time.RFC3339Nano)+"\n"))
 }
 
-// LastAsked tells when a vendor was last asked by a run that ended by itself; the zero time where
-// none is known of. A run that was killed tells nothing.
-func (f *Folder) LastAsked() time.Time {
-	text, err := os.ReadFile(filepath.Join(f.Path, "asked"))
-	if err != nil {
-		return time.Time{}
-	}
-	at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
-	if err != nil {
-		return time.Time{}
-	}
-	return at
-}
-
-// FreshFor is how long an unsealed date is taken up by a run that names no date.
-const FreshFor = 24 * time.Hour
+// FreshFor is how long an unsealed date is taken up by a run that names no date: a day, less what
+// a nightly job may begin earlier than the night before, lest it never come to its own date.
+const FreshFor = 24*time.Hour - 30*time.Minute
 
 // Pending is the unsealed date that a run without --date takes up: the newest that began less
 // than FreshFor ago, or "".

@@ -56,7 +56,7 @@ func TestANightIsTakenUpForADay(t *testing.T) {
 	if pending, _ := f.Pending(began.Add(15 * time.Minute)); pending != "2026-11-21" {
 		t.Errorf("after midnight the pending date is %q", pending)
 	}
-	if pending, _ := f.Pending(began.Add(24 * time.Hour)); pending != "" {
+	if pending, _ := f.Pending(began.Add(24*time.Hour - 20*time.Minute)); pending != "" {
 		t.Errorf("after a day the pending date is still %q", pending)
 	}
 	night, resumed, err := f.Begin("2026-11-21", []string{"data: a"}, began.Add(time.Hour))
@@ -121,12 +121,21 @@ func TestADamagedNightSaysWhatToDo(t *testing.T) {
 
 func TestWhenVendorsWereLastAskedIsRemembered(t *testing.T) {
 	t.Parallel()
-	f := open(t, t.TempDir())
-	if at := f.LastAsked(); !at.IsZero() {
-		t.Errorf("a new folder remembers %v", at)
+	dir := t.TempDir()
+	f := open(t, dir)
+	if last, known, err := f.Asking(); !last.IsZero() || !known || err != nil {
+		t.Errorf("a new folder says %v, %v, %v", last, known, err)
 	}
 	at := time.Date(2026, 11, 21, 3, 4, 5, 678, time.UTC)
-	if err := f.Asked(at); err != nil || !f.LastAsked().Equal(at) {
-		t.Errorf("%v, %v", f.LastAsked(), err)
+	if err := f.Asked(at); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	again := open(t, dir)
+	if last, known, err := again.Asking(); !last.Equal(at) || !known || err != nil {
+		t.Errorf("it remembers %v, %v, %v", last, known, err)
+	}
+	if _, known, _ := again.Asking(); known {
+		t.Error("a run that ended without a word is taken for one that asked nothing")
 	}
 }
