@@ -192,7 +192,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		m.Requests[source] = map[string]manifest.Figures{}
 		for name, t := range endpoints {
 			m.Requests[source][name] = manifest.Figures{
-				Requests: t.Requests, Retries: t.Retries, Throttles: t.Throttles, PerSecond: r.budget(source, name),
+				Requests: t.Requests, Retries: t.Retries, Throttles: t.Throttles, PerSecond: r.Job.Budget(source, name).PerSecond,
 				LatencyMS: float64(t.mean().Microseconds()) / 1000, Seconds: t.Active.Seconds(),
 			}
 		}
@@ -247,14 +247,4 @@ func (r *run) vendorRows() []schema.SourceFigures {
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// budget is what the configuration allows one endpoint, before share.
-func (r *run) budget(source, name string) float64 {
-	for _, s := range r.Job.Sources {
-		if s.Address == source {
-			return s.Budgets[name].PerSecond
-		}
-	}
-	return 0
 }

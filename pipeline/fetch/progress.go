@@ -56,22 +56,12 @@ func (f *Fetch) endpoints() []event.Endpoint {
 		g := n.endpoint.Figures()
 		all = append(all, event.Endpoint{
 			Source: n.data.Source, Name: n.data.Kind.Name,
-			PerSecond: f.budget(n), Allowed: g.Allowed, Pace: g.Pace,
+			PerSecond: f.Job.Budget(n.data.Source, n.data.Kind.Name).PerSecond, Allowed: g.Allowed, Pace: g.Pace,
 			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Failures: g.Failures, Answers: g.Answers,
 			Latency: g.Latency, Took: g.Took, Bounds: client.LatencyBounds(), Latencies: g.Buckets,
 		})
 	}
 	return all
-}
-
-// budget is what the configuration allows a node's endpoint, before share.
-func (f *Fetch) budget(n *node) float64 {
-	for _, s := range f.Job.Sources {
-		if s.Address == n.data.Source {
-			return s.Budgets[n.data.Kind.Name].PerSecond
-		}
-	}
-	return 0
 }
 
 // left fills in the blocks and estimates the time that is left: for each endpoint the requests
@@ -90,7 +80,7 @@ func (f *Fetch) left(p *event.Progress) time.Duration {
 		if ok {
 			each = float64(b.Requests) / float64(b.Done)
 		}
-		if rate := f.rate(n); rate > 0 && (ok || todo == 0) {
+		if rate := n.lane.rate(); rate > 0 && (ok || todo == 0) {
 			b.Left = seconds(todo * each / rate)
 			requests[n.lane] += todo * each
 		}
@@ -99,7 +89,7 @@ func (f *Fetch) left(p *event.Progress) time.Duration {
 	}
 	longest := time.Duration(0)
 	for l, count := range requests {
-		if rate := f.laneRate(l); rate > 0 {
+		if rate := l.rate(); rate > 0 {
 			longest = max(longest, seconds(count/rate))
 		}
 	}
@@ -109,10 +99,8 @@ func (f *Fetch) left(p *event.Progress) time.Duration {
 	return longest
 }
 
-func (f *Fetch) rate(n *node) float64 { return f.laneRate(n.lane) }
-
-// laneRate is the pace that the endpoint reaches, or may reach while it has reached none.
-func (f *Fetch) laneRate(l *lane) float64 {
+// rate is the pace that the endpoint reaches, or may reach while it has reached none.
+func (l *lane) rate() float64 {
 	g := l.endpoint.Figures()
 	if g.Pace > 0 {
 		return g.Pace

@@ -3,6 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
+	"errors"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -49,6 +50,8 @@ func (s *singles) lists() []string {
 	return s.data.Groups.Lists
 }
 
+// recall counts the given keys and, where keys are discovered too, learns which were answered: a
+// node with given keys alone meets its answers while it walks them.
 func (s *singles) recall(ctx context.Context) error {
 	given, err := s.fetch.Keys.Count(s.lists())
 	if err != nil {
@@ -80,38 +83,50 @@ func (n *node) recount(a *answers) {
 	n.requests.Add(a.requests)
 }
 
-// askGiven asks the keys of the ID lists, but not what is answered already. Keys and answers both
-// come in ascending order, so that walking them side by side is enough where nothing is discovered.
+// askGiven asks the keys of the ID lists, but not what is answered already.
 func (s *singles) askGiven(ctx context.Context) error {
 	given, err := s.fetch.Keys.Union(s.lists())
 	if err != nil {
 		return err
 	}
 	defer given.Close()
-	before, err := s.answeredBefore(ctx)
+	known, before, err := s.knower(ctx)
 	if err != nil {
 		return err
 	}
 	defer before.Close()
 	for given.Next() {
 		id := given.ID()
-		if len(s.upstream) > 0 {
-			if !s.learn(id) {
-				s.known.Add(-1) // counted already, when it was discovered or recalled
-				continue
-			}
-		} else if before.seek(id) {
-			s.recount(before)
+		if known(id) {
 			continue
 		}
 		if err := s.submit(ctx, sources.Question{Key: id}, nil); err != nil {
 			return err
 		}
 	}
-	if err := given.Err(); err != nil {
-		return err
+	return errors.Join(given.Err(), before.Err())
+}
+
+// knower gives what tells of a given key whether it need not be asked. With upstream nodes the
+// fingerprints know; without them keys and answers, both in ascending order, are walked side by side.
+func (s *singles) knower(ctx context.Context) (known func(id string) bool, before *answers, err error) {
+	if len(s.upstream) > 0 {
+		return func(id string) bool {
+			fresh := s.learn(id)
+			if !fresh {
+				s.known.Add(-1) // counted already, when it was discovered or recalled
+			}
+			return !fresh
+		}, &answers{}, nil
 	}
-	return before.Err()
+	before, err = s.answeredBefore(ctx)
+	return func(id string) bool {
+		found := before.seek(id)
+		if found {
+			s.recount(before)
+		}
+		return found
+	}, before, err
 }
 
 // askDiscovered asks what other nodes name, until they have ended and nothing is left.

@@ -21,6 +21,16 @@ type Job struct {
 	Tolerate Tolerance
 }
 
+// Budget is what the configuration allows one endpoint of a source, before share.
+func (j *Job) Budget(source, name string) Budget {
+	for _, s := range j.Sources {
+		if s.Address == source {
+			return s.Budgets[name]
+		}
+	}
+	return Budget{}
+}
+
 // Source is one vendor account.
 type Source struct {
 	Address    string // without its kind: "rongcloud.prod"

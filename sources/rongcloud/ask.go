@@ -8,6 +8,7 @@ import (
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
+	"rollcall/sources/wire"
 )
 
 var _ sources.Source = (*Source)(nil)
@@ -64,7 +65,7 @@ func (s *Source) read(q sources.Question, answer sources.Answer, signature strin
 	p, err := decode(answer.Body, q)
 	if answer.Status/100 == 2 {
 		if err != nil {
-			return page{}, unreadable(q, answer.Status, err)
+			return page{}, wire.Unreadable("RongCloud", q, subject(q), answer.Status, err)
 		}
 		if p.code == 200 && !p.listed && p.total < 0 {
 			return page{}, fault.New(fault.Transient, "RongCloud answered %s of %s with neither a list nor a total", q.Data, subject(q))

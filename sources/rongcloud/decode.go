@@ -26,55 +26,31 @@ const millis = 1000
 // the token only while there is more.
 func decode(body []byte, q sources.Question) (page, error) {
 	p := page{code: -1, total: -1}
-	list, field := "groups", group
+	list, field, blank := "groups", group, sources.Row{User: q.Key}
 	switch q.Data {
 	case groupMembers:
-		list, field = "members", member
+		list, field, blank = "members", member, sources.Row{Group: q.Key}
 	case joinedGroups:
 		field = joined
 	}
 	replaced, err := wire.Decode(body, func(d *wire.Decoder, name []byte) {
 		switch string(name) {
 		case "code":
-			p.code = number(d)
+			p.code = d.Number()
 		case "errorMessage":
 			p.message = d.Text().Value
 		case "totalCount":
-			p.total = number(d)
+			p.total = d.Number()
 		case "pageToken":
 			p.token = d.ID()
 		case list:
 			p.listed = true
-			p.rows = make([]sources.Row, 0, min(bytes.Count(body, []byte("{")), unpagedGroups))
-			rows(d, q, field, &p)
+			room := min(bytes.Count(body, []byte("{")), unpagedGroups)
+			p.rows = d.Rows(make([]sources.Row, 0, room), blank, field)
 		}
 	})
 	p.replaced = replaced
 	return p, err
-}
-
-// rows reads the list of groups or members. What the question names is filled in beforehand.
-func rows(d *wire.Decoder, q sources.Question, field func(*wire.Decoder, []byte, *sources.Row), p *page) {
-	var row sources.Row
-	each := func(name []byte) { field(d, name, &row) }
-	d.List(func() {
-		row = sources.Row{User: q.Key}
-		if q.Data == groupMembers {
-			row = sources.Row{Group: q.Key}
-		}
-		d.Object(each)
-		if row.Group == "" || row.User == "" {
-			d.Fail("a row without an ID")
-		}
-		p.rows = append(p.rows, row)
-	})
-}
-
-func number(d *wire.Decoder) int64 {
-	if n, ok := d.Int(); ok {
-		return n
-	}
-	return -1
 }
 
 func group(d *wire.Decoder, name []byte, row *sources.Row) {

@@ -100,16 +100,6 @@ func refused(q sources.Question, answer sources.Answer, p page, now time.Time, h
 	return e
 }
 
-// unreadable puts the noun before an error of decoding.
-func unreadable(q sources.Question, status int, err error) *fault.Error {
-	kind := fault.KindOf(err)
-	e := fault.New(kind, "RongCloud answered %s of %s (HTTP %d) with %s", q.Data, subject(q), status, err.Error())
-	if kind == fault.Item {
-		e.Outcome = schema.Failed
-	}
-	return e
-}
-
 func subject(q sources.Question) string {
 	if q.Data == groupMembers {
 		return "group " + wire.Quote(q.Key)

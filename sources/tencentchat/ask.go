@@ -8,6 +8,7 @@ import (
 
 	"rollcall/schema/fault"
 	"rollcall/sources"
+	"rollcall/sources/wire"
 )
 
 var _ sources.Source = (*Source)(nil)
@@ -68,7 +69,7 @@ func (s *Source) read(q sources.Question, answer sources.Answer, sig string) (pa
 	if answer.Status/100 == 2 {
 		switch {
 		case err != nil:
-			return page{}, unreadable(q, answer.Status, err)
+			return page{}, wire.Unreadable("Tencent", q, subject(q), answer.Status, err)
 		case p.code == 0 && p.refused:
 			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s with FAIL and yet with ErrorCode 0", q.Data, subject(q))
 		case p.code == 0 && !p.listed && p.total < 0:

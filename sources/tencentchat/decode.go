@@ -26,57 +26,33 @@ const seconds = 1_000_000
 // decode reads the answer to q.
 func decode(body []byte, q sources.Question) (page, error) {
 	p := page{code: -1, total: -1}
-	list, field := "UserIdList", role
+	list, field, blank := "UserIdList", role, sources.Row{Group: q.Key}
 	switch q.Data {
 	case joinedGroups:
-		list, field = "GroupIdList", joined
+		list, field, blank = "GroupIdList", joined, sources.Row{User: q.Key}
 	case groupMembers:
 		list, field = "MemberList", member
 	}
 	replaced, err := wire.Decode(body, func(d *wire.Decoder, name []byte) {
 		switch string(name) {
 		case "ErrorCode":
-			p.code = number(d)
+			p.code = d.Number()
 		case "ActionStatus":
 			p.refused = d.Word().Value == "FAIL"
 		case "ErrorInfo":
 			p.info = d.Text().Value
 		case "TotalCount", "MemberNum":
-			p.total = number(d)
+			p.total = d.Number()
 		case "Next":
 			p.next = d.Word().Value
 		case list:
 			p.listed = true
-			p.rows = make([]sources.Row, 0, min(bytes.Count(body, []byte("{")), joinedPage))
-			rows(d, q, field, &p)
+			room := min(bytes.Count(body, []byte("{")), joinedPage)
+			p.rows = d.Rows(make([]sources.Row, 0, room), blank, field)
 		}
 	})
 	p.replaced = replaced
 	return p, err
-}
-
-// rows reads the list of groups or accounts. What the question names is filled in beforehand.
-func rows(d *wire.Decoder, q sources.Question, field func(*wire.Decoder, []byte, *sources.Row), p *page) {
-	var row sources.Row
-	each := func(name []byte) { field(d, name, &row) }
-	d.List(func() {
-		row = sources.Row{Group: q.Key}
-		if q.Data == joinedGroups {
-			row = sources.Row{User: q.Key}
-		}
-		d.Object(each)
-		if row.Group == "" || row.User == "" {
-			d.Fail("a row without an ID")
-		}
-		p.rows = append(p.rows, row)
-	})
-}
-
-func number(d *wire.Decoder) int64 {
-	if n, ok := d.Int(); ok {
-		return n
-	}
-	return -1
 }
 
 func joined(d *wire.Decoder, name []byte, row *sources.Row) {

@@ -141,16 +141,6 @@ func refused(q sources.Question, answer sources.Answer, p page, now time.Time, h
 	return e
 }
 
-// unreadable puts the noun before an error of decoding.
-func unreadable(q sources.Question, status int, err error) *fault.Error {
-	kind := fault.KindOf(err)
-	e := fault.New(kind, "Tencent answered %s of %s (HTTP %d) with %s", q.Data, subject(q), status, err.Error())
-	if kind == fault.Item {
-		e.Outcome = schema.Failed
-	}
-	return e
-}
-
 func failed(q sources.Question, format string, args ...any) *fault.Error {
 	e := fault.New(fault.Item, "%s of %s: "+format, append([]any{q.Data, subject(q)}, args...)...)
 	e.Outcome = schema.Failed

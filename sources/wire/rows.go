@@ -1,0 +1,40 @@
+package wire
+
+import (
+	"rollcall/schema"
+	"rollcall/schema/fault"
+	"rollcall/sources"
+)
+
+// Rows reads a list of objects into rows, and adds them to rows. Each begins as blank, which holds
+// what the question names; field reads one value of it. A row without a group or a user is an error.
+func (d *Decoder) Rows(rows []sources.Row, blank sources.Row, field func(d *Decoder, name []byte, row *sources.Row)) []sources.Row {
+	var row sources.Row
+	each := func(name []byte) { field(d, name, &row) }
+	d.List(func() {
+		row = blank
+		d.Object(each)
+		if row.Group == "" || row.User == "" {
+			d.Fail("a row without an ID")
+		}
+		rows = append(rows, row)
+	})
+	return rows
+}
+
+// Number is Int with -1 for what is not there: codes and totals of vendors are never negative.
+func (d *Decoder) Number() int64 {
+	if n, ok := d.Int(); ok {
+		return n
+	}
+	return -1
+}
+
+// Unreadable puts the noun before an error of decoding: whose answer it was, and to what.
+func Unreadable(vendor string, q sources.Question, subject string, status int, err error) *fault.Error {
+	e := fault.New(fault.KindOf(err), "%s answered %s of %s (HTTP %d) with %s", vendor, q.Data, subject, status, err.Error())
+	if e.Kind == fault.Item {
+		e.Outcome = schema.Failed
+	}
+	return e
+}
