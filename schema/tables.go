@@ -153,6 +153,16 @@ func Tables() []Table {
 	}
 }
 
+// TableOf describes the table whose rows are of type Row; it has no name where there is none.
+func TableOf[Row any]() Table {
+	for _, t := range Tables() {
+		if t.Row == reflect.TypeFor[Row]() {
+			return t
+		}
+	}
+	return Table{}
+}
+
 func describe[Row any](name, doc string) Table {
 	row := reflect.TypeFor[Row]()
 	t := Table{Name: name, Doc: doc, Row: row}

@@ -23,6 +23,11 @@ func IsManifest(name string) bool {
 	return ok && suffixed && IsDate(date)
 }
 
+// ManifestDate is the date that the manifest at a path like ManifestPath's seals.
+func ManifestDate(path string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(path, "_snapshots/"), ".json")
+}
+
 // IsDate tells whether date is a calendar day written like 2026-11-21.
 func IsDate(date string) bool {
 	_, err := time.Parse(time.DateOnly, date)

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 )
 
@@ -36,6 +37,26 @@ type Sink interface {
 	Manifests(ctx context.Context) ([]string, error)
 	// Open reads one file. A file that is not there gives an error for which errors.Is(err, fs.ErrNotExist) holds.
 	Open(ctx context.Context, path string) (io.ReadCloser, error)
+	// OpenAt opens one file for reading at any place: who needs a few rows of a large file reads
+	// only these. Reads fail when the file was replaced after it was opened. What is missing is as in Open.
+	OpenAt(ctx context.Context, path string) (File, error)
+	// List goes through every file below folder ("memberships/"; "" is the whole sink), sealed or
+	// not, in ascending order of path. What the sink keeps hidden while it stages is left out. An
+	// error ends the sequence.
+	List(ctx context.Context, folder string) iter.Seq2[Object, error]
+}
+
+// File is one file of a sink that is open for reading. It is safe for use by many goroutines.
+type File interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64 // bytes
+}
+
+// Object is one file that lies in a sink.
+type Object struct {
+	Path string
+	Size int64 // bytes
 }
 
 // Owner says who holds a lock.

@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -152,18 +151,6 @@ func (s *Sink) Manifests(context.Context) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// Open reads one file.
-func (s *Sink) Open(_ context.Context, path string) (io.ReadCloser, error) {
-	if !fs.ValidPath(path) {
-		return nil, classify(&fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}, path)
-	}
-	file, err := os.Open(s.URL(path))
-	if err != nil {
-		return nil, classify(err, s.URL(path))
-	}
-	return file, nil
 }
 
 // classify gives a file system error its kind, and leaves what has a meaning already as it is. The

@@ -11,8 +11,10 @@ import (
 	"rollcall/schema/fault"
 )
 
-// readBatch is the number of rows decoded at a time.
-const readBatch = 1024
+const (
+	readBatch = 1024    // rows decoded at a time
+	readBytes = 1 << 20 // asked of the file at a time for each column: in a bucket each is one request
+)
 
 // Read goes through the rows of one file of size bytes, in the file's order. The row that is
 // yielded is valid until the next one; its texts may be kept. Columns are matched by name: one
@@ -67,7 +69,7 @@ func ReadFile[Row any](path string) iter.Seq2[*Row, error] {
 
 func open[Row any](file io.ReaderAt, size int64) (rows *parquet.GenericReader[Row], err error) {
 	defer recovered(&err)
-	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBytes))
 	if err != nil {
 		return nil, err
 	}

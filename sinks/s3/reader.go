@@ -58,8 +58,8 @@ type body struct {
 	input  *s3.GetObjectInput
 	place  string
 	rest   io.ReadCloser
-	read   int64 // bytes given so far
-	size   int64
+	read   int64 // where in the object the next byte stands
+	size   int64 // where reading ends
 	broken int
 }
 
@@ -100,7 +100,7 @@ func (b *body) resume(cause error) error {
 		return &fault.Error{Kind: fault.Transient, Message: b.place + " breaks off", Hint: hintDown, Err: cause}
 	}
 	b.rest.Close()
-	b.input.Range = aws.String(fmt.Sprintf("bytes=%d-", b.read))
+	b.input.Range = aws.String(fmt.Sprintf("bytes=%d-%d", b.read, b.size-1))
 	object, err := b.client.GetObject(b.ctx, b.input)
 	if err != nil {
 		b.rest = io.NopCloser(strings.NewReader(""))

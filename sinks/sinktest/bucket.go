@@ -241,11 +241,11 @@ func (b *Bucket) getObject(w http.ResponseWriter, r *http.Request, key string) e
 	}
 	content, status := o.content, http.StatusOK
 	if wanted := r.Header.Get("Range"); wanted != "" {
-		from, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(wanted, "bytes="), "-"))
-		if err != nil || from >= len(content) {
+		var from, last int
+		if n, _ := fmt.Sscanf(wanted, "bytes=%d-%d", &from, &last); n != 2 || from >= len(content) || last < from {
 			return refusal{http.StatusRequestedRangeNotSatisfiable, "InvalidRange"}
 		}
-		content, status = content[from:], http.StatusPartialContent
+		content, status = content[from:min(last+1, len(content))], http.StatusPartialContent
 	}
 	w.Header().Set("ETag", o.etag)
 	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
@@ -270,6 +270,7 @@ func (b *Bucket) deleteObject(w http.ResponseWriter, r *http.Request, key string
 
 type listed struct {
 	Key      string
+	Size     int    `xml:",omitempty"`
 	UploadId string `xml:",omitempty"`
 }
 
@@ -291,7 +292,7 @@ func (b *Bucket) listObjects(w http.ResponseWriter, r *http.Request) error {
 			page.IsTruncated, page.NextContinuationToken = true, page.Contents[pageSize-1].Key
 			break
 		}
-		page.Contents = append(page.Contents, listed{Key: key})
+		page.Contents = append(page.Contents, listed{Key: key, Size: len(b.objects[key].content)})
 	}
 	return answer(w, page)
 }
@@ -308,12 +309,12 @@ func (b *Bucket) listUploads(w http.ResponseWriter, r *http.Request) error {
 	var open []listed
 	for id, upload := range b.uploads {
 		if strings.HasPrefix(upload.key, query.Get("prefix")) {
-			open = append(open, listed{upload.key, id})
+			open = append(open, listed{Key: upload.key, UploadId: id})
 		}
 	}
 	order := func(a, b listed) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.UploadId, b.UploadId)) }
 	slices.SortFunc(open, order)
-	after := listed{query.Get("key-marker"), query.Get("upload-id-marker")}
+	after := listed{Key: query.Get("key-marker"), UploadId: query.Get("upload-id-marker")}
 	for _, upload := range open {
 		if order(upload, after) <= 0 {
 			continue

@@ -85,6 +85,8 @@ func Run(t *testing.T, options Options) {
 		{"all manifests are listed", manyManifests},
 		{"a file that is not there does not exist", missingPath},
 		{"an empty place has no manifests", emptyPlace},
+		{"a file can be read at any place", readAnywhere},
+		{"every file that lies there is listed", everyFile},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

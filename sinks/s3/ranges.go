@@ -1,0 +1,88 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"rollcall/sinks"
+)
+
+// file is one object that is read by ranges, on the condition that it is still the same.
+type file struct {
+	ctx  context.Context
+	sink *Sink
+	path string
+	etag *string
+	size int64
+}
+
+// OpenAt opens one object for reading at any place. Each ReadAt is one request.
+func (s *Sink) OpenAt(ctx context.Context, path string) (sinks.File, error) {
+	if !fs.ValidPath(path) {
+		return nil, classify(fs.ErrNotExist, s.URL(path))
+	}
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(path)})
+	if err != nil {
+		return nil, classify(err, s.URL(path))
+	}
+	return &file{ctx: ctx, sink: s, path: path, etag: head.ETag, size: aws.ToInt64(head.ContentLength)}, nil
+}
+
+// Size is the object's length when it was opened.
+func (f *file) Size() int64 { return f.size }
+
+// Close ends reading; nothing is held open between two reads.
+func (f *file) Close() error { return nil }
+
+// ReadAt reads len(p) bytes from offset on. A body that breaks off is asked for again.
+func (f *file) ReadAt(p []byte, offset int64) (int, error) {
+	if offset >= f.size {
+		return 0, io.EOF
+	}
+	want := p[:min(int64(len(p)), f.size-offset)]
+	if len(want) == 0 {
+		return 0, nil
+	}
+	b := &body{ctx: f.ctx, client: f.sink.client, place: f.sink.URL(f.path), read: offset, size: offset + int64(len(want)), input: &s3.GetObjectInput{
+		Bucket: f.sink.bucket(), Key: f.sink.key(f.path), IfMatch: f.etag,
+		Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+int64(len(want))-1)),
+	}}
+	object, err := f.sink.client.GetObject(f.ctx, b.input)
+	if err != nil {
+		return 0, classify(err, b.place)
+	}
+	b.rest = object.Body
+	defer b.Close()
+	n, err := io.ReadFull(b, want)
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// List goes through every object below folder. Unfinished uploads are no objects.
+func (s *Sink) List(ctx context.Context, folder string) iter.Seq2[sinks.Object, error] {
+	return func(yield func(sinks.Object, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder)})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(sinks.Object{}, classify(err, s.URL(folder)))
+				return
+			}
+			for _, object := range page.Contents {
+				found := sinks.Object{Path: strings.TrimPrefix(aws.ToString(object.Key), s.prefix), Size: aws.ToInt64(object.Size)}
+				if !yield(found, nil) {
+					return
+				}
+			}
+		}
+	}
+}
