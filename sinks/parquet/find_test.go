@@ -50,7 +50,7 @@ func TestFindGivesTheRowsThatAFullReadWould(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer disk.Close()
-	for range 20 {
+	for range 4 {
 		picked := rows[random.IntN(len(rows))]
 		for _, where := range [][]parquet.Equal{
 			{{Column: "group_id", Value: picked.GroupID}},
