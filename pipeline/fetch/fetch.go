@@ -150,10 +150,7 @@ func (f *Fetch) Run(ctx context.Context) error {
 			}
 		})
 	}
-	nodes.Wait()
-	for _, l := range f.lanes {
-		l.pool.StopAndWait()
-	}
+	nodes.Wait() // each has waited for its own questions: with nothing queued, the pools' workers end by themselves
 	endBeside()
 	beside.Wait()
 	err := errors.Join(context.Cause(ctx), f.flush(context.WithoutCancel(ctx)))

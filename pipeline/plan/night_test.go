@@ -5,7 +5,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"rollcall/pipeline"
-	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
@@ -30,6 +28,8 @@ import (
 const (
 	before  = "2026-11-20"
 	tonight = "2026-11-21"
+
+	endpoint = "http://vendor.test" // reached by no socket: by the world's own transport
 )
 
 // night is a simulated world with a job that asks it.
@@ -55,13 +55,11 @@ func without(o simulated.Options) simulated.Options {
 func newNight(t *testing.T, o simulated.Options, perSecond float64) *night {
 	t.Helper()
 	world := simulated.New(o)
-	server := httptest.NewServer(world.Handler())
-	t.Cleanup(server.Close)
 	n := &night{t: t, world: world, state: t.TempDir(), out: t.TempDir(), now: time.Now, workers: 4}
 	n.job = &job.Job{
 		Sources: []job.Source{
-			n.source("rongcloud.prod", &rongcloud.Config{Endpoint: server.URL, AppKey: simulated.DemoAppKey, AppSecret: simulated.DemoAppSecret}, perSecond),
-			n.source("tencentchat.intl", &tencentchat.Config{Endpoint: server.URL, SDKAppID: 1400000001, Identifier: simulated.DemoIdentifier, SecretKey: simulated.DemoSecretKey}, perSecond),
+			n.source("rongcloud.prod", &rongcloud.Config{Endpoint: endpoint, AppKey: simulated.DemoAppKey, AppSecret: simulated.DemoAppSecret}, perSecond),
+			n.source("tencentchat.intl", &tencentchat.Config{Endpoint: endpoint, SDKAppID: 1400000001, Identifier: simulated.DemoIdentifier, SecretKey: simulated.DemoSecretKey}, perSecond),
 		},
 		Lists: []job.List{
 			{Name: "rc_groups", Values: world.RongCloud.GroupIDs()}, {Name: "rc_users", Values: world.RongCloud.UserIDs()},
@@ -118,7 +116,7 @@ func (n *night) everything() *night {
 		block("tencentchat_group_roles", func(d *job.Data) { d.Memberships = []string{"tencentchat_joined_groups.all"} })
 }
 
-// run carries the job out; a transport of nil is the ordinary one.
+// run carries the job out.
 func (n *night) run(ctx context.Context, date string, transport http.RoundTripper) (pipeline.Result, error) {
 	n.t.Helper()
 	return pipeline.Run(ctx, pipeline.Request{
@@ -129,7 +127,7 @@ func (n *night) run(ctx context.Context, date string, transport http.RoundTrippe
 
 func (n *night) sealed(date string) pipeline.Result {
 	n.t.Helper()
-	result, err := n.run(n.t.Context(), date, nil)
+	result, err := n.run(n.t.Context(), date, n.world.Transport())
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -141,7 +139,7 @@ func (n *night) cut(date string, requests int64) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(n.t.Context())
 	defer cancel()
-	transport := &cutAfter{RoundTripper: client.NewTransport(nil, nil), cut: cancel}
+	transport := &cutAfter{RoundTripper: n.world.Transport(), cut: cancel}
 	transport.left.Store(requests)
 	if _, err := n.run(ctx, date, transport); err == nil {
 		n.t.Fatal("the run was not stopped")
