@@ -65,9 +65,10 @@ func (r *run) openVendors() (*vendors, error) {
 	c := client.New(client.Options{Transport: transport, Now: r.Now, Random: r.Random})
 	shared := map[appEndpoint]*client.Endpoint{} // two sources of one app have one budget
 	for _, s := range r.Job.Sources {
+		account := s.Config.Account()
 		v.sources[s.Address] = s.Config.Open(sources.Environment{Now: r.Now, Random: r.Random})
 		for _, data := range s.Definition.Data {
-			app := appEndpoint{s.Definition.Type, s.Config.Account().AppID, data.Name}
+			app := appEndpoint{s.Definition.Type, account.AppID, data.Name}
 			if shared[app] == nil {
 				limit, err := budget.Schedule(s.Budgets[data.Name].PerSecond, s.Share, s.Windows, client.DefaultTimeout)
 				if err != nil {
@@ -75,7 +76,7 @@ func (r *run) openVendors() (*vendors, error) {
 				}
 				shared[app] = c.Endpoint(client.Name{Source: s.Address, Data: data.Name, Path: data.Path}, budget.New(budget.Config{
 					Limit: limit, Even: s.Budgets[data.Name].Even, Timeout: client.DefaultTimeout, HeldUntil: heldUntil,
-				}, r.Now))
+				}, r.Now), client.Hosts{Main: account.Endpoint, Backup: account.Backup})
 			}
 			v.endpoints[endpointName{s.Address, data.Name}] = shared[app]
 		}

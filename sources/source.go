@@ -133,6 +133,7 @@ type Config interface {
 type Account struct {
 	AppID    string // app key or SDKAppID
 	Endpoint string // https://host, without a path
+	Backup   string // the same app's second host, for when the first can't be reached; empty: none
 }
 
 // Problem is one fault of one attribute.

@@ -111,13 +111,13 @@ func (c *Call) attempt(ctx context.Context, again bool, build func() (*http.Requ
 		return err
 	}
 	c.attempts++
-	e.sending(ticket.Sent(), again)
-	defer e.sent()
-	err = e.client.exchange(ctx, request, e.budget, ticket, read)
+	way := e.sending(request, ticket.Sent(), again)
+	defer e.sent(way)
+	status, err := e.client.exchange(ctx, request, e.budget, ticket, read)
 	if ctx.Err() != nil {
 		return err
 	}
-	return e.judge(ticket, err)
+	return e.judge(ticket, way, status, err)
 }
 
 // exhausted is what a failure becomes that outlasted its attempts.

@@ -14,6 +14,11 @@
 //     a Throttled one where nothing but throttling answers came, with [ErrDown] in its chain. It
 //     stops the run.
 //
+// Where a vendor has a second host ([Hosts]), three attempts in a row without an answer of the
+// vendor's make an endpoint go over to it, and one good answer makes it go back: every half minute,
+// later every five, one request tries the main host. An answer that the vendor wrote, be it a
+// refusal, never does. Both hosts share the endpoint's budget, its health and its figures.
+//
 // Waiting to try again holds neither a place of the budget nor a place in its queue. Errors never
 // carry a URL, since a URL may carry a signature.
 package client
@@ -77,9 +82,10 @@ func setDefault[T comparable](value *T, standard T) {
 }
 
 // exchange sends one request and hands its whole answer to read. The budget's ticket is given
-// back as soon as the answer begins: the vendor has counted the request by then.
+// back as soon as the answer begins: the vendor has counted the request by then. Status is that of
+// the answer, 0 where none began.
 func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.Budget, ticket budget.Ticket,
-	read func(sources.Answer) error) error {
+	read func(sources.Answer) error) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	response, err := c.options.Transport.RoundTrip(replayable(request.WithContext(ctx)))
@@ -90,9 +96,9 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 			b.Unanswered(ticket)
 		}
 		if neverLeft(err) {
-			return unreached{networkFault(err, request, c.options.Timeout)}
+			return 0, unreached{networkFault(err, request, c.options.Timeout)}
 		}
-		return networkFault(err, request, c.options.Timeout)
+		return 0, networkFault(err, request, c.options.Timeout)
 	}
 	defer response.Body.Close()
 	b.Answered(ticket)
@@ -102,11 +108,11 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 	buffer.Reset()
 	if _, err := buffer.ReadFrom(http.MaxBytesReader(nil, response.Body, c.options.BodyLimit)); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return fault.New(fault.Item, "the answer was larger than %d MiB", c.options.BodyLimit>>20)
+			return response.StatusCode, fault.New(fault.Item, "the answer was larger than %d MiB", c.options.BodyLimit>>20)
 		}
-		return networkFault(err, request, c.options.Timeout)
+		return response.StatusCode, networkFault(err, request, c.options.Timeout)
 	}
-	return read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
+	return response.StatusCode, read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
 }
 
 // unreached is a failure to get a connection at all.

@@ -75,6 +75,9 @@ func read(answer sources.Answer) error {
 	return f
 }
 
+// reads is how a source reads an answer that it refuses.
+func reads(err error) func(sources.Answer) error { return func(sources.Answer) error { return err } }
+
 func endpoint(v http.RoundTripper, perSecond float64, change func(*client.Options)) *client.Endpoint {
 	options := client.Options{Transport: v, Now: time.Now, Random: func() uint64 { return 1 << 63 }} // no jitter
 	if change != nil {
@@ -86,7 +89,7 @@ func endpoint(v http.RoundTripper, perSecond float64, change func(*client.Option
 	}
 	b := budget.New(budget.Config{Limit: budget.Steady(perSecond), Timeout: timeout}, time.Now)
 	name := client.Name{Source: "rongcloud.prod", Data: "group_members", Path: "/members"}
-	return client.New(options).Endpoint(name, b)
+	return client.New(options).Endpoint(name, b, client.Hosts{})
 }
 
 func TestWhatBecomesOfAFailureFollowsFromItsKind(t *testing.T) {

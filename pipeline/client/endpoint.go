@@ -1,7 +1,9 @@
 package client
 
 import (
+	"errors"
 	"math"
+	"net/http"
 	"sync"
 	"time"
 
@@ -28,6 +30,7 @@ type Endpoint struct {
 
 	mu      sync.Mutex
 	health  health
+	route   route
 	figures Figures
 	recent  recent
 	failure string    // the last transient one
@@ -36,9 +39,9 @@ type Endpoint struct {
 }
 
 // Endpoint makes an endpoint. There must be one for each (app, endpoint): two would each spend
-// the whole budget.
-func (c *Client) Endpoint(name Name, b *budget.Budget) *Endpoint {
-	return &Endpoint{name: name, client: c, budget: b, health: health{patience: c.options.DownAfter}}
+// the whole budget. Requests to hosts.Main may go to hosts.Backup; all others go where they say.
+func (c *Client) Endpoint(name Name, b *budget.Budget, hosts Hosts) *Endpoint {
+	return &Endpoint{name: name, client: c, budget: b, health: health{patience: c.options.DownAfter}, route: route{hosts: hosts}}
 }
 
 // Caller is the sources.Caller for one question.
@@ -84,12 +87,16 @@ func (e *Endpoint) leave() {
 	e.health.leave(e.client.options.Now())
 }
 
-// sending and sent bracket one attempt.
-func (e *Endpoint) sending(at time.Time, again bool) {
+// sending and sent bracket one attempt, which goes the way that is given back.
+func (e *Endpoint) sending(request *http.Request, at time.Time, again bool) leg {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	way := e.route.send(request, at)
 	f := &e.figures
 	f.Requests++
+	if way.backup {
+		f.Elsewhere++
+	}
 	f.InFlight++
 	if again {
 		f.Retries++
@@ -99,12 +106,14 @@ func (e *Endpoint) sending(at time.Time, again bool) {
 	}
 	f.Last = at
 	e.recent.add(at)
+	return way
 }
 
-func (e *Endpoint) sent() {
+func (e *Endpoint) sent(way leg) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.figures.InFlight--
+	e.route.abandoned(way)
 }
 
 // answeredSince tells whether a good answer came after a moment.
@@ -126,15 +135,24 @@ func (e *Endpoint) down() error {
 
 // judge lets one attempt's result count for health, pace and figures, and returns it, or the
 // fault that says that the endpoint is down.
-func (e *Endpoint) judge(ticket budget.Ticket, err error) error {
-	kind := fault.KindOf(err)
+func (e *Endpoint) judge(ticket budget.Ticket, way leg, status int, err error) error {
 	news := true
-	if err != nil && kind == fault.Throttled {
+	if err != nil && fault.KindOf(err) == fault.Throttled {
 		news = e.budget.Throttled(ticket, retryAfter(err))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.client.options.Now()
+	if refused, ok := errors.AsType[untrusted](err); ok && e.route.distrusts(way, now, refused.Error()) {
+		err = unreached{fault.New(fault.Transient, "%s", refused.Error())}
+	}
+	kind := fault.KindOf(err)
+	bad := troubled(status, err)
+	reason := ""
+	if bad {
+		reason = err.Error()
+	}
+	e.route.ended(way, bad, now, reason)
 	switch {
 	case err != nil && kind == fault.Throttled:
 		e.figures.Throttles++
@@ -150,7 +168,7 @@ func (e *Endpoint) judge(ticket budget.Ticket, err error) error {
 		return err
 	}
 	if e.health.stopped == nil && e.health.hopeless(now) {
-		e.health.stopped = e.health.fault(e.name, now, err)
+		e.health.stopped = e.health.fault(e.name, e.route, now, err)
 	}
 	if e.health.stopped != nil {
 		return e.health.stopped

@@ -8,7 +8,13 @@ type Figures struct {
 	Retries   int64 // of these, sent again for a request that had failed or been throttled
 	Throttles int64 // throttling answers
 	Failures  int64 // transient: cut connections, 5xx, answers that can't be read
+	Elsewhere int64 // of all requests, those that were sent to the backup host
 	InFlight  int
+
+	Switches int64  // from one host to the other
+	Backup   bool   // the backup host is in use
+	Host     string // in use, without its scheme; empty where there is no backup
+	Why      string // the last switch was made
 
 	Limit   float64 // what the configuration allows now, requests a second
 	Allowed float64 // what throttling leaves of it
@@ -41,6 +47,9 @@ func (e *Endpoint) Figures() Figures {
 	defer e.mu.Unlock()
 	f := e.figures
 	f.Limit, f.Allowed, f.Pace = limit, allowed, e.recent.pace(now, f.First)
+	if e.route.hosts.Backup != "" {
+		f.Switches, f.Backup, f.Host, f.Why = e.route.switches, e.route.backup, e.route.host(), e.route.reason
+	}
 	if e.health.failures > 0 {
 		f.FailingSince, f.Failure = e.health.since, e.failure
 	}

@@ -70,7 +70,7 @@ func (h *health) hopeless(now time.Time) bool {
 }
 
 // fault says which endpoint is down, since when, and what its last answer was.
-func (h *health) fault(name Name, now time.Time, last error) *fault.Error {
+func (h *health) fault(name Name, way route, now time.Time, last error) *fault.Error {
 	since := h.since.UTC().Format("15:04:05")
 	waited := now.Sub(h.since).Round(time.Second)
 	if h.failures == 0 {
@@ -82,6 +82,9 @@ func (h *health) fault(name Name, now time.Time, last error) *fault.Error {
 		return f
 	}
 	f := fault.New(fault.Transient, "%s (%s) has not answered well since %s UTC (%v)", name, name.Path, since, waited)
+	if way.switches > 0 {
+		f.Message += ", neither at " + way.hosts.Main + " nor at " + way.hosts.Backup
+	}
 	f.Hint = "what was fetched is kept: run again to go on when the vendor can be reached"
 	f.Code, f.Err = code(last), down(last)
 	return f

@@ -23,7 +23,7 @@ func networkFault(err error, request *http.Request, timeout time.Duration) error
 	if certificate(err) {
 		f := fault.New(fault.Configuration, "the certificate of %s can't be trusted: %s", host, harmless(err, request))
 		f.Hint = "check the endpoint's address; behind a proxy that inspects traffic, install its root certificate"
-		return f
+		return untrusted{f}
 	}
 	var dns *net.DNSError
 	var wait net.Error
@@ -40,6 +40,11 @@ func networkFault(err error, request *http.Request, timeout time.Duration) error
 	}
 	return fault.New(fault.Transient, "no answer from %s: %s", host, harmless(err, request))
 }
+
+// untrusted is a fault of a host whose certificate was refused: nothing was sent to it.
+type untrusted struct{ error }
+
+func (u untrusted) Unwrap() error { return u.error }
 
 // harmless is an error's text, unless it quotes the request's query.
 func harmless(err error, request *http.Request) string {

@@ -185,7 +185,7 @@ func TestARefusedConnectionHoldsItsPlaceForASecondOnly(t *testing.T) {
 	listener.Close()
 	b := budget.New(budget.Config{Limit: budget.Steady(1), Timeout: time.Minute}, time.Now)
 	options := client.Options{Transport: client.NewTransport(nil, nil), Now: time.Now, Random: rand.Uint64, Attempts: 2, DownAfter: 3 * time.Second}
-	e := client.New(options).Endpoint(client.Name{}, b)
+	e := client.New(options).Endpoint(client.Name{}, b, client.Hosts{})
 	start := time.Now()
 	if err := e.Caller().Call(t.Context(), postTo(url), read); err == nil || !strings.Contains(err.Error(), "refused the connection") {
 		t.Errorf("got %v", err)

@@ -75,6 +75,9 @@ type Endpoint struct {
 	Throttles int64
 	Failures  int64 // transient ones
 	Answers   int64
+	Elsewhere int64 // of Requests, those sent to the backup host
+	Switches  int64 // from one host to the other
+	Backup    bool  // the backup host is in use
 
 	Latency   time.Duration     // of an answer, the mean
 	Took      time.Duration     // all answers together

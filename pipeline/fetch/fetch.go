@@ -91,7 +91,7 @@ type lane struct {
 	endpoint *client.Endpoint
 	pool     pond.Pool
 
-	toldThrottled, toldFailing bool // to the person who watches
+	toldThrottled, toldFailing, toldBackup bool // to the person who watches
 }
 
 const (

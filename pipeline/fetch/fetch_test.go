@@ -161,7 +161,7 @@ func (w *work) run() error {
 	c := client.New(client.Options{Transport: client.NewTransport(nil, nil), Now: time.Now, Random: rand.Uint64})
 	endpoints := map[string]*client.Endpoint{}
 	for name := range kinds {
-		endpoints[name] = c.Endpoint(client.Name{Source: "v.a", Data: name}, budget.New(budget.Config{Limit: budget.Steady(1e6)}, time.Now))
+		endpoints[name] = c.Endpoint(client.Name{Source: "v.a", Data: name}, budget.New(budget.Config{Limit: budget.Steady(1e6)}, time.Now), client.Hosts{})
 	}
 	return fetch.New(fetch.Options{
 		Job: j, Sources: map[string]sources.Source{"v.a": w.vendor}, Keys: w.lists, Spool: store, Waiting: w.waiting,

@@ -33,6 +33,7 @@ func (f *Fetch) warn(now time.Time) {
 				Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", name),
 				Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
 		}
+		f.tellSwitch(l, g)
 		switch {
 		case g.FailingSince.IsZero():
 			l.toldFailing = false
@@ -43,6 +44,21 @@ func (f *Fetch) warn(now time.Time) {
 				Hint: "it is tried again; after two minutes without one good answer the run stops and keeps what was fetched"})
 		}
 	}
+}
+
+// tellSwitch tells that an endpoint has gone over to its other host.
+func (f *Fetch) tellSwitch(l *lane, g client.Figures) {
+	if g.Backup == l.toldBackup {
+		return
+	}
+	l.toldBackup = g.Backup
+	if g.Backup {
+		f.Listen(event.Notice{Warning: true,
+			Text: fmt.Sprintf("%s: going over to the backup host %s: %s", l.endpoint.Name(), g.Host, g.Why),
+			Hint: "both share one budget; the main host is tried again now and then, and used as soon as it answers"})
+		return
+	}
+	f.Listen(event.Notice{Text: fmt.Sprintf("%s: back at %s: %s", l.endpoint.Name(), g.Host, g.Why)})
 }
 
 func (f *Fetch) endpoints() []event.Endpoint {
@@ -58,6 +74,7 @@ func (f *Fetch) endpoints() []event.Endpoint {
 			Source: n.data.Source, Name: n.data.Kind.Name,
 			PerSecond: f.Job.Budget(n.data.Source, n.data.Kind.Name).PerSecond, Allowed: g.Allowed, Pace: g.Pace,
 			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Failures: g.Failures, Answers: g.Answers,
+			Elsewhere: g.Elsewhere, Switches: g.Switches, Backup: g.Backup,
 			Latency: g.Latency, Took: g.Took, Bounds: client.LatencyBounds(), Latencies: g.Buckets,
 		})
 	}

@@ -10,15 +10,18 @@ const defaultEndpoint = "https://api.rong-api.com"
 
 // Config is one RongCloud app.
 type Config struct {
-	Endpoint  string        `hcl:"endpoint,optional" default:"https://api.rong-api.com" doc:"the data centre of the app: https://api.rong-api.com (Beijing), https://api.sg-light-api.com (Singapore), https://api.sg-b-light-api.com (Singapore B), https://api.us-light-api.com (North America), https://api.sau-light-api.com (Saudi Arabia)"`
-	AppKey    string        `hcl:"app_key" doc:"the App Key of the console"`
-	AppSecret schema.Secret `hcl:"app_secret" doc:"the App Secret of the console, from env() or file()"`
-	AllowHTTP bool          `hcl:"allow_http,optional" default:"false" doc:"accept plain http for a host that is not this machine"`
+	Endpoint       string        `hcl:"endpoint,optional" default:"https://api.rong-api.com" doc:"the data centre of the app: https://api.rong-api.com (Beijing), https://api.sg-light-api.com (Singapore), https://api.sg-b-light-api.com (Singapore B), https://api.us-light-api.com (North America), https://api.sau-light-api.com (Saudi Arabia)"`
+	AppKey         string        `hcl:"app_key" doc:"the App Key of the console"`
+	AppSecret      schema.Secret `hcl:"app_secret" doc:"the App Secret of the console, from env() or file()"`
+	BackupEndpoint string        `hcl:"backup_endpoint,optional" default:"the data centre's" doc:"another host of the same app, asked while endpoint can't be reached; that of the vendor's own data centres is known"`
+	Failover       bool          `hcl:"failover,optional" default:"true" doc:"go over to the backup host while the endpoint can't be reached or answers badly; both share one budget"`
+	AllowHTTP      bool          `hcl:"allow_http,optional" default:"false" doc:"accept plain http for a host that is not this machine"`
 }
 
 // Validate tells every fault at once.
 func (c *Config) Validate() []sources.Problem {
-	problems := wire.CheckEndpoint(c.Endpoint, c.AllowHTTP, regions())
+	problems := append(wire.CheckEndpoint(c.Endpoint, c.AllowHTTP, regions()),
+		wire.CheckBackup(c.Endpoint, c.BackupEndpoint, c.Failover, c.AllowHTTP, regions())...)
 	if !wire.Printable(c.AppKey) {
 		problems = append(problems, sources.Problem{Attribute: "app_key",
 			Message: "is empty, or holds blanks, line breaks or other than ASCII characters",
@@ -34,7 +37,8 @@ func (c *Config) Validate() []sources.Problem {
 
 // Account tells whose data this is.
 func (c *Config) Account() sources.Account {
-	return sources.Account{AppID: c.AppKey, Endpoint: wire.Endpoint(c.Endpoint)}
+	return sources.Account{AppID: c.AppKey, Endpoint: wire.Endpoint(c.Endpoint),
+		Backup: wire.Backup(c.Endpoint, c.BackupEndpoint, c.Failover, regions())}
 }
 
 // Open makes the source.

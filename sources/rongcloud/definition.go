@@ -7,8 +7,8 @@
 // It promises what package sources promises: a Reading is all that RongCloud gave for the key, or
 // there is a *fault.Error and no Reading. Answers are decoded strictly (package wire), errors are
 // classified by HTTP status and body code together, since RongCloud uses both, and no message
-// shows the app secret or a signature. The endpoint given is the only one asked: going over to a
-// backup host would ask the same budget twice.
+// shows the app secret or a signature. Requests are built for the endpoint given; going over to the
+// backup host, which takes the same signature, is the host's affair.
 package rongcloud
 
 import (
@@ -52,7 +52,7 @@ func Definition() sources.Definition {
 			PerSecond: 100, PageSize: hostedPage, Total: true, Roles: true,
 			Doc: "the hosted groups of each user: name, role, time of joining",
 		}},
-		Config: func() sources.Config { return &Config{Endpoint: defaultEndpoint} },
+		Config: func() sources.Config { return &Config{Endpoint: defaultEndpoint, Failover: true} },
 	}
 }
 

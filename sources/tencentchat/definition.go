@@ -6,8 +6,8 @@
 // It promises what package sources promises: a Reading is all that Tencent gave for the key, or
 // there is a *fault.Error and no Reading. Answers are decoded strictly (package wire) and judged
 // by ErrorCode, since the HTTP status is 200 for every outcome. A UserSig is made here, valid for
-// 24 hours, kept and renewed in time; neither it nor the key is shown in a message. The endpoint
-// given is the only one asked.
+// 24 hours, kept and renewed in time; neither it nor the key is shown in a message. Requests
+// are built for the endpoint given; going over to the backup host is the host's affair.
 package tencentchat
 
 import (
@@ -52,7 +52,7 @@ func Definition() sources.Definition {
 			Doc: "the members of each group: role, time of joining, name card",
 		}},
 		Config: func() sources.Config {
-			return &Config{Endpoint: defaultEndpoint, Identifier: defaultIdentifier}
+			return &Config{Endpoint: defaultEndpoint, Identifier: defaultIdentifier, Failover: true}
 		},
 	}
 }

@@ -29,8 +29,12 @@ func Endpoint(address string) string { return strings.TrimSuffix(address, "/") }
 // CheckEndpoint tells what is wrong with the attribute endpoint. Any host may be named, since
 // vendors also run private deployments, and the backup host of a region serves as well as its main one.
 func CheckEndpoint(address string, allowHTTP bool, regions []Region) []sources.Problem {
+	return checkAddress("endpoint", address, allowHTTP, regions)
+}
+
+func checkAddress(attribute, address string, allowHTTP bool, regions []Region) []sources.Problem {
 	problem := func(hint, format string, args ...any) []sources.Problem {
-		return []sources.Problem{{Attribute: "endpoint", Message: fmt.Sprintf(format, args...), Hint: hint}}
+		return []sources.Problem{{Attribute: attribute, Message: fmt.Sprintf(format, args...), Hint: hint}}
 	}
 	example := "give https:// and the host alone; the vendor's own: " + Regions(regions)
 	u, err := url.Parse(Endpoint(address))
@@ -48,6 +52,58 @@ func CheckEndpoint(address string, allowHTTP bool, regions []Region) []sources.P
 			"%s is plain http, which anybody on the way can read", Quote(address))
 	}
 	return nil
+}
+
+// CheckBackup tells what is wrong with the attribute backup_endpoint, which may be empty. An app
+// lives in one data centre, so that a host of another one can't stand in for its own.
+func CheckBackup(endpoint, backup string, failover, allowHTTP bool, regions []Region) []sources.Problem {
+	if backup == "" {
+		return nil
+	}
+	problem := func(message, hint string) []sources.Problem {
+		return []sources.Problem{{Attribute: "backup_endpoint", Message: message, Hint: hint}}
+	}
+	if problems := checkAddress("backup_endpoint", backup, allowHTTP, regions); len(problems) > 0 {
+		return problems
+	}
+	mine, known := region(endpoint, regions)
+	other, knownToo := region(backup, regions)
+	switch {
+	case !failover:
+		return problem("is given, and failover = false forbids to use it", "take one of them out")
+	case strings.EqualFold(Endpoint(endpoint), Endpoint(backup)):
+		return problem("is the same as endpoint", "leave it out, or name another host of the same app")
+	case known && knownToo && mine != other:
+		return problem(fmt.Sprintf("is in %s, and endpoint in %s: an app is in one data centre alone", other.Name, mine.Name),
+			"leave it out: the backup host of "+mine.Name+" is known")
+	}
+	return nil
+}
+
+// Backup is the host to ask where the endpoint can't be reached: the one given, else the other name
+// of the same data centre. It is empty where there is none, or where failover is off.
+func Backup(endpoint, given string, failover bool, regions []Region) string {
+	switch r, known := region(endpoint, regions); {
+	case !failover:
+		return ""
+	case given != "":
+		return Endpoint(given)
+	case !known:
+		return ""
+	case strings.EqualFold(Endpoint(endpoint), "https://"+r.Backup):
+		return "https://" + r.Main
+	default:
+		return "https://" + r.Backup
+	}
+}
+
+func region(address string, regions []Region) (Region, bool) {
+	for _, r := range regions {
+		if strings.EqualFold(Endpoint(address), "https://"+r.Main) || strings.EqualFold(Endpoint(address), "https://"+r.Backup) {
+			return r, true
+		}
+	}
+	return Region{}, false
 }
 
 func loopback(host string) bool {

@@ -78,6 +78,48 @@ func TestAnyHostIsAnEndpointAndNothingButAHost(t *testing.T) {
 	}
 }
 
+func TestABackupIsTheOtherHostOfTheSameDataCentre(t *testing.T) {
+	t.Parallel()
+	regions := []wire.Region{{Name: "A", Main: "a.example.com", Backup: "a2.example.com"}, {Name: "B", Main: "b.example.com", Backup: "b2.example.com"}}
+	for _, c := range []struct {
+		endpoint, given string
+		off             bool
+		want            string
+	}{
+		{endpoint: "https://a.example.com/", want: "https://a2.example.com"},
+		{endpoint: "https://A2.example.com", want: "https://a.example.com"},
+		{endpoint: "https://a.example.com", off: true},
+		{endpoint: "https://own.example.org"},
+		{endpoint: "http://a.example.com"}, // a private thing that has taken the name
+		{endpoint: "https://own.example.org", given: "https://own2.example.org/", want: "https://own2.example.org"},
+		{endpoint: "https://a.example.com", given: "https://way.example.org", want: "https://way.example.org"},
+	} {
+		if got := wire.Backup(c.endpoint, c.given, !c.off, regions); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	for _, c := range []struct {
+		endpoint, given string
+		off, good       bool
+	}{
+		{endpoint: "https://a.example.com", good: true},
+		{endpoint: "https://a.example.com", off: true, good: true},
+		{endpoint: "https://a.example.com", given: "https://a2.example.com", good: true},
+		{endpoint: "https://own.example.org", given: "https://b.example.com", good: true},
+		{endpoint: "http://127.0.0.1:1", given: "http://127.0.0.1:2", good: true},
+		{endpoint: "https://a.example.com", given: "https://a2.example.com", off: true},
+		{endpoint: "https://a.example.com", given: "https://b2.example.com"},
+		{endpoint: "https://own.example.org", given: "https://own.example.org/"},
+		{endpoint: "https://own.example.org", given: "http://own2.example.org"},
+		{endpoint: "https://own.example.org", given: "own2.example.org"},
+	} {
+		problems := wire.CheckBackup(c.endpoint, c.given, !c.off, false, regions)
+		if (len(problems) == 0) != c.good || len(problems) > 0 && (problems[0].Attribute != "backup_endpoint" || problems[0].Hint == "") {
+			t.Errorf("%+v: %+v", c, problems)
+		}
+	}
+}
+
 // value decodes {"v": text} with read.
 func value[T any](text string, read func(d *wire.Decoder) T) (got T, replaced int, err error) {
 	replaced, err = wire.Decode([]byte(`{"v":`+text+`}`), func(d *wire.Decoder, name []byte) {

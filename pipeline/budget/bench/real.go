@@ -71,7 +71,7 @@ func newAsker(contestant int, c cell, count *counter, url string) asker {
 			Limit: budget.Steady(c.limit()), Even: contestant == 1, Timeout: client.DefaultTimeout,
 		}, time.Now)
 		options := client.Options{Transport: transport, Now: time.Now, Random: rand.Uint64}
-		endpoint := client.New(options).Endpoint(client.Name{Source: "bench", Data: "bench"}, b)
+		endpoint := client.New(options).Endpoint(client.Name{Source: "bench", Data: "bench"}, b, client.Hosts{})
 		return func(ctx context.Context) error {
 			var sent time.Time
 			return endpoint.Caller().Call(ctx, func() (*http.Request, error) { sent = time.Now(); return build() },
