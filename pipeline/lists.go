@@ -15,6 +15,7 @@ import (
 	"rollcall/pipeline/keys"
 	"rollcall/pipeline/sorted"
 	"rollcall/pipeline/state"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
@@ -26,7 +27,7 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 			r.tellChanged(list)
 			continue
 		}
-		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin)
+		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin, r.Disk)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +36,7 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 			return nil, err
 		}
 	}
-	return &lists{night: r.night}, nil
+	return &lists{night: r.night, disk: r.Disk}, nil
 }
 
 // tellChanged says that a list was written to after it was copied: the copy is what counts.
@@ -48,18 +49,21 @@ func (r *run) tellChanged(list job.List) {
 }
 
 // ImportList copies one ID list of a job to the key file target, beside which temporary files go.
-func ImportList(ctx context.Context, j *job.Job, list job.List, target string, stdin io.Reader) (keys.Summary, error) {
+func ImportList(ctx context.Context, j *job.Job, list job.List, target string, stdin io.Reader, d disk.Disk) (keys.Summary, error) {
 	summary, err := keys.Import(ctx, keys.ImportOptions{
 		Path: list.Path, Column: list.Column, Values: list.Values,
 		Target: target, Temp: filepath.Dir(target),
-		Stdin: stdin,
-		Open:  ObjectOpener(j.Sink),
+		Stdin: stdin, Disk: d,
+		Open: ObjectOpener(j.Sink),
 	})
 	return summary, fault.Wrap(err, "ids.%s", list.Name)
 }
 
 // lists reads the copied ID lists.
-type lists struct{ night *state.Night }
+type lists struct {
+	night *state.Night
+	disk  disk.Disk
+}
 
 func (l *lists) open(names []string) ([]*keys.List, error) {
 	var all []*keys.List
@@ -101,6 +105,7 @@ func (l *lists) Count(names []string) (int64, error) {
 // With streams the IDs of several lists and those that more adds, in ascending order, each once.
 func (l *lists) With(ctx context.Context, names []string, more func(add func(id string) error) error) (fetch.Cursor, error) {
 	sorter := sorted.New(filepath.Join(l.night.Path, "keys"), 16<<20)
+	sorter.Disk = l.disk
 	add := func(id string) error { return sorter.Add([]byte(id), nil) }
 	given, err := l.Union(names)
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/spool"
 	"rollcall/pipeline/state"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
@@ -39,6 +40,7 @@ type World struct {
 	Random    func() uint64
 	Stdin     io.Reader
 	Transport http.RoundTripper // nil: client.NewTransport without a proxy
+	Disk      disk.Disk         // nil: the real one
 	Host      string            // for the lock
 	PID       int
 	Version   string // of the program, for the manifest
@@ -104,12 +106,12 @@ func (e *NotSealedError) Error() string {
 
 // Run carries out the job for one snapshot date. See the package comment for how it ends.
 func Run(ctx context.Context, r Request) (Result, error) {
-	folder, err := state.Open(r.State, r.Random)
+	folder, err := state.Open(r.Disk, r.State, r.Random)
 	if err != nil {
 		return Result{}, err
 	}
 	defer folder.Close()
-	sink, err := OpenSink(ctx, r.Job.Sink, r.Now)
+	sink, err := OpenSink(ctx, r.Job.Sink, r.Now, r.Disk)
 	if err != nil {
 		return Result{}, err
 	}
@@ -241,7 +243,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, r.full(err)
 	}
-	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: spoolMemory}); err != nil {
+	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: spoolMemory, Disk: r.Disk}); err != nil {
 		return Result{}, err
 	}
 	defer r.spool.Close()

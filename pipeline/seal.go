@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"os"
 	"time"
 
 	"rollcall/pipeline/event"
@@ -13,6 +12,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/merge"
 	"rollcall/schema"
+	"rollcall/schema/disk"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/parquet"
 )
@@ -57,13 +57,13 @@ func (r *run) phase(p event.Phase, rows int64, files int) {
 // there is thrown away: the same spool gives the same bytes.
 func (r *run) writeTables(ctx context.Context) ([]parquet.File, merge.Summary, error) {
 	parts := r.night.Parts()
-	if err := os.RemoveAll(parts); err != nil {
+	if err := disk.Or(r.Disk).RemoveAll(parts); err != nil {
 		return nil, merge.Summary{}, err
 	}
-	if err := os.MkdirAll(parts, 0o755); err != nil {
+	if err := disk.Or(r.Disk).MkdirAll(parts, 0o700); err != nil {
 		return nil, merge.Summary{}, err
 	}
-	t := newTables(parts)
+	t := newTables(parts, parquet.Options{Disk: r.Disk})
 	summary, err := r.merge(ctx, t)
 	if err == nil {
 		err = t.sources.Write(r.vendorRows())
@@ -86,16 +86,16 @@ type tables struct {
 	sources       *parquet.Writer[schema.SourceFigures]
 }
 
-func newTables(dir string) *tables {
+func newTables(dir string, o parquet.Options) *tables {
 	t := schema.Tables()
 	return &tables{
-		memberships:   parquet.NewWriter[schema.Membership](dir, t[0], parquet.Options{}),
-		groups:        parquet.NewWriter[schema.Group](dir, t[1], parquet.Options{}),
-		users:         parquet.NewWriter[schema.User](dir, t[2], parquet.Options{}),
-		outcomes:      parquet.NewWriter[schema.KeyOutcome](dir, t[3], parquet.Options{}),
-		discrepancies: parquet.NewWriter[schema.Discrepancy](dir, t[4], parquet.Options{}),
-		changes:       parquet.NewWriter[schema.Change](dir, t[5], parquet.Options{}),
-		sources:       parquet.NewWriter[schema.SourceFigures](dir, t[6], parquet.Options{}),
+		memberships:   parquet.NewWriter[schema.Membership](dir, t[0], o),
+		groups:        parquet.NewWriter[schema.Group](dir, t[1], o),
+		users:         parquet.NewWriter[schema.User](dir, t[2], o),
+		outcomes:      parquet.NewWriter[schema.KeyOutcome](dir, t[3], o),
+		discrepancies: parquet.NewWriter[schema.Discrepancy](dir, t[4], o),
+		changes:       parquet.NewWriter[schema.Change](dir, t[5], o),
+		sources:       parquet.NewWriter[schema.SourceFigures](dir, t[6], o),
 	}
 }
 

@@ -8,21 +8,23 @@ import (
 	"time"
 
 	"rollcall/pipeline/job"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/local"
 	"rollcall/sinks/s3"
 )
 
-// OpenSink opens the place for snapshots that a configuration names.
-func OpenSink(ctx context.Context, s job.Sink, now func() time.Time) (sinks.Sink, error) {
+// OpenSink opens the place for snapshots that a configuration names; what it keeps on this machine
+// goes through d (nil: the real disk).
+func OpenSink(ctx context.Context, s job.Sink, now func() time.Time, d disk.Disk) (sinks.Sink, error) {
 	switch {
 	case s.Local != nil:
-		return local.Open(local.Config{Path: s.Local.Path, Now: now})
+		return local.Open(local.Config{Path: s.Local.Path, Now: now, Disk: d})
 	case s.S3 != nil:
 		return s3.Open(ctx, s3.Config{
 			Bucket: s.S3.Bucket, Prefix: s.S3.Prefix, Region: s.S3.Region, Endpoint: s.S3.Endpoint,
-			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Now: now,
+			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Now: now, Disk: d,
 		})
 	default:
 		return nil, fault.New(fault.Bug, "the configuration has no sink")

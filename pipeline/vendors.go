@@ -13,7 +13,7 @@ import (
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
-	"rollcall/pipeline/state"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sources"
 )
@@ -24,6 +24,7 @@ type vendors struct {
 	endpoints map[endpointName]*client.Endpoint
 	before    map[string]map[string]tally // by source and endpoint: what earlier processes of the night asked
 	file      string
+	disk      disk.Disk
 }
 
 type endpointName struct{ source, name string }
@@ -50,7 +51,7 @@ func (t tally) mean() time.Duration {
 }
 
 func (r *run) openVendors() (*vendors, error) {
-	v := &vendors{sources: map[string]sources.Source{}, endpoints: map[endpointName]*client.Endpoint{}, before: map[string]map[string]tally{}, file: r.night.Figures()}
+	v := &vendors{sources: map[string]sources.Source{}, endpoints: map[endpointName]*client.Endpoint{}, before: map[string]map[string]tally{}, file: r.night.Figures(), disk: disk.Or(r.Disk)}
 	if err := v.load(); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (v *vendors) save() error {
 	if err != nil {
 		return err
 	}
-	return state.WriteFile(v.file, text)
+	return disk.Replace(v.disk, v.file, 0o600, text)
 }
 
 // tallies adds what this process asked to what earlier ones did.

@@ -96,9 +96,9 @@ func rules() []rule {
 		{
 			name: "test kits stay out of the binary",
 			of: func(_ *module, pkg string) bool {
-				return !under(pkg, "sources/sourcetest") && !under(pkg, "sinks/sinktest")
+				return !slices.ContainsFunc(kits(), func(kit string) bool { return under(pkg, kit) })
 			},
-			forbid: anyOf(below("sources/sourcetest"), below("sinks/sinktest"), external("testing", "go.uber.org/goleak")),
+			forbid: anyOf(below("sources/sourcetest"), below("sinks/sinktest"), below("schema/disk/disktest"), external("testing", "go.uber.org/goleak")),
 			why:    "a test kit is for tests; only _test.go files import it",
 		},
 		{
@@ -145,6 +145,15 @@ func TestCallsStayWhereTheyBelong(t *testing.T) {
 			of:    not(in("cmd/export")),
 			calls: []string{"os.Getenv", "os.LookupEnv", "os.Environ"},
 			why:   "what decides a run stands in the configuration or on the command line",
+		},
+		{
+			name: "the disk is changed through schema/disk",
+			of: func(_ *module, pkg string) bool {
+				return !under(pkg, "schema/disk") && !under(pkg, "cmd/export") && !under(pkg, "sources/simulated") &&
+					pkg != "pipeline/plan" && !under(pkg, "pipeline/budget/bench") // neither is part of a run
+			},
+			calls: []string{"os.Create", "os.CreateTemp", "os.OpenFile", "os.WriteFile", "os.Mkdir", "os.MkdirAll", "os.MkdirTemp", "os.Rename", "os.Link", "os.Remove", "os.RemoveAll", "os.Truncate"},
+			why:   "take a disk.Disk: a test stops the world at every step that goes through it, and at no other",
 		},
 		{
 			name:  "a vendor can't send past its budget",
@@ -242,7 +251,7 @@ func TestFilesCanBeReadInOneSitting(t *testing.T) {
 }
 
 // kits are the folders that only tests use.
-func kits() []string { return []string{"sources/sourcetest", "sinks/sinktest"} }
+func kits() []string { return []string{"sources/sourcetest", "sinks/sinktest", "schema/disk/disktest"} }
 
 func firstWords(s string) string {
 	words := strings.Fields(s)

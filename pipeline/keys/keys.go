@@ -27,6 +27,7 @@ import (
 	"unicode/utf8"
 
 	"rollcall/pipeline/sorted"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
@@ -45,9 +46,10 @@ type ImportOptions struct {
 	Open  func(ctx context.Context, path string) (io.ReadCloser, error) // opens s3:// paths
 	Stdin io.Reader                                                     // read where Path is "-"
 
-	Target string // the key file to write
-	Temp   string // folder for temporary files; it must exist
-	Memory int    // bytes; 0 means DefaultMemory
+	Target string    // the key file to write
+	Temp   string    // folder for temporary files; it must exist
+	Memory int       // bytes; 0 means DefaultMemory
+	Disk   disk.Disk // nil: the real one
 }
 
 // Summary is what an import found.
@@ -69,7 +71,7 @@ func Import(ctx context.Context, options ImportOptions) (Summary, error) {
 		memory = DefaultMemory
 	}
 	sorter := sorted.New(options.Temp, memory)
-	sorter.Unique = true
+	sorter.Unique, sorter.Disk = true, options.Disk
 	defer sorter.Close()
 	var s Summary
 	err := Read(ctx, options, func(id []byte) error {
@@ -87,7 +89,7 @@ func Import(ctx context.Context, options ImportOptions) (Summary, error) {
 		return Summary{}, err
 	}
 	defer cursor.Close()
-	if err := write(ctx, options.Target, cursor, &s); err != nil {
+	if err := write(ctx, disk.Or(options.Disk), options.Target, cursor, &s); err != nil {
 		return Summary{}, fault.Wrap(err, "write %s", options.Target)
 	}
 	return s, nil
@@ -116,7 +118,7 @@ func Read(ctx context.Context, options ImportOptions, yield func(id []byte) erro
 		return err
 	}
 	defer file.Close()
-	list := &list{ctx: ctx, name: title(options.Path), column: options.Column, temp: options.Temp, yield: yield}
+	list := &list{ctx: ctx, name: title(options.Path), column: options.Column, temp: filepath.Join(options.Temp, filepath.Base(options.Target)+".list"), disk: disk.Or(options.Disk), yield: yield}
 	return list.read(file, format, packed)
 }
 
@@ -188,26 +190,27 @@ func check(id []byte) error {
 }
 
 // write makes the key file of what cursor gives: header, then each ID after its length.
-func write(ctx context.Context, target string, cursor *sorted.Cursor, s *Summary) error {
-	file, err := os.CreateTemp(filepath.Dir(target), ".keys-*")
+func write(ctx context.Context, d disk.Disk, target string, cursor *sorted.Cursor, s *Summary) error {
+	aside := target + ".tmp"
+	file, err := d.Create(aside, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	if err := writeBody(ctx, file, cursor, s); err != nil {
+	err = writeBody(ctx, file, cursor, s)
+	if err == nil {
+		_, err = file.WriteAt(appendHeader(nil, *s), 0)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = d.Rename(aside, target)
+	}
+	if err != nil {
+		_ = d.Remove(aside) // else it goes with the night
 		return err
 	}
-	if _, err := file.WriteAt(appendHeader(nil, *s), 0); err != nil {
-		return err
-	}
-	if err := errors.Join(file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file.Name(), target); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(target))
+	return d.SyncFolder(filepath.Dir(target))
 }
 
 func writeBody(ctx context.Context, file io.Writer, cursor *sorted.Cursor, s *Summary) error {
@@ -237,12 +240,4 @@ func writeBody(ctx context.Context, file io.Writer, cursor *sorted.Cursor, s *Su
 	s.Duplicates = s.Read - s.Unique
 	sum.Sum(s.SHA256[:0])
 	return nil
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -14,16 +14,20 @@ import (
 
 // spoolParquet copies a file that can't be read at any place to one that can, then reads it.
 func (l *list) spoolParquet(input io.Reader) error {
-	file, err := os.CreateTemp(l.temp, "list-*.parquet")
+	aside, err := l.disk.Create(l.temp, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = l.disk.Remove(l.temp) }() // else it goes with the folder
+	size, err := io.Copy(aside, input)
+	if err := errors.Join(err, aside.Close()); err != nil {
+		return err
+	}
+	file, err := os.Open(l.temp)
+	if err != nil {
+		return err
+	}
 	defer file.Close()
-	size, err := io.Copy(file, input)
-	if err != nil {
-		return err
-	}
 	return l.readParquet(file, size)
 }
 

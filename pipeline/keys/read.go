@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/schema/spelling"
 )
@@ -61,7 +62,8 @@ type list struct {
 	ctx    context.Context
 	name   string // for messages
 	column string
-	temp   string
+	temp   string // a file that may be made
+	disk   disk.Disk
 	yield  func(id []byte) error
 	count  int // of IDs, to look at ctx now and then
 }

@@ -23,6 +23,7 @@ import (
 
 	"rollcall/pipeline/spool"
 	"rollcall/schema"
+	"rollcall/schema/disk"
 )
 
 // Cursor gives rows one after the other.
@@ -64,8 +65,9 @@ type Output struct {
 
 // Options is what a merge may use.
 type Options struct {
-	Scratch string // an existing folder for what doesn't fit in memory while sorting
-	Memory  int    // bytes for sorting; 0 means 64 MiB
+	Scratch string    // an existing folder for what doesn't fit in memory while sorting
+	Memory  int       // bytes for sorting; 0 means 64 MiB
+	Disk    disk.Disk // for Scratch; nil: the real one
 }
 
 // Summary is what was written, counted.

@@ -14,9 +14,8 @@ import (
 // answers sorted back by group, for the memberships. Reading the spool again is cheaper than
 // writing all memberships down in between.
 func (m *merger) source(ctx context.Context, s source) error {
-	questions := sorted.New(m.options.Scratch, m.options.Memory)
+	questions, denials := m.sorter(), m.sorter()
 	defer questions.Close()
-	denials := sorted.New(m.options.Scratch, m.options.Memory)
 	defer denials.Close()
 	asker := &asker{sorter: questions, all: len(s.views[schema.UserView]) > 1}
 
@@ -37,6 +36,12 @@ func (m *merger) source(ctx context.Context, s source) error {
 		return err
 	}
 	return m.groupsOf(ctx, s, denials, nil)
+}
+
+func (m *merger) sorter() *sorted.Sorter {
+	s := sorted.New(m.options.Scratch, m.options.Memory)
+	s.Disk = m.options.Disk
+	return s
 }
 
 // asker collects what must be known by user: the pairs that no user view names, or all of them

@@ -161,7 +161,7 @@ func (c *cutAfter) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (n *night) make(date string) (plan.Plan, error) {
 	n.t.Helper()
-	sink, err := pipeline.OpenSink(n.t.Context(), n.job.Sink, n.now)
+	sink, err := pipeline.OpenSink(n.t.Context(), n.job.Sink, n.now, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (p *planner) openState() (*pending, error) {
 	found := &pending{}
 	unheld := &state.Folder{Path: p.State}
 	if _, err := os.Stat(p.State); err == nil {
-		folder, err := state.Open(p.State, p.Random)
+		folder, err := state.Open(nil, p.State, p.Random)
 		held := &state.HeldError{}
 		switch {
 		case errors.As(err, &held):

@@ -146,7 +146,7 @@ func (p *planner) importLists(ctx context.Context, found *pending) (keyFiles, er
 			}
 		}
 		if !copied {
-			if _, err := pipeline.ImportList(ctx, p.Job, list, path, p.Stdin); err != nil {
+			if _, err := pipeline.ImportList(ctx, p.Job, list, path, p.Stdin, nil); err != nil {
 				return nil, err
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/klauspost/compress/s2"
+
+	"rollcall/schema/disk"
 )
 
 // blockSize is how much of a run is compressed at once. While merging, each run holds about three
@@ -40,13 +42,13 @@ func cutRecord(b []byte) (key, value []byte, size int, ok bool) {
 
 // runWriter writes one run: records one after the other, compressed.
 type runWriter struct {
-	file *os.File
+	file disk.File
 	s2   *s2.Writer
 	buf  []byte
 }
 
-func createRun(path string) (*runWriter, error) {
-	file, err := os.Create(path)
+func createRun(d disk.Disk, path string) (*runWriter, error) {
+	file, err := d.Create(path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("write a sorted run: %w", err)
 	}

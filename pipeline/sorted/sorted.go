@@ -14,9 +14,12 @@
 package sorted
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
+
+	"rollcall/schema/disk"
 )
 
 // MaxRecord is how many bytes one record may have, key and value together.
@@ -31,6 +34,8 @@ type Sorter struct {
 	// Unique keeps of records with equal keys only the one with the smallest value.
 	// It must be set before the first Add.
 	Unique bool
+	// Disk is where runs are written; nil is the real one. It must be set before the first Add, too.
+	Disk disk.Disk
 
 	parent string
 	folder string // made when the first run is written
@@ -98,7 +103,7 @@ func (s *Sorter) Close() error {
 	}
 	folder := s.folder
 	s.folder = ""
-	return os.RemoveAll(folder)
+	return disk.Or(s.Disk).RemoveAll(folder)
 }
 
 // spill writes the batch as a run and empties it.
@@ -121,7 +126,7 @@ func (s *Sorter) mergeOldest(n int) error {
 		return err
 	}
 	for _, path := range s.runs[:n] {
-		if err := os.Remove(path); err != nil {
+		if err := disk.Or(s.Disk).Remove(path); err != nil {
 			return err
 		}
 	}
@@ -129,18 +134,31 @@ func (s *Sorter) mergeOldest(n int) error {
 	return nil
 }
 
+// makeFolder makes a folder that no other sorter has.
+func (s *Sorter) makeFolder() error {
+	for n := 1; ; n++ {
+		folder := filepath.Join(s.parent, fmt.Sprintf("sorted-%d", n))
+		err := disk.Or(s.Disk).Mkdir(folder, 0o700)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			s.folder = folder
+		}
+		return err
+	}
+}
+
 // writeRun writes all that c gives as the newest run.
 func (s *Sorter) writeRun(c *Cursor) error {
 	if s.folder == "" {
-		folder, err := os.MkdirTemp(s.parent, "sorted-*")
-		if err != nil {
+		if err := s.makeFolder(); err != nil {
 			return fmt.Errorf("make a folder to sort in: %w", err)
 		}
-		s.folder = folder
 	}
 	s.number++
 	path := filepath.Join(s.folder, fmt.Sprintf("%06d.run", s.number))
-	w, err := createRun(path)
+	w, err := createRun(disk.Or(s.Disk), path)
 	if err != nil {
 		return err
 	}

@@ -177,7 +177,7 @@ func (s *Spool) release(runs []*run) error {
 	}
 	s.mu.Unlock()
 	for _, r := range gone {
-		if err := s.disk.remove(r.dir); err != nil {
+		if err := s.disk.RemoveAll(r.dir); err != nil {
 			return refused(err)
 		}
 	}

@@ -84,7 +84,7 @@ func TestADamagedFileIsAFaultThatNamesIt(t *testing.T) {
 		for _, file := range files() {
 			t.Run(file+" "+name, func(t *testing.T) {
 				t.Parallel()
-				o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}, batchRows: 7}
+				o := Options{Dir: t.TempDir(), Blocks: testBlocks(), Disk: hasty{}, batchRows: 7}
 				folder, _ := oneRun(t, o)
 				must(t, damage(filepath.Join(folder, file)))
 				_, err := readAll(t, o)
@@ -101,7 +101,7 @@ func TestADamagedFileIsAFaultThatNamesIt(t *testing.T) {
 
 func TestWithoutItsDamagedRunASpoolGoesOn(t *testing.T) {
 	t.Parallel()
-	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}}
+	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), Disk: hasty{}}
 	folder, entries := oneRun(t, o)
 	s, err := Open(o)
 	must(t, err)
@@ -115,7 +115,7 @@ func TestWithoutItsDamagedRunASpoolGoesOn(t *testing.T) {
 
 func TestAFileThatCantBeReadIsNotCalledDamaged(t *testing.T) {
 	t.Parallel()
-	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}}
+	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), Disk: hasty{}}
 	folder, _ := oneRun(t, o)
 	must(t, os.Remove(filepath.Join(folder, indexFile)))
 	must(t, os.Mkdir(filepath.Join(folder, indexFile), 0o700))
@@ -127,7 +127,7 @@ func TestAFileThatCantBeReadIsNotCalledDamaged(t *testing.T) {
 
 func TestAnyArrowReaderOpensATable(t *testing.T) {
 	t.Parallel()
-	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}, batchRows: 7}
+	o := Options{Dir: t.TempDir(), Blocks: testBlocks(), Disk: hasty{}, batchRows: 7}
 	folder, entries := oneRun(t, o)
 	want := sorted(o.Blocks, entries)
 	for name, want := range map[string]int{rowsFile: len(want.rows), groupsFile: len(want.groups), recordsFile: len(want.records)} {
@@ -155,7 +155,7 @@ func FuzzRun(f *testing.F) {
 	f.Add(uint8(1), uint32(900), []byte("ARROW1"))
 	f.Add(uint8(2), uint32(8), []byte{0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add(uint8(3), uint32(0), []byte(`{"version":2}`))
-	o := Options{Dir: f.TempDir(), Blocks: testBlocks(), disk: hasty{}, batchRows: 7}
+	o := Options{Dir: f.TempDir(), Blocks: testBlocks(), Disk: hasty{}, batchRows: 7}
 	folder, entries := oneRun(f, o)
 	originals := map[string][]byte{}
 	for _, name := range files() {

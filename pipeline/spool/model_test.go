@@ -4,14 +4,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
+
 	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"rollcall/schema"
+	"rollcall/schema/disk"
 	"rollcall/sources"
 )
 
@@ -181,16 +184,16 @@ func randomEntry(r *rand.Rand, maxRows int) Entry {
 }
 
 // hasty is a disk that promises durability without giving it.
-type hasty struct{ osDisk }
+type hasty struct{ disk.OS }
 
-type hastyFile struct{ file }
+type hastyFile struct{ disk.File }
 
 func (hastyFile) Sync() error { return nil }
 
-func (hasty) sync(string) error { return nil }
+func (hasty) SyncFolder(string) error { return nil }
 
-func (hasty) create(path string) (file, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (h hasty) Create(path string, mode fs.FileMode) (disk.File, error) {
+	f, err := h.OS.Create(path, mode)
 	return hastyFile{f}, err
 }
 
@@ -200,7 +203,7 @@ func TestAnyScheduleShowsWhatSortingInMemoryShows(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 1))
-			o := Options{Dir: t.TempDir(), Blocks: testBlocks(), disk: hasty{}}
+			o := Options{Dir: t.TempDir(), Blocks: testBlocks(), Disk: hasty{}}
 			o.Memory, o.batchRows = 1<<(6+r.IntN(12)), 1+r.Int64N(40)
 			s, err := Open(o)
 			must(t, err)

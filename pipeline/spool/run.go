@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
@@ -53,6 +54,8 @@ const (
 	recordsFile = "records.arrow"
 	indexFile   = "index.json"
 	temporary   = "unfinished-"
+
+	folderMode, fileMode = 0o700, 0o600 // it holds personal data
 )
 
 func runName(first, last int) string { return fmt.Sprintf("run-%010d-%010d", first, last) }
@@ -89,7 +92,7 @@ func (s *Spool) newRun(first, last, level int) (*runWriter, error) {
 		rowColumns: newRowColumns(), groupColumns: &groupColumns{}, recordColumns: newRecordColumns(),
 		gathered: newGatherer(len(s.options.Blocks)),
 	}
-	err := s.disk.mkdir(w.working)
+	err := s.disk.MkdirAll(w.working, folderMode)
 	if err == nil {
 		w.rows, err = createTable(s.options, filepath.Join(w.working, rowsFile), rowSchema(), w.rowColumns.list())
 	}
@@ -132,13 +135,13 @@ func (w *runWriter) commit() (*run, error) {
 		err = writeIndex(d, filepath.Join(w.working, indexFile), x)
 	}
 	if err == nil {
-		err = d.sync(w.working)
+		err = d.SyncFolder(w.working)
 	}
 	if err == nil {
-		err = d.rename(w.working, w.run.dir)
+		err = d.Rename(w.working, w.run.dir)
 	}
 	if err == nil {
-		err = d.sync(w.spool.options.Dir)
+		err = d.SyncFolder(w.spool.options.Dir)
 	}
 	if err != nil {
 		w.abandon()
@@ -154,26 +157,21 @@ func (w *runWriter) abandon() {
 			t.file.Close()
 		}
 	}
-	w.spool.disk.remove(w.working)
+	w.spool.disk.RemoveAll(w.working)
 }
 
 // writeIndex writes the index and, on a second line, its checksum.
-func writeIndex(d disk, path string, index *runIndex) error {
+func writeIndex(d disk.Disk, path string, index *runIndex) error {
 	text, err := json.Marshal(index)
 	if err != nil {
 		return err
 	}
-	f, err := d.create(path)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(f, "%s\n%08x\n", text, crc32.Checksum(text, castagnoli()))
-	return errors.Join(err, f.Sync(), f.Close())
+	return disk.Write(d, path, fileMode, strings.NewReader(fmt.Sprintf("%s\n%08x\n", text, crc32.Checksum(text, castagnoli()))))
 }
 
 // openRuns finds the runs in o.Dir, sorted by range, and removes what crashes left there.
 func openRuns(o Options) ([]*run, error) {
-	if err := o.disk.mkdir(o.Dir); err != nil {
+	if err := disk.Folder(o.Disk, o.Dir, folderMode); err != nil {
 		return nil, refused(err)
 	}
 	names, err := os.ReadDir(o.Dir)
@@ -184,14 +182,14 @@ func openRuns(o Options) ([]*run, error) {
 	for _, name := range names {
 		r := &run{dir: filepath.Join(o.Dir, name.Name())}
 		if strings.HasPrefix(name.Name(), temporary) {
-			err = errors.Join(err, o.disk.remove(r.dir))
+			err = errors.Join(err, o.Disk.RemoveAll(r.dir))
 		} else if n, _ := fmt.Sscanf(name.Name(), "run-%d-%d", &r.first, &r.last); n == 2 && name.Name() == runName(r.first, r.last) {
 			found = append(found, r)
 		}
 	}
 	live, covered := supersede(found)
 	for _, r := range covered {
-		err = errors.Join(err, o.disk.remove(r.dir))
+		err = errors.Join(err, o.Disk.RemoveAll(r.dir))
 	}
 	if err != nil {
 		return nil, refused(err)

@@ -23,6 +23,7 @@ import (
 	"sync"
 
 	"rollcall/schema"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sources"
 )
@@ -82,14 +83,15 @@ type Options struct {
 	Blocks []Block // sorted by source, then address; Row.Block and Record.Block index them
 	Memory int     // bytes collected before they are written; 32 MiB where 0. Twice as much may be held
 
-	disk      disk // of tests, as batchRows
-	batchRows int64
+	Disk disk.Disk // nil: the real one
+
+	batchRows int64 // of tests
 }
 
 // Spool is safe for use by many goroutines.
 type Spool struct {
 	options  Options
-	disk     disk
+	disk     disk.Disk
 	ordinals []int // of each block's source among the sources
 
 	mu         sync.Mutex
@@ -120,9 +122,7 @@ func Open(o Options) (*Spool, error) {
 	if o.Memory == 0 {
 		o.Memory = defaultMemory
 	}
-	if o.disk == nil {
-		o.disk = osDisk{}
-	}
+	o.Disk = disk.Or(o.Disk)
 	if o.batchRows == 0 {
 		o.batchRows = batchRows
 	}
@@ -134,7 +134,7 @@ func Open(o Options) (*Spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Spool{options: o, disk: o.disk, ordinals: ordinals, runs: runs, sequence: 1, changed: make(chan struct{})}
+	s := &Spool{options: o, disk: o.Disk, ordinals: ordinals, runs: runs, sequence: 1, changed: make(chan struct{})}
 	if len(runs) > 0 {
 		s.sequence = runs[len(runs)-1].last + 1
 	}

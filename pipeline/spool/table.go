@@ -17,6 +17,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rollcall/schema/disk"
 )
 
 // A table is one Arrow IPC file of a run. Any Arrow reader can open it; the spool itself reads it
@@ -58,7 +60,7 @@ type batchIndex struct {
 
 // tableWriter writes one table batch by batch. The first failure stays in err.
 type tableWriter struct {
-	file    file
+	file    disk.File
 	out     *bufio.Writer
 	sum     hash.Hash32
 	arrow   *ipc.FileWriter
@@ -73,7 +75,7 @@ type tableWriter struct {
 }
 
 func createTable(o Options, path string, schema *arrow.Schema, columns []column) (*tableWriter, error) {
-	f, err := o.disk.create(path)
+	f, err := o.Disk.Create(path, fileMode)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
@@ -41,11 +42,15 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("another run is at work in the state folder %s", e.Folder)
 }
 
+// fileMode is of everything in the folder that is not a folder: it is nobody else's to read.
+const fileMode = 0o600
+
 // Folder is a state folder that this process holds.
 type Folder struct {
 	Path  string
 	Owner string // random, the same for all runs of this folder
 
+	disk  disk.Disk
 	lock  *flock.Flock
 	fresh bool // no run has worked here before
 }
@@ -59,6 +64,8 @@ type Night struct {
 	Lists      map[string]List `json:"lists"`      // ID lists that were copied
 
 	Path string `json:"-"`
+
+	disk disk.Disk
 }
 
 // List is one ID list that was copied into the night.
@@ -68,10 +75,11 @@ type List struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Open takes the folder, creating it where it is missing. Random makes its name when it has none.
+// Open takes the folder on d (nil: the real disk), creating it where it is missing. Random makes its name when it has none.
 // It returns *HeldError when another process works in it.
-func Open(path string, random func() uint64) (*Folder, error) {
-	if err := os.MkdirAll(path, 0o755); err != nil {
+func Open(d disk.Disk, path string, random func() uint64) (*Folder, error) {
+	d = disk.Or(d)
+	if err := disk.Folder(d, path, 0o700); err != nil {
 		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + path + " can't be made", Hint: "name another one with --state", Err: err}
 	}
 	lock := flock.New(filepath.Join(path, "lock"))
@@ -82,7 +90,7 @@ func Open(path string, random func() uint64) (*Folder, error) {
 	if !held {
 		return nil, &HeldError{Folder: path}
 	}
-	f := &Folder{Path: path, lock: lock}
+	f := &Folder{Path: path, disk: d, lock: lock}
 	if f.Owner, err = f.name(random); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -100,7 +108,7 @@ func (f *Folder) name(random func() uint64) (string, error) {
 	}
 	f.fresh = true
 	name := fmt.Sprintf("%016x", random())
-	return name, WriteFile(path, []byte(name+"\n"))
+	return name, disk.Replace(f.disk, path, fileMode, []byte(name+"\n"))
 }
 
 // Close gives the folder back.
@@ -119,13 +127,13 @@ func (f *Folder) Asking() (last time.Time, known bool, err error) {
 		return time.Time{}, false, err
 	}
 	last, unreadable := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
-	return last, unreadable == nil, os.Remove(path)
+	return last, unreadable == nil, f.disk.Remove(path)
 }
 
 // Asked says when a vendor was last asked by this run, so that the next one, of whatever date,
 // keeps its distance.
 func (f *Folder) Asked(at time.Time) error {
-	return WriteFile(filepath.Join(f.Path, "asked"), []byte(at.UTC().Format(time.RFC3339Nano)+"\n"))
+	return disk.Replace(f.disk, filepath.Join(f.Path, "asked"), fileMode, []byte(at.UTC().Format(time.RFC3339Nano)+"\n"))
 }
 
 // FreshFor is how long an unsealed date is taken up by a run that names no date: a day, less what
@@ -214,10 +222,11 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 	}
 	n.Generation++
 	for _, sub := range []string{"keys", "spool", "parts"} {
-		if err := os.MkdirAll(filepath.Join(path, sub), 0o755); err != nil {
+		if err := disk.Folder(f.disk, filepath.Join(path, sub), 0o700); err != nil {
 			return nil, false, err
 		}
 	}
+	n.disk = f.disk
 	return &n, resumed, n.Save()
 }
 
@@ -272,7 +281,7 @@ func (n *Night) Save() error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(n.Path, "night.json"), append(text, '\n'))
+	return disk.Replace(n.disk, filepath.Join(n.Path, "night.json"), fileMode, append(text, '\n'))
 }
 
 // Keys is where the copy of an ID list lies.
@@ -293,28 +302,7 @@ func (n *Night) Journal() string { return filepath.Join(n.Path, "uploads.jsonl")
 func (n *Night) Figures() string { return filepath.Join(n.Path, "figures.json") }
 
 // Remove forgets the night, once it is sealed.
-func (n *Night) Remove() error { return os.RemoveAll(n.Path) }
+func (n *Night) Remove() error { return n.disk.RemoveAll(n.Path) }
 
 // Forget removes what is left of a date that turned out to be sealed.
-func (f *Folder) Forget(date string) error { return os.RemoveAll(filepath.Join(f.Path, date)) }
-
-// WriteFile replaces a small file at once and durably: readers see the old text or the new one.
-func WriteFile(path string, text []byte) error {
-	temporary := path + ".tmp"
-	file, err := os.Create(temporary)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
+func (f *Folder) Forget(date string) error { return f.disk.RemoveAll(filepath.Join(f.Path, date)) }

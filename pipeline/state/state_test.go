@@ -14,7 +14,7 @@ import (
 
 func open(t *testing.T, dir string) *state.Folder {
 	t.Helper()
-	f, err := state.Open(dir, func() uint64 { return 7 })
+	f, err := state.Open(nil, dir, func() uint64 { return 7 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := open(t, dir)
-	_, err := state.Open(dir, func() uint64 { return 8 })
+	_, err := state.Open(nil, dir, func() uint64 { return 8 })
 	held := &state.HeldError{}
 	if !errors.As(err, &held) || held.Folder != dir {
 		t.Fatalf("got %v, want HeldError", err)

@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
@@ -30,18 +31,22 @@ import (
 // stagingFolder holds what is not sealed. Its dot hides it from query engines.
 const stagingFolder = ".staging"
 
+// Everybody may read what is sealed, as far as the umask lets them.
+const folderMode, fileMode = 0o755, 0o644
+
 // Config is a folder and the clock.
 type Config struct {
 	Path string           // made absolute
 	Now  func() time.Time // for the lock's record
 	Pace lease.Pace       // zero: as package sinks says
+	Disk disk.Disk        // nil: the real one
 }
 
 // Sink is a folder.
 type Sink struct {
 	root string
 	cfg  Config
-	disk disk
+	disk disk.Disk
 }
 
 var _ sinks.Sink = (*Sink)(nil)
@@ -55,7 +60,7 @@ func Open(cfg Config) (*Sink, error) {
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		return nil, notFolder(root)
 	}
-	return &Sink{root: root, cfg: cfg}, nil
+	return &Sink{root: root, cfg: cfg, disk: disk.Or(cfg.Disk)}, nil
 }
 
 // String is the folder's absolute path.
@@ -82,7 +87,7 @@ func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, _ string) (sink
 	if err := lock.Check(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.disk.removeAll(s.URL(stagingFolder)); err != nil {
+	if err := s.disk.RemoveAll(s.URL(stagingFolder)); err != nil {
 		return nil, classify(err, s.URL(stagingFolder))
 	}
 	manifest := sinks.ManifestPath(date)
@@ -100,12 +105,12 @@ func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, _ string) (sink
 // stage makes a staging folder of its own for this staging alone: a run that lost its lock without
 // knowing it must not meet its successor there.
 func (s *Sink) stage(lock sinks.Lock, date string) (*staging, error) {
-	if err := s.disk.mkdir(s.URL(stagingFolder)); err != nil {
+	if err := s.disk.MkdirAll(s.URL(stagingFolder), folderMode); err != nil {
 		return nil, classify(err, s.root)
 	}
 	for at := s.cfg.Now().UnixNano(); ; at++ {
 		folder := fmt.Sprintf("%s/%s.%d", stagingFolder, date, at)
-		err := os.Mkdir(s.URL(folder), 0o755)
+		err := s.disk.Mkdir(s.URL(folder), folderMode)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -128,11 +133,11 @@ func (s *Sink) removeUnsealed(date string) error {
 			if !sinks.IsPart(name, date) {
 				continue
 			}
-			if err := s.disk.remove(s.URL(name)); err != nil {
+			if err := disk.Gone(s.disk, s.URL(name)); err != nil {
 				return classify(err, s.URL(name))
 			}
 		}
-		_ = os.Remove(s.URL(partition)) // only where it is empty; an empty folder disturbs nobody
+		_ = s.disk.Remove(s.URL(partition)) // only where it is empty; an empty folder disturbs nobody
 	}
 	return nil
 }
@@ -177,6 +182,18 @@ func classify(err error, path string) error {
 		f.Kind, f.Hint = fault.Configuration, "a part of the path is a file where a folder must be: give another path in the sink block"
 	}
 	return f
+}
+
+// syncUp syncs the folder of path and those above it, up to the root.
+func (s *Sink) syncUp(path string) error {
+	for folder := filepath.Dir(path); ; folder = filepath.Dir(folder) {
+		if err := s.disk.SyncFolder(folder); err != nil {
+			return err
+		}
+		if folder == s.root || folder == filepath.Dir(folder) {
+			return nil
+		}
+	}
 }
 
 func notFolder(path string) error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/schema/disk/disktest"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
@@ -53,7 +54,7 @@ func newPlace(t testing.TB) sinktest.Place {
 
 func open(t testing.TB, root string, before func(operation, path string) error) *local.Sink {
 	t.Helper()
-	sink, err := local.OpenWatched(local.Config{Path: root, Now: time.Now}, before)
+	sink, err := local.Open(local.Config{Path: root, Now: time.Now, Disk: disktest.New(t, disktest.Options{Before: before})})
 	if err != nil {
 		t.Fatal(err)
 	}

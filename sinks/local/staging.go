@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -72,10 +73,10 @@ func (g *staging) store(path, local string, sum [32]byte) (fs.FileInfo, error) {
 	}
 	defer from.Close()
 	target := g.staged(path)
-	if err := g.sink.disk.mkdir(filepath.Dir(target)); err != nil {
+	if err := g.sink.disk.MkdirAll(filepath.Dir(target), folderMode); err != nil {
 		return nil, err
 	}
-	if err := g.sink.disk.write(target, from); err != nil {
+	if err := disk.Write(g.sink.disk, target, fileMode, from); err != nil {
 		return nil, err
 	}
 	arrived, info, err := sumOf(target)
@@ -83,7 +84,7 @@ func (g *staging) store(path, local string, sum [32]byte) (fs.FileInfo, error) {
 		return nil, err
 	}
 	if arrived != sum {
-		return nil, errors.Join(fault.New(fault.Bug, "%s is not what was written: its SHA-256 is %x instead of %x", target, arrived, sum), os.Remove(target))
+		return nil, errors.Join(fault.New(fault.Bug, "%s is not what was written: its SHA-256 is %x instead of %x", target, arrived, sum), g.sink.disk.Remove(target))
 	}
 	return info, nil
 }
@@ -141,13 +142,13 @@ func (g *staging) publish(ctx context.Context) error {
 			return err
 		}
 		target := g.sink.URL(path)
-		if err := g.sink.disk.mkdir(filepath.Dir(target)); err != nil {
+		if err := g.sink.disk.MkdirAll(filepath.Dir(target), folderMode); err != nil {
 			return err
 		}
-		if err := g.sink.disk.link(g.staged(path), target); err != nil {
+		if err := g.sink.disk.Link(g.staged(path), target); err != nil {
 			return g.explain(err)
 		}
-		if err := g.sink.disk.syncUp(g.sink.root, target); err != nil {
+		if err := g.sink.syncUp(target); err != nil {
 			return err
 		}
 	}
@@ -168,14 +169,14 @@ func (g *staging) paths() []string {
 func (g *staging) linkManifest(path string, manifest []byte) error {
 	target, aside := g.sink.URL(path), g.staged("manifest.json")
 	for _, folder := range []string{filepath.Dir(target), filepath.Dir(aside)} {
-		if err := g.sink.disk.mkdir(folder); err != nil {
+		if err := g.sink.disk.MkdirAll(folder, folderMode); err != nil {
 			return err
 		}
 	}
-	if err := g.sink.disk.write(aside, bytes.NewReader(manifest)); err != nil {
+	if err := disk.Write(g.sink.disk, aside, fileMode, bytes.NewReader(manifest)); err != nil {
 		return err
 	}
-	err := g.sink.disk.link(aside, target)
+	err := g.sink.disk.Link(aside, target)
 	if errors.Is(err, fs.ErrExist) {
 		if there, readErr := os.ReadFile(target); readErr != nil || !bytes.Equal(there, manifest) {
 			return &sinks.SealedError{Place: g.sink.root, Path: path}
@@ -185,8 +186,8 @@ func (g *staging) linkManifest(path string, manifest []byte) error {
 	if err != nil {
 		return g.explain(err)
 	}
-	if err := g.sink.disk.syncUp(g.sink.root, target); err != nil {
-		return errors.Join(err, os.Remove(target))
+	if err := g.sink.syncUp(target); err != nil {
+		return errors.Join(err, g.sink.disk.Remove(target))
 	}
 	return nil
 }
@@ -219,11 +220,11 @@ func (g *staging) withdraw() error {
 		if there, err := os.Stat(target); err != nil || !os.SameFile(there, g.files[path]) {
 			continue
 		}
-		if err := g.sink.disk.remove(target); err != nil {
+		if err := disk.Gone(g.sink.disk, target); err != nil {
 			failed = append(failed, classify(err, target))
 			continue
 		}
-		_ = os.Remove(filepath.Dir(target)) // only where it is empty
+		_ = g.sink.disk.Remove(filepath.Dir(target)) // only where it is empty
 	}
 	if err := g.clear(); err != nil {
 		failed = append(failed, classify(err, g.sink.URL(g.folder)))
@@ -233,7 +234,7 @@ func (g *staging) withdraw() error {
 
 // clear removes the staging folder of this staging, and the one around it where it is empty.
 func (g *staging) clear() error {
-	err := g.sink.disk.removeAll(g.sink.URL(g.folder))
-	_ = os.Remove(g.sink.URL(stagingFolder))
+	err := g.sink.disk.RemoveAll(g.sink.URL(g.folder))
+	_ = g.sink.disk.Remove(g.sink.URL(stagingFolder))
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"rollcall/schema/disk"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
 )
@@ -40,7 +41,7 @@ func (s *store) Read(context.Context) (record []byte, tag string, err error) {
 
 // Create writes the record where there is none, and makes the folder where it is missing.
 func (s *store) Create(ctx context.Context, record []byte) (tag string, err error) {
-	if err := s.sink.disk.mkdir(filepath.Dir(s.path())); err != nil {
+	if err := disk.Folder(s.sink.disk, filepath.Dir(s.path()), folderMode); err != nil {
 		return "", classify(err, s.path())
 	}
 	return string(record), s.guarded(ctx, func() error {
@@ -70,7 +71,7 @@ func (s *store) Remove(ctx context.Context, tag string) error {
 		if err := s.expect(tag); err != nil {
 			return err
 		}
-		return s.sink.disk.remove(s.path())
+		return disk.Gone(s.sink.disk, s.path())
 	})
 }
 
@@ -84,10 +85,10 @@ func (s *store) expect(tag string) error {
 
 func (s *store) write(record []byte) error {
 	aside := s.path() + ".tmp"
-	if err := s.sink.disk.write(aside, bytes.NewReader(record)); err != nil {
+	if err := disk.Write(s.sink.disk, aside, fileMode, bytes.NewReader(record)); err != nil {
 		return err
 	}
-	return s.sink.disk.rename(aside, s.path())
+	return s.sink.disk.Rename(aside, s.path())
 }
 
 // guarded runs change while no other process does.

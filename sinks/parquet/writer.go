@@ -22,12 +22,12 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/parquet-go/parquet-go"
 
 	"rollcall/schema"
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
@@ -50,7 +50,8 @@ const (
 
 // Options is what a caller may choose.
 type Options struct {
-	RowsPerFile int64 // 0 means FileRows
+	RowsPerFile int64     // 0 means FileRows
+	Disk        disk.Disk // nil: the real one
 }
 
 // File is one finished file.
@@ -69,6 +70,7 @@ type Writer[Row any] struct {
 	dir     string
 	table   schema.Table
 	limit   int64
+	disk    disk.Disk
 	options []parquet.WriterOption
 	order   *order[Row]
 
@@ -81,7 +83,7 @@ type Writer[Row any] struct {
 // part is the file that is being written.
 type part[Row any] struct {
 	file   File
-	disk   *os.File
+	out    disk.File
 	buffer *bufio.Writer
 	hash   hash.Hash
 	size   int64
@@ -100,6 +102,7 @@ func NewWriter[Row any](dir string, table schema.Table, options Options) *Writer
 		dir:     filepath.Join(dir, table.Name),
 		table:   table,
 		limit:   limit,
+		disk:    disk.Or(options.Disk),
 		options: layout(table),
 		order:   newOrder[Row](table),
 	}
@@ -230,13 +233,13 @@ func (w *Writer[Row]) close() error {
 // Abort removes every file that was written, before or after Close.
 func (w *Writer[Row]) Abort() error {
 	if w.part != nil {
-		_ = w.part.disk.Close() // it is removed next
+		_ = w.part.out.Close() // it is removed next
 		w.files = append(w.files, w.part.file)
 		w.part = nil
 	}
 	w.err = fault.New(fault.Bug, "writing of table %s was given up", w.table.Name)
 	for _, f := range w.files {
-		if err := os.Remove(f.LocalPath); err != nil && !os.IsNotExist(err) {
+		if err := disk.Gone(w.disk, f.LocalPath); err != nil {
 			return w.fault(err)
 		}
 	}
@@ -245,21 +248,21 @@ func (w *Writer[Row]) Abort() error {
 }
 
 func (w *Writer[Row]) begin() error {
-	if err := os.MkdirAll(w.dir, 0o755); err != nil {
+	if err := w.disk.MkdirAll(w.dir, 0o700); err != nil {
 		return w.fault(err)
 	}
 	name := fmt.Sprintf("part-%05d.parquet", len(w.files))
 	path := filepath.Join(w.dir, name)
-	disk, err := os.Create(path)
+	out, err := w.disk.Create(path, 0o600)
 	if err != nil {
 		return w.fault(err)
 	}
 	p := &part[Row]{
 		file: File{Table: w.table.Name, Name: name, LocalPath: path},
-		disk: disk,
+		out:  out,
 		hash: sha256.New(),
 	}
-	p.buffer = bufio.NewWriterSize(io.MultiWriter(disk, p.hash), outputBytes)
+	p.buffer = bufio.NewWriterSize(io.MultiWriter(out, p.hash), outputBytes)
 	p.rows = parquet.NewGenericWriter[Row](p, w.options...)
 	w.part = p
 	return nil
@@ -295,7 +298,7 @@ func (p *part[Row]) Write(b []byte) (int, error) {
 }
 
 func (p *part[Row]) finish() (File, error) {
-	if err := errors.Join(p.rows.Close(), p.buffer.Flush(), p.disk.Close()); err != nil {
+	if err := errors.Join(p.rows.Close(), p.buffer.Flush(), p.out.Close()); err != nil {
 		return File{}, err
 	}
 	p.file.Size = p.size

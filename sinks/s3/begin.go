@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -22,7 +23,7 @@ func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, journalPath str
 	if err := lock.Check(ctx); err != nil {
 		return nil, err
 	}
-	log := &journal{path: journalPath}
+	log := &journal{path: journalPath, disk: disk.Or(s.cfg.Disk)}
 	if err := s.abortJournaled(ctx, log); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
@@ -24,6 +25,7 @@ type begun struct {
 // journal is a local file of JSON lines. A line is on disk before the first byte of its upload is sent.
 type journal struct {
 	path string
+	disk disk.Disk
 	mu   sync.Mutex
 }
 
@@ -60,7 +62,7 @@ func (j *journal) add(b begun) (err error) {
 	if err != nil {
 		return journalFault(err)
 	}
-	file, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	file, err := j.disk.Append(j.path, 0o600)
 	if err != nil {
 		return journalFault(err)
 	}
@@ -73,7 +75,7 @@ func (j *journal) add(b begun) (err error) {
 
 // forget removes the journal: nothing that was begun is open any more.
 func (j *journal) forget() error {
-	if err := os.Remove(j.path); !errors.Is(err, fs.ErrNotExist) {
+	if err := disk.Gone(j.disk, j.path); err != nil {
 		return journalFault(err)
 	}
 	return nil
@@ -88,5 +90,5 @@ func journalFault(err error) error {
 
 // open makes the journal's folder known to be there, so that a wrong path shows before any upload.
 func (j *journal) open() error {
-	return journalFault(os.MkdirAll(filepath.Dir(j.path), 0o755))
+	return journalFault(j.disk.MkdirAll(filepath.Dir(j.path), 0o700))
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"rollcall/schema/disk"
 )
 
 func FuzzJournal(f *testing.F) {
@@ -29,7 +31,7 @@ func FuzzJournal(f *testing.F) {
 
 func TestTheJournalGivesBackWhatWasAdded(t *testing.T) {
 	t.Parallel()
-	log := &journal{path: filepath.Join(t.TempDir(), "journal")}
+	log := &journal{path: filepath.Join(t.TempDir(), "journal"), disk: disk.OS{}}
 	want := []begun{{"b", "k1", "u1"}, {"b", "k\n2", "u2"}}
 	for _, b := range want {
 		if err := log.add(b); err != nil {

@@ -34,6 +34,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
 
+	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
@@ -63,6 +64,7 @@ type Config struct {
 	PartSize    int64                   // bytes of a part, at least 5 MiB where the server is S3; 0: 16 MiB
 	Parallel    int                     // parts of one file in flight; 0: 4
 	Attempts    int                     // of one request; 0: 10
+	Disk        disk.Disk               // for the journal; nil: the real one
 }
 
 // Sink is a prefix of a bucket.

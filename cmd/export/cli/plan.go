@@ -49,7 +49,7 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now)
+	sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil)
 	if err != nil {
 		return plan.Plan{}, err
 	}

@@ -35,7 +35,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now)
+			sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil)
 			if err != nil {
 				return err
 			}
