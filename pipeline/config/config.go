@@ -126,7 +126,11 @@ func (l *loader) index(body *hclsyntax.Body) {
 	for _, block := range body.Blocks {
 		names, known := labels(block.Type)
 		if !known {
-			l.fault(block.TypeRange, fmt.Sprintf("There is no block %q", block.Type), didYouMean(block.Type, "blocks", kinds()))
+			hint := didYouMean(block.Type, "blocks", kinds())
+			if inner := map[string]string{"check": "snapshot", "budget": "source", "window": "source"}[block.Type]; inner != "" {
+				hint = fmt.Sprintf("A %s goes into a %s block.", block.Type, inner)
+			}
+			l.fault(block.TypeRange, fmt.Sprintf("There is no block %q", block.Type), hint)
 			continue
 		}
 		if !l.checkLabels(block, names) {

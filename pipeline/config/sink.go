@@ -95,26 +95,33 @@ func (l *loader) readSnapshot() {
 	for _, address := range l.of("snapshot") {
 		s := l.section(l.blocks[address])
 		s.readTolerance()
+		s.readChecks()
 		s.end()
 	}
 }
 
 // readTolerance reads "0.1%" or a whole number.
 func (s *section) readTolerance() {
-	v, ok := s.value("tolerate_failed", cty.String) // a number is a text of digits
+	s.job.Tolerate, _ = s.limit("tolerate_failed", "keys")
+}
+
+// limit reads "0.1%" or a whole number of what is counted. It is not ok where the attribute is not
+// given or faulty.
+func (s *section) limit(name, counted string) (limit job.Tolerance, ok bool) {
+	v, ok := s.value(name, cty.String) // a number is a text of digits
 	if !ok {
-		return
+		return limit, false
 	}
 	given := strings.TrimSpace(v.AsString())
 	if percent, is := strings.CutSuffix(given, "%"); is {
 		share, err := strconv.ParseFloat(strings.TrimSpace(percent), 64)
 		if err == nil && share >= 0 && share <= 100 {
-			s.job.Tolerate.Share = share / 100
-			return
+			return job.Tolerance{Share: share / 100}, true
 		}
 	} else if n, err := strconv.ParseInt(given, 10, 64); err == nil && n >= 0 {
-		s.job.Tolerate.Count = n
-		return
+		return job.Tolerance{Count: n}, true
 	}
-	s.fault(s.where("tolerate_failed"), "tolerate_failed is neither a share nor a number of keys", `Give a share from "0%" to "100%", as in "0.1%", or a whole number of keys, as in 10.`)
+	s.fault(s.where(name), fmt.Sprintf("%s is neither a share nor a number of %s", name, counted),
+		fmt.Sprintf(`Give a share from "0%%" to "100%%", as in "0.1%%", or a whole number of %s, as in 10.`, counted))
+	return limit, false
 }

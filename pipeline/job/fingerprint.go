@@ -28,6 +28,7 @@ func Fingerprint(j *Job) [32]byte {
 		Data     []data
 		Sink     Sink
 		Tolerate Tolerance
+		Checks   []Check `json:",omitempty"`
 	}
 	for _, s := range j.Sources {
 		all.Sources = append(all.Sources, source{s.Address, s.Definition.Type, s.Config, s.Share, s.Budgets, s.Windows})
@@ -35,7 +36,7 @@ func Fingerprint(j *Job) [32]byte {
 	for _, d := range j.Data {
 		all.Data = append(all.Data, data{Data: d, Kind: d.Kind.Name})
 	}
-	all.Lists, all.Sink, all.Tolerate = j.Lists, j.Sink, j.Tolerate
+	all.Lists, all.Sink, all.Tolerate, all.Checks = j.Lists, j.Sink, j.Tolerate, j.Checks
 	text, err := json.Marshal(all)
 	if err != nil { // a vendor's struct that JSON can't hold; its Go form tells secrets as little
 		text = fmt.Appendf(nil, "%+v", all)

@@ -5,6 +5,7 @@ package job
 
 import (
 	"math"
+	"strconv"
 	"strings"
 
 	"rollcall/schema"
@@ -19,6 +20,7 @@ type Job struct {
 	Data     []Data   // sorted by source, then address
 	Sink     Sink
 	Tolerate Tolerance
+	Checks   []Check // sorted by name
 }
 
 // Budget is what the configuration allows one endpoint of a source, before share.
@@ -129,6 +131,34 @@ func (t Tolerance) Allows(missing, asked int64) bool {
 	const almost = 1e-9 // 0.7 % of 1000 is 7, whatever binary fractions make of it
 	return missing <= max(t.Count, int64(math.Floor(t.Share*float64(asked)+almost)))
 }
+
+// String is the tolerance as the configuration has it: "0.1%" or "10".
+func (t Tolerance) String() string {
+	if t.Share > 0 {
+		return strconv.FormatFloat(math.Round(t.Share*1e12)/1e10, 'f', -1, 64) + "%"
+	}
+	return strconv.FormatInt(t.Count, 10)
+}
+
+// Check is one condition that is looked at before a snapshot is sealed.
+type Check struct {
+	Name  string
+	Kind  CheckKind
+	Table string    // of Drop, and of Emptied, where it may be empty: the three that matter
+	Limit Tolerance // of Drop: rows lost, of those in the base; of Ownerless: groups, of those judged
+	Warn  bool      // what it finds is told, and keeps nothing from being sealed
+}
+
+// CheckKind is what a check looks at.
+type CheckKind string
+
+// The kinds of checks, named as the attribute that asks for them.
+const (
+	Drop      CheckKind = "drop"      // a table has fewer rows than in the base
+	Emptied   CheckKind = "emptied"   // a table has no rows, and had some in the base
+	NewRoles  CheckKind = "new_roles" // a role that the base doesn't know
+	Ownerless CheckKind = "ownerless" // groups without an owner
+)
 
 // Label is the last part of an address: "all" of "rongcloud_group_members.all".
 func Label(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }

@@ -83,6 +83,10 @@ type Summary struct {
 	Requests      int64
 	Replaced      int64 // texts in which invalid Unicode became U+FFFD
 	Disagrees     bool  // some group or user is short, over or drifted
+
+	Roles     map[string]map[string]int64 // memberships, by source and the vendor's word for the role, see OtherRoles
+	Judged    int64                       // groups that were read whole, with the role of some member
+	Ownerless int64                       // of these, those that nobody owns
 }
 
 // Whole tells whether a reading with this record saw all there was to see, so that it may accuse:
@@ -140,6 +144,7 @@ func newMerger(in Input, out Output, options Options) *merger {
 			Groups:        map[schema.Verdict]int64{},
 			Users:         map[schema.Verdict]int64{},
 			Discrepancies: map[string]int64{},
+			Roles:         map[string]map[string]int64{},
 		},
 		groups:        newBatch[schema.Group, groupValues](out.Groups),
 		users:         newBatch[schema.User, int64](out.Users),

@@ -21,11 +21,12 @@ type place struct{ source, group, user string }
 
 func expect(f *fake) snapshot {
 	r := &reference{fake: f, out: snapshot{Summary: merge.Summary{
-		Outcomes: map[string]map[schema.Outcome]int64{}, Groups: map[schema.Verdict]int64{}, Users: map[schema.Verdict]int64{}, Discrepancies: map[string]int64{},
+		Outcomes: map[string]map[schema.Outcome]int64{}, Groups: map[schema.Verdict]int64{}, Users: map[schema.Verdict]int64{}, Discrepancies: map[string]int64{}, Roles: map[string]map[string]int64{},
 	}}}
 	r.outcomes()
 	r.memberships()
 	r.groupTable()
+	r.census()
 	r.userTable()
 	return r.out
 }
@@ -405,5 +406,33 @@ func (r *reference) userTable() {
 		r.out.Users = append(r.out.Users, u)
 		r.out.Summary.Users[verdict]++
 		r.out.Summary.Disagrees = r.out.Summary.Disagrees || verdict.Disagrees()
+	}
+}
+
+// census counts roles and ownerless groups from the rows of the tables.
+func (r *reference) census() {
+	sum := &r.out.Summary
+	roles := map[place]bool{}
+	for _, m := range r.out.Memberships {
+		word := m.RoleRaw
+		if m.Role != nil {
+			roles[place{m.Source, m.GroupID, ""}] = true
+			word = cmp.Or(word, m.Role)
+		}
+		if word == nil {
+			continue
+		}
+		if sum.Roles[m.Source] == nil {
+			sum.Roles[m.Source] = map[string]int64{}
+		}
+		sum.Roles[m.Source][*word]++
+	}
+	for _, g := range r.out.Groups {
+		if r.whole(g.Source, schema.GroupView, g.GroupID) && roles[place{g.Source, g.GroupID, ""}] {
+			sum.Judged++
+			if g.Owners == 0 {
+				sum.Ownerless++
+			}
+		}
 	}
 }

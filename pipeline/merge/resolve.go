@@ -25,11 +25,11 @@ type hearing struct {
 	absent        [3]bool // the view was read whole and does not name the pair; NotMember of the role view
 }
 
-// add writes the row of a pair that some view names.
-func (m *memberships) add(h *hearing, disputed bool) (schema.Role, error) {
+// add writes the row of a pair that some view names, and tells its role.
+func (m *memberships) add(h *hearing, disputed bool) (schema.Role, schema.Text, error) {
 	row, values, err := m.batch.next()
 	if err != nil {
-		return schema.NoRole, err
+		return schema.NoRole, schema.Text{}, err
 	}
 	role, raw := h.role()
 	row.Source, row.GroupID, row.UserID = h.source, h.group, h.user
@@ -51,7 +51,7 @@ func (m *memberships) add(h *hearing, disputed bool) (schema.Role, error) {
 	row.InGroupView = m.view(h, schema.GroupView)
 	row.InRoleView = m.view(h, schema.RoleView)
 	row.Disputed = disputed
-	return role, nil
+	return role, raw, nil
 }
 
 func (m *memberships) view(h *hearing, v schema.View) *bool {

@@ -96,6 +96,7 @@ type groupPass struct {
 	info    *spool.Group // where infos stands; nil at the end
 	denials *denials
 	asker   *asker // nil where the users have been asked already
+	census  census
 }
 
 // groupsOf writes the groups, memberships and discrepancies of one source.
@@ -120,10 +121,11 @@ func (m *merger) groupsOf(ctx context.Context, s source, answers *sorted.Sorter,
 		return err
 	}
 	defer denials.close()
-	g := &groupPass{merger: m, address: s.address, panel: panel, pairs: newPairs(rows, m.blocks, &m.texts), infos: infos, denials: denials, asker: a}
+	g := &groupPass{merger: m, address: s.address, panel: panel, pairs: newPairs(rows, m.blocks, &m.texts), infos: infos, denials: denials, asker: a, census: newCensus()}
 	if err := g.run(ctx); err != nil {
 		return err
 	}
+	g.census.add(s.address, &m.summary)
 	if err := rows.Err(); err != nil {
 		return err
 	}
@@ -175,6 +177,7 @@ func (g *groupPass) group(id string) error {
 	known, name, kind := g.names(id)
 	row := schema.Group{Source: g.address, GroupID: id, Verdict: string(standing.verdict)}
 	named, err := g.members(id, standing, &row)
+	g.census.judge(standing.whole, row.Owners, &g.summary)
 	if err != nil || !asked && !known && !named {
 		return err
 	}
@@ -250,10 +253,11 @@ func (g *groupPass) member(h *hearing, row *schema.Group) error {
 	if err != nil {
 		return err
 	}
-	role, err := g.memberships.add(h, accusations > 0)
+	role, raw, err := g.memberships.add(h, accusations > 0)
 	if err != nil {
 		return err
 	}
+	g.census.count(role, raw)
 	switch role {
 	case schema.Owner:
 		row.Owners++

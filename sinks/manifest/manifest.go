@@ -54,6 +54,26 @@ type Manifest struct {
 	ReplacedTexts int64                         `json:"replaced_texts"`
 	ChangesBase   *string                       `json:"changes_base"` // the date that changes compares with; null for the first
 	Discrepancies int64                         `json:"discrepancies"`
+
+	// Since the format was first written; older manifests don't have them.
+	Checks    []Check                     `json:"checks"`    // what was looked at before sealing, in the order of names
+	Roles     map[string]map[string]int64 `json:"roles"`     // memberships, by source and the vendor's word for the role; nil: not counted
+	Ownership Ownership                   `json:"ownership"` // of groups
+}
+
+// Check is one check before sealing and what it found.
+type Check struct {
+	Name     string `json:"name"`
+	Kind     string `json:"kind"`     // "drop", "emptied", "new_roles", "ownerless"
+	Result   string `json:"result"`   // "pass", "warn", "fail", or "accepted": it failed, and a person overruled it
+	Measured string `json:"measured"` // a sentence with figures
+	Limit    string `json:"limit"`    // as configured: "5%", "10"; empty where the kind has none
+}
+
+// Ownership counts the groups whose owner can be told: read whole, with the role of some member.
+type Ownership struct {
+	Judged    int64 `json:"judged"`
+	Ownerless int64 `json:"ownerless"` // of these, those that nobody owns
 }
 
 // Link names another manifest by its path in the sink and its SHA-256 in hex.
