@@ -6,7 +6,8 @@
 // asked has its outcome in the snapshot; a date that is sealed is not asked again.
 //
 // Failures come back as errors that package cmd/export/cli turns into exit codes: *NotSealedError
-// where more is missing than tolerated, *StoppedError where running again goes on, *state.HeldError
+// where more is missing than tolerated, *ChecksError where a check
+// failed, *StoppedError where running again goes on, *state.HeldError
 // and *sinks.HeldError where another run is at work, and *fault.Error by its kind for the rest.
 package pipeline
 
@@ -53,6 +54,7 @@ type Request struct {
 	Date   string // 2026-11-21; empty: the state folder's fresh unsealed date, else today in UTC
 	State  string // the state folder
 	Listen event.Listener
+	Accept []string // checks that seal all the same when they fail
 
 	Workers int // of each endpoint; 0: as many as its pace and latency need
 }

@@ -38,6 +38,9 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := r.check(ctx, &m); err != nil {
+		return Result{}, err
+	}
 	encoded, err := manifest.Encode(m)
 	if err != nil {
 		return Result{}, err
@@ -171,7 +174,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		Lists:         map[string]manifest.List{}, Outcomes: map[string]map[string]int64{},
 		Verdicts:      manifest.Verdicts{Groups: words(s.Groups), Users: words(s.Users)},
 		Requests:      map[string]map[string]manifest.Figures{},
-		ReplacedTexts: s.Replaced,
+		ReplacedTexts: s.Replaced, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless},
 	}
 	if latest != nil {
 		m.Sequence, m.Previous = latest.Sequence+1, latest.Link()

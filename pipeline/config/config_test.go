@@ -216,7 +216,24 @@ sink "s3" "x" {
   encryption = "aws:kms"
   kms_key_id = "key"
 }
-snapshot { tolerate_failed = 25 }
+snapshot {
+  tolerate_failed = 25
+  check "rows" {
+    table = "memberships"
+    drop  = "5%"
+  }
+  check "roles" {
+    new_roles = true
+    action    = "warn"
+  }
+  check "empty" { emptied = true }
+  check "empty_changes" {
+    table   = "changes"
+    emptied = true
+    action  = "fail"
+  }
+  check "owners" { ownerless = 3 }
+}
 `, options())
 	source := j.Sources[0]
 	if c := source.Config.(*chat); c.App != 7 || c.Secret.Reveal() != "hunter2-of-file" || c.Endpoint != "https://chat.test" || !c.Debug {
@@ -245,6 +262,16 @@ snapshot { tolerate_failed = 25 }
 	}
 	if want := (job.S3{Bucket: "b", Prefix: "im", Endpoint: "http://127.0.0.1:9000", Encryption: "aws:kms", KMSKeyID: "key"}); *j.Sink.S3 != want {
 		t.Errorf("the sink is %+v", j.Sink.S3)
+	}
+	wantChecks := []job.Check{
+		{Name: "empty", Kind: job.Emptied},
+		{Name: "empty_changes", Kind: job.Emptied, Table: "changes"},
+		{Name: "owners", Kind: job.Ownerless, Limit: job.Tolerance{Count: 3}},
+		{Name: "roles", Kind: job.NewRoles, Warn: true},
+		{Name: "rows", Kind: job.Drop, Table: "memberships", Limit: job.Tolerance{Share: 0.05}},
+	}
+	if !slices.Equal(j.Checks, wantChecks) {
+		t.Errorf("checks are\n%+v, want\n%+v", j.Checks, wantChecks)
 	}
 	if j.Tolerate != (job.Tolerance{Count: 25}) {
 		t.Errorf("tolerated is %+v", j.Tolerate)

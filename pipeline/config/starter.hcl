@@ -84,4 +84,15 @@ sink "local" "out" {
 snapshot {
   # How many keys may have failed in a snapshot that is sealed all the same: a share or a number.
   tolerate_failed = "0.1%"
+
+  # Looked at before sealing, against the night before. After a failed check nothing is sealed and
+  # nothing is lost: rollcall run --accept fewer_memberships seals all the same.
+  # check "fewer_memberships" {
+  #   table = "memberships"
+  #   drop  = "5%"
+  # }
+  # check "no_owner" {
+  #   ownerless = "1%"
+  #   action    = "warn"
+  # }
 }

@@ -89,6 +89,9 @@ func codeOfEnd(err error) (int, bool) {
 	if _, ok := errors.AsType[*pipeline.NotSealedError](err); ok {
 		return NotSealed, true
 	}
+	if _, ok := errors.AsType[*pipeline.ChecksError](err); ok {
+		return NotSealed, true
+	}
 	if _, ok := errors.AsType[*pipeline.StoppedError](err); ok || errors.Is(err, context.Canceled) {
 		return Stopped, true
 	}

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"unicode"
 
+	"rollcall/pipeline"
 	"rollcall/schema/fault"
+	"rollcall/sinks/manifest"
 )
 
 // complaint is an error as a script reads it: one line of JSON on stderr.
@@ -17,6 +19,8 @@ type complaint struct {
 	Hint  string `json:"hint,omitempty"`
 	Kind  string `json:"kind"`
 	Code  int    `json:"exit_code"`
+
+	Checks []manifest.Check `json:"checks,omitempty"` // where one of them failed
 }
 
 // complain says on stderr what went wrong and what to do about it.
@@ -29,6 +33,9 @@ func (a *app) complain(err error) {
 		return
 	}
 	c := complaint{Error: escape(err.Error()), Hint: escape(hint(err)), Kind: kind(err), Code: code(err)}
+	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
+		c.Checks = unsealed.Results
+	}
 	if a.flags.json {
 		line, _ := json.Marshal(c) // of strings and a number: can't fail
 		fmt.Fprintf(a.env.Stderr, "%s\n", line)
@@ -58,6 +65,9 @@ func kind(err error) string {
 func hint(err error) string {
 	if h := fault.HintOf(err); h != "" {
 		return h
+	}
+	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
+		return unsealed.Hint()
 	}
 	switch code(err) {
 	case Busy:

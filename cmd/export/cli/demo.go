@@ -63,7 +63,7 @@ func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
 		state = filepath.Join(out, ".rollcall")
 	}
 	begun := a.env.Now()
-	result, err := a.night(cmd.Context(), j, state, nil)
+	result, err := a.night(cmd.Context(), order{job: j, state: state})
 	if err != nil {
 		return err
 	}

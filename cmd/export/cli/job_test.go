@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
 	"rollcall/schema"
+	"rollcall/schema/fault"
 	"rollcall/sinks/manifest"
 	"rollcall/sources/simulated"
 )
@@ -252,16 +254,62 @@ func TestReport(t *testing.T) {
 	report(&out, r, 125*time.Second)
 	golden(t, "report_not_whole", out.String())
 
+	r.Manifest.Checks = []manifest.Check{
+		{Name: "fewer_memberships", Kind: "drop", Result: "accepted", Measured: "memberships: 1,200,034 rows, 1,400,000 on 2026-11-20 (199,966 fewer, 14.28%)", Limit: "5%"},
+		{Name: "new_roles", Kind: "new_roles", Result: "warn", Measured: "not there on 2026-11-20: rongcloud.prod has \"\x1b[2J\" (1 membership)"},
+		{Name: "owners", Kind: "ownerless", Result: "pass", Measured: "2 of 390 groups read whole have no owner (0.51%)", Limit: "1%"},
+	}
 	r.Gaps, r.Already = nil, true
 	out.Reset()
 	report(&out, r, 0)
 	golden(t, "report_not_whole_sealed_before", out.String())
 
 	r.Code, r.Gaps, r.Already = Done, nil, true
-	r.Manifest.Discrepancies, r.Manifest.Verdicts.Groups = 0, map[string]int64{"exact": 400}
+	r.Manifest.Checks, r.Manifest.Discrepancies, r.Manifest.Verdicts.Groups = nil, 0, map[string]int64{"exact": 400}
 	out.Reset()
 	report(&out, r, 0)
 	golden(t, "report_sealed_before", out.String())
+}
+
+func TestFailedChecksAreToldWithTheWayToSealAllTheSame(t *testing.T) {
+	t.Parallel()
+	refused := &pipeline.ChecksError{Date: "2026-11-21", Results: []manifest.Check{
+		{Name: "emptied", Kind: "emptied", Result: "fail", Measured: "users has no rows, and had 1,234 on 2026-11-20"},
+		{Name: "fewer", Kind: "drop", Result: "fail", Measured: "groups: 3 rows, 40 on 2026-11-20 (37 fewer, 92.5%)", Limit: "5%"},
+		{Name: "owners", Kind: "ownerless", Result: "pass", Measured: "0 of 3 groups read whole have no owner (0%)", Limit: "0"},
+	}}
+	var text, line bytes.Buffer
+	a := &app{env: testEnv(&text, &text)}
+	checks(&text, refused.Results)
+	a.complain(refused)
+	golden(t, "checks_failed", text.String())
+
+	a = &app{env: testEnv(&line, &line), flags: flags{json: true}}
+	a.complain(refused)
+	var got complaint
+	if err := json.Unmarshal(line.Bytes(), &got); err != nil || got.Code != NotSealed || got.Kind != "not_sealed" || len(got.Checks) != 3 || got.Checks[1].Limit != "5%" {
+		t.Errorf("%v: %s", err, line.String())
+	}
+}
+
+func TestOnlyChecksThatThereAreCanBeAccepted(t *testing.T) {
+	t.Parallel()
+	fewer := []job.Check{{Name: "fewer"}, {Name: "owners"}}
+	for _, c := range []struct {
+		accept []string
+		checks []job.Check
+		hint   string
+	}{
+		{[]string{"fewer", "owners"}, fewer, ""},
+		{[]string{"fewr"}, fewer, "did you mean --accept fewer?"},
+		{[]string{"everything"}, fewer, "there are these: fewer, owners"},
+		{[]string{"fewer"}, nil, "the snapshot block has no check; leave --accept out"},
+	} {
+		err := acceptable(c.accept, c.checks)
+		if fault.HintOf(err) != c.hint || (c.hint != "") != (code(err) == ChangeFirst) {
+			t.Errorf("--accept %v: %v, hint %q", c.accept, err, fault.HintOf(err))
+		}
+	}
 }
 
 func TestHowARunEndsDecidesTheCode(t *testing.T) {
@@ -275,6 +323,7 @@ func TestHowARunEndsDecidesTheCode(t *testing.T) {
 		{&pipeline.StoppedError{Date: "2026-11-21", Message: "the vendor is down"}, Stopped, "stopped"},
 		{&state.HeldError{Folder: ".rollcall"}, Busy, "busy"},
 		{&faulty{file: "rollcall.hcl"}, ChangeFirst, ""},
+		{&pipeline.ChecksError{Date: "2026-11-21"}, NotSealed, "not_sealed"},
 	} {
 		if got := code(c.err); got != c.want {
 			t.Errorf("%T: code %d, want %d", c.err, got, c.want)

@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/check"
 	"rollcall/schema"
 	"rollcall/sinks/manifest"
 )
@@ -27,6 +28,7 @@ type sealedAnswer struct {
 	Groups        map[string]int64            `json:"group_verdicts"`
 	Users         map[string]int64            `json:"user_verdicts"`
 	Discrepancies int64                       `json:"discrepancies"`
+	Checks        []manifest.Check            `json:"checks"`
 	Seconds       float64                     `json:"seconds"`   // that this run took
 	Requests      int64                       `json:"requests"`  // of all runs of the date
 	Throttles     int64                       `json:"throttles"` // of these, refused as too many
@@ -37,7 +39,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	figures := total(m)
 	return sealedAnswer{
 		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Rows: rowsOf(m),
-		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies,
+		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Checks: append([]manifest.Check{}, m.Checks...),
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
 }
@@ -66,9 +68,22 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	if m.Discrepancies > 0 {
 		fmt.Fprintf(w, "  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
 	}
+	checks(w, m.Checks)
 	asked(w, r, took)
 	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
 	shortfall(w, r)
+}
+
+// checks lists what was looked at before sealing, and what it came to.
+func checks(w io.Writer, results []manifest.Check) {
+	words := map[string]string{check.Pass: "passed", check.Warn: "WARNING", check.Fail: "FAILED", check.Accepted: "FAILED, and was accepted"}
+	for _, c := range results {
+		fmt.Fprintf(w, "  check %s %s: %s", escape(c.Name), words[c.Result], escape(c.Measured))
+		if c.Limit != "" {
+			fmt.Fprintf(w, "; limit %s", escape(c.Limit))
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // asked says what the vendors were asked, and where they refused that as too many requests.

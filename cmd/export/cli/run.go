@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,17 +14,22 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
+	"rollcall/schema/spelling"
 )
 
 const aboutRun = `Asks the vendors about every key, merges the answers into the seven tables, and seals them as one
 snapshot. What an earlier run of the same date left is gone on with, by itself: after any stop, type
 the same command again. A date that is sealed is not asked again.
 
-Ends with 0 (sealed and complete), 3 (sealed, but not whole), 4 (not sealed: too much is missing; run
-it again), 5 (stopped before the end; run it again) or 6 (another run is at work).`
+Where a check of the configuration fails, nothing is sealed and nothing is lost: the same command with
+--accept NAME seals all the same, asks nothing again, and the manifest says so.
+
+Ends with 0 (sealed and complete), 3 (sealed, but not whole), 4 (not sealed: too much is missing, run
+it again; or a check failed), 5 (stopped before the end; run it again) or 6 (another run is at work).`
 
 func (a *app) runCommand() *cobra.Command {
 	var address string
+	var accept []string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "fetch, merge, write and seal one snapshot; resume what an earlier run left",
@@ -33,13 +40,16 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := acceptable(accept, j.Checks); err != nil {
+				return err
+			}
 			watch, stop, err := a.metrics(address)
 			if err != nil {
 				return err
 			}
 			defer stop()
 			begun := a.env.Now()
-			result, err := a.night(cmd.Context(), j, a.flags.stateDir(), nil, watch)
+			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept}, watch)
 			if err != nil {
 				return err
 			}
@@ -52,7 +62,29 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:9100, while it runs")
+	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
 	return cmd
+}
+
+// acceptable refuses names that are no check's.
+func acceptable(accept []string, checks []job.Check) error {
+	var names []string
+	for _, c := range checks {
+		names = append(names, c.Name)
+	}
+	for _, name := range accept {
+		if slices.Contains(names, name) {
+			continue
+		}
+		hint := "there are these: " + strings.Join(names, ", ")
+		if near := spelling.Nearest(name, names); near != "" {
+			hint = fmt.Sprintf("did you mean --accept %s?", near)
+		} else if len(names) == 0 {
+			hint = "the snapshot block has no check; leave --accept out"
+		}
+		return misused(hint, "there is no check %q", name)
+	}
+	return nil
 }
 
 // metrics serves metrics at an address until stop is called; at the empty one, none. The listener
@@ -74,9 +106,16 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 	}, nil
 }
 
-// night runs a job with progress on stderr, and tells others about it too. Without a transport it
-// asks over the network.
-func (a *app) night(ctx context.Context, j *job.Job, state string, transport http.RoundTripper, others ...event.Listener) (pipeline.Result, error) {
+// order is what a command asks of a run.
+type order struct {
+	job       *job.Job
+	state     string
+	accept    []string
+	transport http.RoundTripper // nil: the network
+}
+
+// night runs a job with progress on stderr, and tells others about it too.
+func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pipeline.Result, error) {
 	progress := a.renderer()
 	a.screen.Store(&screen{progress})
 	listen := func(e event.Event) {
@@ -87,15 +126,21 @@ func (a *app) night(ctx context.Context, j *job.Job, state string, transport htt
 	}
 	result, err := pipeline.Run(ctx, pipeline.Request{
 		World: pipeline.World{
-			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: transport,
+			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: n.transport,
 			Host: a.env.Host, PID: a.env.PID, Version: a.env.Version,
 		},
-		Job: j, Date: a.flags.date, State: state, Listen: listen,
+		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept,
 	})
 	progress.Close()
 	a.screen.Store(nil)
-	if unsealed, ok := errors.AsType[*pipeline.NotSealedError](err); ok && !a.flags.json {
+	if a.flags.json {
+		return result, err
+	}
+	if unsealed, ok := errors.AsType[*pipeline.NotSealedError](err); ok {
 		gaps(a.env.Stderr, unsealed.Gaps)
+	}
+	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
+		checks(a.env.Stderr, unsealed.Results)
 	}
 	return result, err
 }

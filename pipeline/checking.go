@@ -1,0 +1,55 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rollcall/pipeline/check"
+	"rollcall/pipeline/snapshot"
+	"rollcall/sinks/manifest"
+)
+
+// ChecksError says that checks keep a snapshot from being sealed. All that was fetched is kept.
+type ChecksError struct {
+	Date    string
+	Results []manifest.Check // of all checks
+}
+
+// Error names the checks that failed.
+func (e *ChecksError) Error() string {
+	return fmt.Sprintf("the snapshot of %s is not sealed: %s failed", e.Date, strings.Join(e.names("check "), ", "))
+}
+
+// Hint says how to seal all the same.
+func (e *ChecksError) Hint() string {
+	return "look into it first; if the night is right as it is, seal it with `rollcall run --date " + e.Date + " " + strings.Join(e.names("--accept "), " ") + "`: nothing is asked again"
+}
+
+func (e *ChecksError) names(before string) (names []string) {
+	for _, c := range check.Refused(e.Results) {
+		names = append(names, before+c.Name)
+	}
+	return names
+}
+
+// check looks at what is about to be sealed, writes the results into m, and refuses where one of
+// them failed and nobody overruled it.
+func (r *run) check(ctx context.Context, m *manifest.Manifest) error {
+	if len(r.Job.Checks) == 0 {
+		return nil
+	}
+	before, err := snapshot.Before(ctx, r.sink, r.date)
+	if err != nil {
+		return err
+	}
+	var base *manifest.Manifest
+	if before != nil {
+		base = &before.Manifest
+	}
+	m.Checks = check.Look(r.Job.Checks, r.Accept, *m, base)
+	if len(check.Refused(m.Checks)) > 0 {
+		return &ChecksError{Date: r.date, Results: m.Checks}
+	}
+	return nil
+}
