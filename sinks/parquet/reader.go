@@ -1,7 +1,9 @@
 package parquet
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -20,8 +22,8 @@ const (
 // yielded is valid until the next one; its texts may be kept. Columns are matched by name: one
 // that the file lacks stays zero, one that Row lacks is passed over.
 //
-// An error ends the sequence; it comes with a nil row and is a fault of kind Bug: the file is no
-// Parquet, was cut or altered, or could not be read.
+// An error ends the sequence; it comes with a nil row. It is a fault of kind Bug where the file is no
+// Parquet, was cut or altered; faults of the place that it is read from stay what they are.
 func Read[Row any](file io.ReaderAt, size int64) iter.Seq2[*Row, error] {
 	return func(yield func(*Row, error) bool) {
 		rows, err := open[Row](file, size)
@@ -90,11 +92,16 @@ func next[Row any](rows *parquet.GenericReader[Row], batch []Row) (n int, err er
 // recovered turns the panic by which the library answers some altered files into an error.
 func recovered(err *error) {
 	if r := recover(); r != nil {
-		*err = fault.New(fault.Bug, "the file contradicts itself: %v", r)
+		*err = fmt.Errorf("the file contradicts itself: %v", r)
 	}
 }
 
+// unreadable says that a file is not what it should be, unless the place that it is read from has
+// said already what went wrong.
 func unreadable(err error) error {
+	if _, told := errors.AsType[*fault.Error](err); told || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
 	return &fault.Error{
 		Kind:    fault.Bug,
 		Message: "read a Parquet file",

@@ -66,6 +66,13 @@ func (b *Bucket) Put(key string, content []byte) {
 	b.keep(key, object{content: content, etag: etagOf(content)})
 }
 
+// Remove takes an object away.
+func (b *Bucket) Remove(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.objects, key)
+}
+
 // Keys lists the objects, ascending.
 func (b *Bucket) Keys() []string {
 	b.mu.Lock()
