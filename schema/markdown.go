@@ -13,7 +13,8 @@ func Markdown(tables []Table) string {
 	b.WriteString("`tables.go` and the words in `glossary.go`; `go test ./schema -update` writes it anew.\n\n")
 	b.WriteString("Rows are sorted by the primary key, bytewise, and the key is unique. Texts are UTF-8, timestamps are in\n")
 	b.WriteString("microseconds, UTC. `snapshot_date` is the partition of every table and not a column in its files. A column keeps its\n")
-	b.WriteString("name, type and field ID for good.\n\n")
+	b.WriteString("name, type and field ID for good. Below each table stands where its columns come from: the field of the vendor's answer\n")
+	b.WriteString("by endpoint, or Rollcall itself. SQL that reads all of it: `rollcall sql duckdb`, `rollcall sql athena`.\n\n")
 	for _, t := range tables {
 		fmt.Fprintf(&b, "- [%s](#%s): %s\n", t.Name, t.Name, t.Doc)
 	}
@@ -35,10 +36,27 @@ func glossary(b *strings.Builder, title, about string, terms []Term) {
 
 func (t Table) markdown(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s\n\n%s. Key: %s.\n\n", t.Name, sentence(t.Doc), strings.Join(t.Key(), ", "))
-	b.WriteString("| ID | column | type | null | bloom | meaning |\n|---:|---|---|---|---|---|\n")
+	b.WriteString("| ID | column | type | unit | bloom | meaning | null |\n|---:|---|---|---|---|---|---|\n")
 	for _, c := range t.Columns {
-		fmt.Fprintf(b, "| %d | `%s` | %s | %s | %s | %s |\n", c.ID, c.Name, c.Type, mark(c.Nullable), mark(c.Bloom), strings.ReplaceAll(c.Doc, "|", `\|`))
+		fmt.Fprintf(b, "| %d | `%s` | %s | %s | %s | %s | %s |\n", c.ID, c.Name, c.Type, c.Unit, mark(c.Bloom), cell(c.Doc), null(c))
 	}
+	fmt.Fprintf(b, "\n| column | %s | %s |\n|---|---|---|\n", rongCloud, tencent)
+	for _, c := range t.Columns {
+		from := []string{c.Origins[0].From, "the same"}
+		if len(c.Origins) > 1 {
+			from[1] = c.Origins[1].From
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.Name, cell(from[0]), cell(from[1]))
+	}
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+func null(c Column) string {
+	if c.Nullable {
+		return cell(c.Null)
+	}
+	return "never"
 }
 
 func mark(yes bool) string {

@@ -72,6 +72,15 @@ func TestEveryColumnIsDescribedFully(t *testing.T) {
 			if !slices.Contains(types, c.Type) {
 				t.Errorf("%s.%s is of type %q", table.Name, c.Name, c.Type)
 			}
+			if c.Nullable != (c.Null != "") {
+				t.Errorf("%s.%s: nullable is %v, and its null rule %q", table.Name, c.Name, c.Nullable, c.Null)
+			}
+			if number := c.Type == "int64" || c.Type == "double" || c.Type == "timestamp"; number != (c.Unit != "") && c.Name != "budgets" {
+				t.Errorf("%s.%s is of type %s and in %q", table.Name, c.Name, c.Type, c.Unit)
+			}
+			if len(c.Origins) == 0 || slices.ContainsFunc(c.Origins, func(o schema.Origin) bool { return o.From == "" }) {
+				t.Errorf("%s.%s comes from nowhere", table.Name, c.Name)
+			}
 			if c.Key > 0 && c.Nullable {
 				t.Errorf("%s.%s is part of the key and can be null", table.Name, c.Name)
 			}
