@@ -74,6 +74,9 @@ func TestHelpTexts(t *testing.T) {
 	names := []string{""}
 	for _, c := range a.commands() {
 		names = append(names, c.Name())
+		for _, sub := range c.Commands() {
+			names = append(names, c.Name()+" "+sub.Name())
+		}
 	}
 	for _, name := range names {
 		t.Run("help "+name, func(t *testing.T) {
@@ -105,6 +108,8 @@ func TestMisuseIsAnsweredWithAdvice(t *testing.T) {
 		{"demo --oddities=maybe", "Error: --oddities \"maybe\" is no yes or no\nWhat to do: give true or false, or leave the value out for true\n"},
 		{"run --date", "Error: --date has no value\nWhat to do: give it one: --date YYYY-MM-DD\n"},
 		{"run 2026-11-21", "Error: rollcall run takes flags only, and was given \"2026-11-21\"\nWhat to do: `rollcall help run` lists its flags\n"},
+		{"sql", "Error: rollcall sql needs a dialect\nWhat to do: type `rollcall sql duckdb` or `rollcall sql athena`\n"},
+		{"sql trino", "Error: there is no SQL for \"trino\"\nWhat to do: type `rollcall sql duckdb` or `rollcall sql athena`\n"},
 		{"version --date 21.11.2026", "Error: --date \"21.11.2026\" is no date\nWhat to do: write it as 2026-11-21\n"},
 		{"version --progress loud", "Error: --progress \"loud\" is not known\nWhat to do: use auto, bar, log or none\n"},
 	} {
@@ -147,7 +152,7 @@ func TestCompletionOffersWhatAFlagTakes(t *testing.T) {
 		"demo --out ":               onlyFolders,
 		"run --config ":             "hcl\n" + onlyExtension,
 		"run ":                      noFiles,
-		"help ":                     "simulate\nsnapshots\nvalidate\nversion\n" + noFiles,
+		"help ":                     "simulate\nsnapshots\nsql\nvalidate\nversion\n" + noFiles,
 		"simulate --oddities=false": noFiles,
 	} {
 		i := strings.LastIndexByte(typed, ' ')

@@ -89,6 +89,7 @@ func (a *app) commands() []*cobra.Command {
 		a.planCommand(),
 		a.runCommand(),
 		a.snapshotsCommand(),
+		a.sqlCommand(),
 		a.simulateCommand(),
 		a.versionCommand(),
 	}
