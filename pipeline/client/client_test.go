@@ -75,6 +75,17 @@ func read(answer sources.Answer) error {
 	return f
 }
 
+// readStrictly takes nothing but the answer of the simulated RongCloud to a user without groups.
+func readStrictly(answer sources.Answer) error {
+	switch {
+	case answer.Status == http.StatusTooManyRequests:
+		return fault.New(fault.Throttled, "slow down")
+	case string(answer.Body) != `{"code":200,"groups":[]}`:
+		return fault.New(fault.Transient, "status %d: %q", answer.Status, answer.Body)
+	}
+	return nil
+}
+
 // reads is how a source reads an answer that it refuses.
 func reads(err error) func(sources.Answer) error { return func(sources.Answer) error { return err } }
 

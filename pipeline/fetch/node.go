@@ -186,7 +186,11 @@ func (n *node) read(ctx context.Context, caller *client.Call, q sources.Question
 			if record.Attempts < 2 {
 				continue
 			}
-			return sources.Reading{}, &fault.Error{Kind: fault.Item, Outcome: schema.Failed, Message: "read twice in vain", Err: err}
+			f := &fault.Error{Kind: fault.Item, Outcome: schema.Failed, Message: "read twice in vain", Err: err}
+			if last, ok := errors.AsType[*fault.Error](err); ok {
+				f.Code = last.Code
+			}
+			return sources.Reading{}, f
 		}
 		if err != nil {
 			return sources.Reading{}, err

@@ -149,6 +149,45 @@ func TestPagingThatDoesNotAdvanceFailsTheKey(t *testing.T) {
 	}
 }
 
+func TestAnEmptyPageWithAFreshTokenIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	r, s, err := ask(t, members,
+		`{"code":200,"totalCount":2,"pageToken":"1","members":[]}`,
+		`{"code":200,"totalCount":2,"pageToken":"2","members":[{"userId":"a"}]}`,
+		`{"code":200,"totalCount":2,"pageToken":"3","members":[]}`,
+		`{"code":200,"totalCount":2,"members":[{"userId":"b"}]}`)
+	if err != nil || len(r.Rows) != 2 || r.Declared != 2 || r.Drifted || len(s.asked) != 4 {
+		t.Errorf("%+v after %d requests, %v", r, len(s.asked), err)
+	}
+}
+
+func TestFreshTokensForEverEndAWalk(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	_, err := open(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		fmt.Fprintf(w, `{"code":200,"totalCount":1000,"pageToken":"%d","members":[]}`, asked)
+	})).Ask(t.Context(), &sourcetest.Caller{}, members)
+	if e, ok := errors.AsType[*fault.Error](err); !ok || e.Outcome != schema.Failed || !strings.Contains(e.Message, "advance") || asked > 100 {
+		t.Errorf("%d requests, %v", asked, err)
+	}
+}
+
+func TestATokenThatExpiresAsksForAnotherReading(t *testing.T) {
+	t.Parallel()
+	refusal := `{"code":1002,"errorMessage":"pageToken has expired"}`
+	r, _, err := ask(t, members, `{"code":200,"totalCount":2,"pageToken":"1","members":[{"userId":"a"}]}`, refusal)
+	if e, ok := errors.AsType[*fault.Error](err); !ok || e.Kind != fault.Transient || e.Code != "1002" || len(r.Rows) > 0 {
+		t.Errorf("behind a token: %d rows, %v", len(r.Rows), err)
+	}
+	if _, _, err = ask(t, members, refusal); fault.KindOf(err) != fault.Item {
+		t.Errorf("without a token: %v", err)
+	}
+	if _, _, err = ask(t, members, `{"code":200,"pageToken":"1","members":[{"userId":"a"}]}`, `{"code":25410}`); fault.KindOf(err) != fault.Item {
+		t.Errorf("a group that went meanwhile: %v", err)
+	}
+}
+
 func TestOnlyAsksOneWalkForEachRole(t *testing.T) {
 	t.Parallel()
 	q := members

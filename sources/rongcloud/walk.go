@@ -9,6 +9,7 @@ import (
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
+	"rollcall/sources/wire"
 )
 
 // walk collects the pages of one question.
@@ -132,6 +133,11 @@ func (w *walk) joinedGroups() error {
 	return w.tokens(joinedGroupsPath, url.Values{"userId": {w.q.Key}, "role": {"0"}})
 }
 
+// mostBarren is how many pages in a row may bring nothing new while their tokens are fresh, for a
+// list without a total. RongCloud promises a token only while more exists, so that an empty page
+// with one is not the end: a server that filters by role after it has cut the page gives such pages.
+const mostBarren = 50
+
 // tokens walks pages by their tokens, in ascending order of joining, so that who joins meanwhile
 // comes last and shifts nobody. The server's default is descending, so the order is always sent.
 func (w *walk) tokens(path string, form url.Values) error {
@@ -140,18 +146,20 @@ func (w *walk) tokens(path string, form url.Values) error {
 	form.Del("pageToken")
 	used := map[string]bool{}
 	w.seen = nil // a walk by another role may meet a user whose role has just changed
-	before := len(w.rows)
+	before, barren := len(w.rows), 0
 	for {
 		p, err := w.page(path, form)
 		if err != nil {
-			return err
+			return wire.Restart(err, len(used) > 0)
 		}
 		w.count(p.total)
-		fresh := w.take(p)
+		if barren++; w.take(p) > 0 {
+			barren = 0
+		}
 		if p.token == "" {
 			break
 		}
-		if fresh == 0 || used[p.token] {
+		if used[p.token] || barren > mostBarren+int(w.total)/hostedPage {
 			return w.stuck()
 		}
 		used[p.token] = true

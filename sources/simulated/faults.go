@@ -23,6 +23,7 @@ type Fault struct {
 type Effect struct {
 	act  func(q *query, v vendor, rw http.ResponseWriter) // replaces the answer
 	mark func(p *plan)                                    // changes it
+	dial func() error                                     // instead of a connection; only the Transport can
 }
 
 // plan is what all faults together demand of one answer.
@@ -34,13 +35,16 @@ type plan struct {
 	drop        bool
 	repeatToken bool
 	surrogate   bool
+	expire      bool
+	barren      bool
 	total       int
 }
 
 type faults struct {
-	mu   sync.Mutex
-	list []*fault
-	dice dice
+	mu     sync.Mutex
+	list   []*fault
+	dice   dice
+	dialed bool // the Transport is in use, where connections fail before a request arrives
 }
 
 type fault struct {
@@ -65,11 +69,23 @@ func (w *World) Heal() {
 	w.faults.list = nil
 }
 
+// dial tells what keeps a request from being sent at all, nil for nothing. No key is known yet.
+func (fs *faults) dial(path string) error {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.list {
+		if f.Do.dial != nil && f.matches(path, f.Key, &fs.dice) {
+			return f.Do.dial()
+		}
+	}
+	return nil
+}
+
 func (fs *faults) plan(path, key string) (p plan) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.list {
-		if !f.matches(path, key, &fs.dice) {
+		if f.Do.dial != nil && fs.dialed || !f.matches(path, key, &fs.dice) {
 			continue
 		}
 		if f.Do.mark != nil {
@@ -174,6 +190,10 @@ func DuplicateRow() Effect { return Effect{mark: func(p *plan) { p.duplicate = t
 
 // MissingRow leaves a row of the page out.
 func MissingRow() Effect { return Effect{mark: func(p *plan) { p.drop = true }} }
+
+// EmptyPage gives a page without rows and yet a fresh token behind which the list goes on, as a
+// vendor may do that filters a page after cutting it. RongCloud's listings by token alone have it.
+func EmptyPage() Effect { return Effect{mark: func(p *plan) { p.barren = true }} }
 
 // RepeatedToken hands back the token that it was asked with, for ever.
 func RepeatedToken() Effect { return Effect{mark: func(p *plan) { p.repeatToken = true }} }

@@ -121,6 +121,7 @@ type listing struct {
 	order  int     // 0: ascending
 	size   int
 	offset int
+	turn   uint64 // the offset, and above it how many pages in a row were empty
 	seal   uint32 // binds a token to its question
 }
 
@@ -140,7 +141,11 @@ func (s rongServer) listing(q *query, all []entry, roleField string) (l listing,
 		if err != nil || len(b) != 12 || binary.BigEndian.Uint32(b[8:]) != l.seal {
 			return l, "pageToken is not of this query."
 		}
-		l.offset = int(binary.BigEndian.Uint64(b) ^ tokenMask)
+		if q.plan.expire {
+			return l, "pageToken has expired."
+		}
+		l.turn = binary.BigEndian.Uint64(b) ^ tokenMask
+		l.offset = int(l.turn & (1<<40 - 1))
 	}
 	return l, ""
 }
@@ -148,9 +153,9 @@ func (s rongServer) listing(q *query, all []entry, roleField string) (l listing,
 // tokenMask keeps tokens opaque, and full of the + and / that a form must escape.
 const tokenMask = 0xfbefbe3fffbefbef
 
-func (l listing) token(offset int) string {
+func (l listing) token(turn uint64) string {
 	var b [12]byte
-	binary.BigEndian.PutUint64(b[:], uint64(offset)^tokenMask)
+	binary.BigEndian.PutUint64(b[:], turn^tokenMask)
 	binary.BigEndian.PutUint32(b[8:], l.seal)
 	return base64.StdEncoding.EncodeToString(b[:])
 }
@@ -170,6 +175,9 @@ func (l listing) rows(q *query) (page []entry, total int, more bool) {
 	if q.options.TotalFollowsFilter {
 		total = len(rows)
 	}
+	if q.plan.barren {
+		return nil, total + q.plan.total, true
+	}
 	page, more = q.cut(rows, l.offset, l.size, l.order == 1)
 	return page, total + q.plan.total, more
 }
@@ -179,9 +187,12 @@ func (l listing) end(q *query, t *text, more bool) {
 	case q.plan.repeatToken && q.form["pageToken"] != "":
 		t.key("pageToken")
 		t.string(q.form["pageToken"])
+	case q.plan.barren:
+		t.key("pageToken")
+		t.string(l.token(l.turn + 1<<40))
 	case more:
 		t.key("pageToken")
-		t.string(l.token(l.offset + l.size))
+		t.string(l.token(uint64(l.offset + l.size)))
 	case q.options.TokenEnd == TokenEmpty:
 		t.raw(`,"pageToken":""`)
 	case q.options.TokenEnd == TokenNull:

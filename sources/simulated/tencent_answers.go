@@ -271,6 +271,9 @@ func (ask *membersAsk) window(q *query, g *group) (offset int, seal uint32, prob
 	if err != nil || uint32(n) != seal {
 		return 0, 0, "Next is not of this group"
 	}
+	if q.plan.expire {
+		return 0, 0, "Next has expired"
+	}
 	return int(n >> 32), seal, ""
 }
 

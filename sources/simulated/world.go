@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -133,6 +134,7 @@ type World struct {
 	now     func() time.Time
 	limits  *limits
 	faults  faults
+	door    atomic.Pointer[Door]
 	buffers sync.Pool
 	sigs    sigCache
 	dice    dice

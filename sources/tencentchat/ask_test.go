@@ -140,6 +140,23 @@ func TestATotalThatChangesWhilePagingIsDrift(t *testing.T) {
 	}
 }
 
+func TestACommunityIsWalkedOverEmptyPagesAndAgainWhereItsNextExpires(t *testing.T) {
+	t.Parallel()
+	community := sources.Question{Data: "group_members", Key: "@TGS#_c"}
+	r, _, err := ask(t, community, ok+`"MemberNum":1,"Next":"1","MemberList":[]}`, ok+`"MemberNum":1,"Next":"","MemberList":[{"Member_Account":"a"}]}`)
+	if err != nil || len(r.Rows) != 1 || r.Declared != 1 {
+		t.Errorf("an empty page: %+v, %v", r, err)
+	}
+	refusal := `{"ActionStatus":"FAIL","ErrorCode":10004,"ErrorInfo":"Next has expired"}`
+	r, _, err = ask(t, community, ok+`"MemberNum":2,"Next":"1","MemberList":[{"Member_Account":"a"}]}`, refusal)
+	if e, is := errors.AsType[*fault.Error](err); !is || e.Kind != fault.Transient || e.Code != "10004" || len(r.Rows) > 0 {
+		t.Errorf("behind a Next: %d rows, %v", len(r.Rows), err)
+	}
+	if _, _, err = ask(t, community, refusal); fault.KindOf(err) != fault.Item {
+		t.Errorf("on the first page: %v", err)
+	}
+}
+
 func TestPagingThatDoesNotAdvanceFailsTheKey(t *testing.T) {
 	t.Parallel()
 	community := sources.Question{Data: "group_members", Key: "@TGS#_c"}

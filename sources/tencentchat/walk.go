@@ -7,6 +7,7 @@ import (
 
 	"rollcall/schema"
 	"rollcall/sources"
+	"rollcall/sources/wire"
 )
 
 // walk collects the pages of one question.
@@ -139,24 +140,30 @@ func (w *walk) offsets(path string, limit int, ask func(limit, offset int) any) 
 	}
 }
 
+// mostBarren is how many pages in a row may bring nothing new while their Next is fresh, for a list
+// without a total: Next is empty on the last page alone, so that an empty page with one is not the end.
+const mostBarren = 50
+
 // nexts walks a community by Next, which is empty on the last page.
 func (w *walk) nexts(ask membersQuestion) error {
 	w.total = -1
-	limit, next, used := membersPage, "", map[string]bool{}
+	limit, next, used, barren := membersPage, "", map[string]bool{}, 0
 	for {
 		p, err := w.page(groupMembersPath, &limit, func() any {
 			ask.Limit, ask.Next = limit, &next
 			return ask
 		})
 		if err != nil {
-			return err
+			return wire.Restart(err, next != "")
 		}
 		w.count(p.total)
-		fresh := w.take(p)
+		if barren++; w.take(p) > 0 {
+			barren = 0
+		}
 		if p.next == "" {
 			return nil
 		}
-		if fresh == 0 || used[p.next] {
+		if used[p.next] || barren > mostBarren+int(max(w.total, 0))/membersPage {
 			return w.stuck()
 		}
 		used[p.next] = true

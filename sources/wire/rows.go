@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"errors"
+
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
@@ -28,6 +30,19 @@ func (d *Decoder) Number() int64 {
 		return n
 	}
 	return -1
+}
+
+// Restart makes the refusal of a page that was asked for by a token one that is worth another reading
+// of the whole key: tokens expire, and no vendor says with which code. What was read before the token
+// was refused is no reading, and is dropped with it. Other errors, and those of a first page, pass.
+func Restart(err error, byToken bool) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !byToken || f.Kind != fault.Item || f.Code == "" || f.Outcome != schema.Failed {
+		return err
+	}
+	again := *f
+	again.Kind, again.Outcome, again.Message = fault.Transient, "", "the walk could not go on by its token: "+f.Message
+	return &again
 }
 
 // Unreadable puts the noun before an error of decoding: whose answer it was, and to what.

@@ -11,16 +11,16 @@ import (
 const aboutSimulate = `Serves both simulated vendors over HTTP on a loopback address, with their budgets and their strictness,
 until it is stopped. With --out it writes ID lists and a rollcall.hcl that asks them, ready to run;
 with --budget its budgets are those too. Unless --oddities=false, odd users and groups are added to
---users and --groups; the first line that it prints counts them.`
+--users and --groups; the first line that it prints counts them. With --faults it answers badly now and then.`
 
 func (a *app) simulateCommand() *cobra.Command {
 	var flags worldFlags
-	var address, out string
+	var address, out, faulty string
 	var budget int
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "serve the simulated vendors over HTTP, for trying a real configuration",
-		Long:  aboutSimulate,
+		Long:  aboutSimulate + "\n\n" + aboutFaults(),
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options, err := flags.options(a.env.Now)
@@ -33,11 +33,21 @@ func (a *app) simulateCommand() *cobra.Command {
 					options.Limits[path] = budget
 				}
 			}
+			var planted []simulated.Fault
+			if faulty != "" {
+				if planted, err = faults(faulty); err != nil {
+					return err
+				}
+			}
 			s, err := serve(options, address)
 			if err != nil {
 				return err
 			}
+			s.world.Fault(planted...)
 			s.budget, s.again = budget, a.again(s, flags)
+			if faulty != "" {
+				s.again += " --faults=" + shell(faulty)
+			}
 			if budget != 0 {
 				s.again += fmt.Sprintf(" --budget=%d", budget)
 			}
@@ -58,6 +68,7 @@ func (a *app) simulateCommand() *cobra.Command {
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "listen on this loopback `ADDRESS`; port 0 takes any free one")
 	cmd.Flags().StringVar(&out, "out", "", "write ID lists and a rollcall.hcl into this `DIR`")
 	cmd.Flags().IntVar(&budget, "budget", 0, "every endpoint takes `N` requests a second; negative: any number (default: each vendor's own)")
+	cmd.Flags().StringVar(&faulty, "faults", "", "let things go wrong: a `LIST` as in reset=5%,html=1% or passing=10%")
 	return cmd
 }
 

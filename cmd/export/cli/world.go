@@ -112,7 +112,8 @@ func serve(options simulated.Options, address string) (*server, error) {
 	world := simulated.New(options)
 	s := &server{world: world, options: options, URL: "http://" + listener.Addr().String(), ended: make(chan error, 1)}
 	s.http = &http.Server{Handler: world.Handler(), ReadHeaderTimeout: time.Minute}
-	go func() { s.ended <- s.http.Serve(listener) }()
+	door := world.Door(listener)
+	go func() { s.ended <- s.http.Serve(door) }()
 	return s, nil
 }
 
