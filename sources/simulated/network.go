@@ -91,7 +91,9 @@ func hangUp(rw http.ResponseWriter, err error) {
 		b.breakWith(err)
 		return
 	}
-	panic(http.ErrAbortHandler) // net/http's way to cut a connection without a word in its log
+	if conn, _, hijacked := http.NewResponseController(rw).Hijack(); hijacked == nil {
+		_ = conn.Close()
+	}
 }
 
 // Refused refuses the connection: the Transport at once; a server, which has accepted it already,
