@@ -57,6 +57,7 @@ type Request struct {
 	Accept []string // checks that seal all the same when they fail
 
 	Workers int // of each endpoint; 0: as many as its pace and latency need
+	Memory  int // what the spool gathers before it writes a run, in bytes; 0: 16 MiB
 }
 
 // Result is a sealed snapshot.
@@ -245,7 +246,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, r.full(err)
 	}
-	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: spoolMemory, Disk: r.Disk}); err != nil {
+	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: cmp.Or(r.Memory, spoolMemory), Disk: r.Disk}); err != nil {
 		return Result{}, err
 	}
 	defer r.spool.Close()
