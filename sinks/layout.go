@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"strings"
@@ -14,6 +15,22 @@ const LockPath = "_locks/run.json"
 
 // ManifestPath is where the manifest that seals date lies.
 func ManifestPath(date string) string { return "_snapshots/" + date + ".json" }
+
+// ReplacedFolder is where manifests lie that were replaced.
+const ReplacedFolder = "_snapshots/replaced/"
+
+// ReplacedPath is where the manifest of date with that sequence number lies once it was replaced.
+func ReplacedPath(date string, sequence int64) string {
+	return fmt.Sprintf("%s%s-%06d.json", ReplacedFolder, date, sequence)
+}
+
+// IsReplaced tells whether name is a path like ReplacedPath's, of whatever date.
+func IsReplaced(name string) bool {
+	rest, ok := strings.CutPrefix(name, ReplacedFolder)
+	rest, suffixed := strings.CutSuffix(rest, ".json")
+	const date = len(time.DateOnly)
+	return ok && suffixed && len(rest) > date+1 && IsDate(rest[:date]) && rest[date] == '-' && strings.Trim(rest[date+1:], "0123456789") == ""
+}
 
 // IsManifest tells whether name is the path of a sealed manifest. Manifests that were replaced lie
 // deeper and are none.

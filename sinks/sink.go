@@ -33,6 +33,13 @@ type Sink interface {
 	// run, or unsealed files of that date lie about, Begin removes them and aborts their uploads
 	// first. A date that is sealed gives *SealedError.
 	Begin(ctx context.Context, lock Lock, date string, journal string) (Staging, error)
+	// Replace is Begin for a date that is sealed and is to be sealed anew. Until Seal, the old
+	// snapshot stands untouched. Seal then puts old's manifest aside under old.To, takes it from its
+	// place, removes every data file of the date and goes on as after Begin: from the moment when the old
+	// manifest is gone the date is unsealed, until the new manifest is there. Whoever stops in
+	// between leaves a date for Begin. Where another manifest than old seals the date, here or in
+	// Seal, *SealedError; where none does, an error for which errors.Is(err, fs.ErrNotExist) holds.
+	Replace(ctx context.Context, lock Lock, date string, journal string, old Old) (Staging, error)
 	// Manifests lists the names of sealed manifests, "_snapshots/2026-11-21.json", in ascending order.
 	Manifests(ctx context.Context) ([]string, error)
 	// Open reads one file. A file that is not there gives an error for which errors.Is(err, fs.ErrNotExist) holds.
@@ -59,6 +66,12 @@ type Object struct {
 	Size int64 // bytes
 }
 
+// Old is a manifest that is to be replaced.
+type Old struct {
+	SHA256 string // of its bytes, in hex
+	To     string // where it is put aside, like ReplacedPath
+}
+
 // Owner says who holds a lock.
 type Owner struct {
 	State string    `json:"state"` // random name of the state folder, the same for all its runs
@@ -83,7 +96,7 @@ type Staging interface {
 	Put(ctx context.Context, path string, local string, sum [32]byte) error
 	// Seal makes the files visible, checking the lock before each, and then writes the manifest
 	// with the condition that none is there: that write seals the snapshot. When it returns an
-	// error other than *SealedError, nothing is sealed and what had become visible is removed.
+	// error other than *SealedError, nothing new is sealed and what had become visible is removed.
 	Seal(ctx context.Context, path string, manifest []byte) error
 	// Abort removes all that was put and not sealed. After Seal it does nothing. It must work
 	// although the run's own context is cancelled: the caller hands in a fresh one.

@@ -2,9 +2,10 @@
 //
 // Files are copied into the hidden folder .staging, synced, and read back against their SHA-256.
 // Sealing links them to their names and then the manifest to its own, which fails where one stands
-// already: nothing is ever overwritten, and that last link seals. Everything is synced to disk before the manifest appears, so
-// that a power cut leaves either a whole snapshot or files that no manifest names, which the next
-// Begin removes. The folder must be one file system that knows hard links.
+// already: nothing is ever overwritten, and that last link seals. A snapshot that is replaced is
+// unlinked before, its manifest first: who has its files open keeps reading the old bytes. Everything
+// is synced to disk before the manifest appears, so that a power cut leaves either a whole snapshot
+// or files that no manifest names, which the next Begin removes. The folder must be one file system that knows hard links.
 //
 // Opening touches nothing; the folder is made when the lock is taken. A folder that may not be
 // written or is none is a Configuration fault, a full disk a Bug fault with a hint, as the table
@@ -81,14 +82,8 @@ func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) 
 // Begin removes what is not sealed and opens the staging folder of date. The staging folder itself
 // says what was begun; the journal is not needed.
 func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, _ string) (sinks.Staging, error) {
-	if !sinks.IsDate(date) {
-		return nil, fault.New(fault.Bug, "%q is no snapshot date", date)
-	}
-	if err := lock.Check(ctx); err != nil {
+	if err := s.prepare(ctx, lock, date); err != nil {
 		return nil, err
-	}
-	if err := s.disk.RemoveAll(s.URL(stagingFolder)); err != nil {
-		return nil, classify(err, s.URL(stagingFolder))
 	}
 	manifest := sinks.ManifestPath(date)
 	if _, err := os.Lstat(s.URL(manifest)); err == nil {
@@ -96,15 +91,40 @@ func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, _ string) (sink
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, classify(err, s.URL(manifest))
 	}
-	if err := s.removeUnsealed(date); err != nil {
+	if err := s.removeUnsealed(ctx, lock, date); err != nil {
 		return nil, err
 	}
-	return s.stage(lock, date)
+	return s.stage(lock, date, nil)
+}
+
+// Replace opens the staging folder of a date that old seals.
+func (s *Sink) Replace(ctx context.Context, lock sinks.Lock, date, _ string, old sinks.Old) (sinks.Staging, error) {
+	if !sinks.IsReplaced(old.To) {
+		return nil, fault.New(fault.Bug, "%q is no place for a replaced manifest", old.To)
+	}
+	if err := s.prepare(ctx, lock, date); err != nil {
+		return nil, err
+	}
+	if _, err := s.readOld(date, old); err != nil {
+		return nil, err
+	}
+	return s.stage(lock, date, &old)
+}
+
+// prepare proves the lock and removes what an earlier run staged.
+func (s *Sink) prepare(ctx context.Context, lock sinks.Lock, date string) error {
+	if !sinks.IsDate(date) {
+		return fault.New(fault.Bug, "%q is no snapshot date", date)
+	}
+	if err := lock.Check(ctx); err != nil {
+		return err
+	}
+	return classify(s.disk.RemoveAll(s.URL(stagingFolder)), s.URL(stagingFolder))
 }
 
 // stage makes a staging folder of its own for this staging alone: a run that lost its lock without
 // knowing it must not meet its successor there.
-func (s *Sink) stage(lock sinks.Lock, date string) (*staging, error) {
+func (s *Sink) stage(lock sinks.Lock, date string, old *sinks.Old) (*staging, error) {
 	if err := s.disk.MkdirAll(s.URL(stagingFolder), folderMode); err != nil {
 		return nil, classify(err, s.root)
 	}
@@ -114,12 +134,13 @@ func (s *Sink) stage(lock sinks.Lock, date string) (*staging, error) {
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
-		return &staging{sink: s, lock: lock, date: date, folder: folder, files: map[string]fs.FileInfo{}}, classify(err, s.root)
+		return &staging{sink: s, lock: lock, date: date, old: old, folder: folder, files: map[string]fs.FileInfo{}}, classify(err, s.root)
 	}
 }
 
-// removeUnsealed removes the data files of a date that has no manifest.
-func (s *Sink) removeUnsealed(date string) error {
+// removeUnsealed removes the data files of a date that has no manifest, proving before each that
+// the lock is still ours: a successor may be sealing that date.
+func (s *Sink) removeUnsealed(ctx context.Context, lock sinks.Lock, date string) error {
 	for _, partition := range sinks.Partitions(date) {
 		entries, err := os.ReadDir(s.URL(partition))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -132,6 +153,9 @@ func (s *Sink) removeUnsealed(date string) error {
 			name := partition + entry.Name()
 			if !sinks.IsPart(name, date) {
 				continue
+			}
+			if err := lock.Check(ctx); err != nil {
+				return err
 			}
 			if err := disk.Gone(s.disk, s.URL(name)); err != nil {
 				return classify(err, s.URL(name))

@@ -22,7 +22,8 @@ type staging struct {
 	sink   *Sink
 	lock   sinks.Lock
 	date   string
-	folder string // of this staging alone
+	old    *sinks.Old // what Seal puts aside first; nil: the date is not sealed
+	folder string     // of this staging alone
 
 	mu     sync.Mutex
 	files  map[string]fs.FileInfo // by path, as they lie in the staging folder; nil while one is being put
@@ -110,7 +111,13 @@ func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error 
 	if g.sealed || path != sinks.ManifestPath(g.date) {
 		return fault.New(fault.Bug, "%s can't be sealed here, or not twice", path)
 	}
-	err := g.publish(ctx)
+	err := g.whole()
+	if err == nil && g.old != nil {
+		err = g.sink.putAside(ctx, g.lock, g.date, *g.old)
+	}
+	if err == nil {
+		err = g.publish(ctx)
+	}
 	if err == nil {
 		err = g.lock.Check(ctx)
 	}
@@ -129,12 +136,19 @@ func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error 
 	return nil
 }
 
+// whole is a fault where a file has not arrived.
+func (g *staging) whole() error {
+	for path, info := range g.files {
+		if info == nil {
+			return fault.New(fault.Bug, "%s is still being put", path)
+		}
+	}
+	return nil
+}
+
 // publish gives every file its name. It has its old one, too, until the staging folder goes.
 func (g *staging) publish(ctx context.Context) error {
 	for _, path := range g.paths() {
-		if g.files[path] == nil {
-			return fault.New(fault.Bug, "%s is still being put", path)
-		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -146,7 +160,7 @@ func (g *staging) publish(ctx context.Context) error {
 			return err
 		}
 		if err := g.sink.disk.Link(g.staged(path), target); err != nil {
-			return g.explain(err)
+			return g.sink.explain(err)
 		}
 		if err := g.sink.syncUp(target); err != nil {
 			return err
@@ -184,7 +198,7 @@ func (g *staging) linkManifest(path string, manifest []byte) error {
 		err = nil
 	}
 	if err != nil {
-		return g.explain(err)
+		return g.sink.explain(err)
 	}
 	if err := g.sink.syncUp(target); err != nil {
 		return errors.Join(err, g.sink.disk.Remove(target))
@@ -193,11 +207,11 @@ func (g *staging) linkManifest(path string, manifest []byte) error {
 }
 
 // explain says what a failed link means.
-func (g *staging) explain(err error) error {
+func (s *Sink) explain(err error) error {
 	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return &fault.Error{Kind: fault.Configuration, Message: "can't link files in " + g.sink.root, Err: err,
+	return &fault.Error{Kind: fault.Configuration, Message: "can't link files in " + s.root, Err: err,
 		Hint: "its file system must know hard links, and this user must be allowed to write there"}
 }
 

@@ -3,7 +3,9 @@ package manifest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"slices"
 	"sync"
 
@@ -21,11 +23,12 @@ const maxSize = 64 << 20
 // Sealed is a manifest as it lies in a sink.
 type Sealed struct {
 	Manifest
-	Path string
-	Sum  string // SHA-256 of its bytes, in hex
+	Path     string
+	Sum      string // SHA-256 of its bytes, in hex
+	Replaced bool   // it seals its date no more: another took its place, or is about to
 }
 
-// Link names s for the manifest that comes after it.
+// Link names s for a manifest that comes after it, by the path at which s lies when that one is sealed.
 func (s Sealed) Link() *Link { return &Link{Path: s.Path, SHA256: s.Sum} }
 
 // Read reads the manifest at path.
@@ -43,15 +46,46 @@ func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 	if err != nil {
 		return Sealed{}, fault.Wrap(err, "%s", sink.URL(path))
 	}
-	return Sealed{Manifest: m, Path: path, Sum: Sum(encoded)}, nil
+	return Sealed{Manifest: m, Path: path, Sum: Sum(encoded), Replaced: sinks.IsReplaced(path)}, nil
 }
 
-// Chain reads all manifests of the sink in the order in which they were sealed. It reports what
-// is there and judges nothing: gaps and broken links are for verify to find.
+// Chain reads all manifests of the sink in the order in which they were sealed, those that were
+// replaced included: [Live] leaves them out. It reports what is there and judges nothing: gaps and
+// broken links are for verify to find. Its old end may be missing, since history may be pruned: the
+// first need not have the sequence number 1.
+//
+// A manifest that is on its way from its place to that of the replaced ones lies at both; it is
+// listed once, as one that still seals its date.
 func Chain(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
-	paths, err := sink.Manifests(ctx)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		all, err := readAll(ctx, sink)
+		if errors.Is(err, fs.ErrNotExist) && attempt < listings {
+			continue // it was moved or pruned between listing and reading
+		}
+		if err != nil {
+			return nil, err
+		}
+		slices.SortStableFunc(all, func(a, b Sealed) int { return cmp.Compare(a.Sequence, b.Sequence) })
+		live := map[string]bool{}
+		for _, m := range all {
+			live[m.Sum] = live[m.Sum] || !m.Replaced
+		}
+		return slices.DeleteFunc(all, func(m Sealed) bool { return m.Replaced && live[m.Sum] }), nil
+	}
+}
+
+// listings is how often the manifests are listed anew because one of them was gone when it was read.
+const listings = 5
+
+func readAll(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
+	var paths []string
+	for object, err := range sink.List(ctx, "_snapshots/") {
+		if err != nil {
+			return nil, err
+		}
+		if sinks.IsManifest(object.Path) || sinks.IsReplaced(object.Path) {
+			paths = append(paths, object.Path)
+		}
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -73,15 +107,36 @@ func Chain(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	slices.SortStableFunc(all, func(a, b Sealed) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return all, nil
 }
 
-// Latest is the manifest sealed last, the one that the next must link to; nil in an empty sink.
+// Live leaves out of a chain what was replaced: the rest seals one date each.
+func Live(chain []Sealed) []Sealed {
+	var live []Sealed
+	for _, m := range chain {
+		if !m.Replaced {
+			live = append(live, m)
+		}
+	}
+	return live
+}
+
+// Latest is the manifest sealed last, replaced or not: the one that the next must link to; nil in
+// an empty sink.
 func Latest(ctx context.Context, sink sinks.Sink) (*Sealed, error) {
 	all, err := Chain(ctx, sink)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
 	return &all[len(all)-1], nil
+}
+
+// LatestOf is the manifest of date sealed last, replaced or not; nil where date was never sealed.
+func LatestOf(chain []Sealed, date string) *Sealed {
+	for i := range slices.Backward(chain) {
+		if chain[i].Date == date {
+			return &chain[i]
+		}
+	}
+	return nil
 }

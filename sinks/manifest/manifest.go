@@ -121,7 +121,7 @@ func Path(date string) string { return sinks.ManifestPath(date) }
 
 // ReplacedPath is where the manifest of date with that sequence lies once it was replaced.
 func ReplacedPath(date string, sequence int64) string {
-	return fmt.Sprintf("_snapshots/replaced/%s-%06d.json", date, sequence)
+	return sinks.ReplacedPath(date, sequence)
 }
 
 // Sum is the SHA-256 of an encoded manifest in hex, as links carry it.

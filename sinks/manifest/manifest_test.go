@@ -2,8 +2,11 @@ package manifest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -175,13 +178,14 @@ type shelf struct {
 
 func (s shelf) URL(path string) string { return "shelf/" + path }
 
-func (s shelf) Manifests(context.Context) ([]string, error) {
-	var names []string
-	for name := range s.files {
-		names = append(names, name)
+func (s shelf) List(context.Context, string) iter.Seq2[sinks.Object, error] {
+	return func(yield func(sinks.Object, error) bool) {
+		for _, name := range slices.Sorted(maps.Keys(s.files)) {
+			if !yield(sinks.Object{Path: name, Size: int64(len(s.files[name]))}, nil) {
+				return
+			}
+		}
 	}
-	slices.Sort(names)
-	return names, nil
 }
 
 func (s shelf) Open(_ context.Context, path string) (io.ReadCloser, error) {
@@ -214,6 +218,89 @@ func TestChainFollowsTheOrderOfSealingNotOfDates(t *testing.T) {
 	latest, err := manifest.Latest(t.Context(), s)
 	if err != nil || latest.Date != "2026-11-21" {
 		t.Errorf("latest is %v, %v", latest, err)
+	}
+}
+
+func TestChainHoldsReplacedManifestsEachOnce(t *testing.T) {
+	t.Parallel()
+	s := shelf{files: map[string]string{"_snapshots/replaced/notes.json": "not one of ours"}}
+	var previous *manifest.Link
+	put := func(date string, sequence int64, paths ...string) {
+		m := sample()
+		m.Date, m.Sequence, m.Previous = date, sequence, previous
+		line := encode(t, m)
+		for _, path := range paths {
+			s.files[path] = string(line)
+		}
+		previous = &manifest.Link{Path: paths[0], SHA256: manifest.Sum(line)}
+	}
+	put("2026-11-20", 1, manifest.ReplacedPath("2026-11-20", 1))
+	put("2026-11-21", 2, manifest.Path("2026-11-21"))
+	put("2026-11-20", 3, manifest.Path("2026-11-20"), manifest.ReplacedPath("2026-11-20", 3)) // on its way
+	put("2026-11-22", 4, manifest.ReplacedPath("2026-11-22", 4))                              // moved, and not sealed anew yet
+	chain, err := manifest.Chain(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range chain {
+		got = append(got, fmt.Sprint(m.Sequence, " ", m.Path, " ", m.Replaced))
+	}
+	want := []string{
+		"1 _snapshots/replaced/2026-11-20-000001.json true", "2 _snapshots/2026-11-21.json false",
+		"3 _snapshots/2026-11-20.json false", "4 _snapshots/replaced/2026-11-22-000004.json true",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("chain is %q", got)
+	}
+	if live := manifest.Live(chain); len(live) != 2 || live[0].Sequence != 2 || live[1].Sequence != 3 {
+		t.Errorf("live are %v", live)
+	}
+	if latest, err := manifest.Latest(t.Context(), s); err != nil || latest.Sequence != 4 {
+		t.Errorf("latest is %v, %v", latest, err)
+	}
+	for date, sequence := range map[string]int64{"2026-11-20": 3, "2026-11-22": 4} {
+		if of := manifest.LatestOf(chain, date); of == nil || of.Sequence != sequence {
+			t.Errorf("latest of %s is %v", date, of)
+		}
+	}
+	if of := manifest.LatestOf(chain, "2026-11-19"); of != nil {
+		t.Errorf("a date that was never sealed has %v", of)
+	}
+}
+
+func TestChainBeginsWhereHistoryWasPruned(t *testing.T) {
+	t.Parallel()
+	late := sample()
+	late.Sequence = 700
+	s := shelf{files: map[string]string{manifest.Path(late.Date): string(encode(t, late))}}
+	if chain, err := manifest.Chain(t.Context(), s); err != nil || len(chain) != 1 || chain[0].Sequence != 700 {
+		t.Errorf("got %v, %v", chain, err)
+	}
+}
+
+// moving is a shelf on which a manifest is put aside between listing and reading.
+type moving struct {
+	shelf
+	move func()
+}
+
+func (m moving) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	m.move()
+	return m.shelf.Open(ctx, path)
+}
+
+func TestChainListsAgainWhenAManifestIsReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
+	m := sample()
+	live, aside := manifest.Path(m.Date), manifest.ReplacedPath(m.Date, m.Sequence)
+	s := shelf{files: map[string]string{live: string(encode(t, m))}}
+	chain, err := manifest.Chain(t.Context(), moving{s, func() {
+		s.files[aside] = string(encode(t, m))
+		delete(s.files, live)
+	}})
+	if err != nil || len(chain) != 1 || !chain[0].Replaced || chain[0].Path != aside {
+		t.Errorf("got %v, %v", chain, err)
 	}
 }
 

@@ -17,14 +17,8 @@ import (
 // Begin aborts what the journal names, then looks for a manifest, then removes what is left of the
 // date: uploads that died before they reached the journal, and completed files that nothing names.
 func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, journalPath string) (sinks.Staging, error) {
-	if !sinks.IsDate(date) {
-		return nil, fault.New(fault.Bug, "%q is no snapshot date", date)
-	}
-	if err := lock.Check(ctx); err != nil {
-		return nil, err
-	}
-	log := &journal{path: journalPath, disk: disk.Or(s.cfg.Disk)}
-	if err := s.abortJournaled(ctx, log); err != nil {
+	log, err := s.prepare(ctx, lock, date, journalPath)
+	if err != nil {
 		return nil, err
 	}
 	manifest := sinks.ManifestPath(date)
@@ -35,15 +29,25 @@ func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, journalPath str
 	if sealed {
 		return nil, &sinks.SealedError{Place: s.String(), Path: manifest}
 	}
-	for _, partition := range sinks.Partitions(date) {
-		if err := s.abortListed(ctx, partition, date); err != nil {
-			return nil, err
-		}
-		if err := s.removeListed(ctx, partition, date); err != nil {
-			return nil, err
-		}
+	if err := s.abortOrphans(ctx, date); err != nil {
+		return nil, err
+	}
+	if err := s.removeUnsealed(ctx, lock, date); err != nil {
+		return nil, err
 	}
 	return &staging{sink: s, lock: lock, date: date, journal: log, uploads: map[string]*upload{}}, nil
+}
+
+// prepare proves the lock and aborts what the journal names.
+func (s *Sink) prepare(ctx context.Context, lock sinks.Lock, date, journalPath string) (*journal, error) {
+	if !sinks.IsDate(date) {
+		return nil, fault.New(fault.Bug, "%q is no snapshot date", date)
+	}
+	if err := lock.Check(ctx); err != nil {
+		return nil, err
+	}
+	log := &journal{path: journalPath, disk: disk.Or(s.cfg.Disk)}
+	return log, s.abortJournaled(ctx, log)
 }
 
 // abortJournaled aborts what an earlier run of this state folder began. Uploads in another bucket,
@@ -104,18 +108,35 @@ func (s *Sink) abortListed(ctx context.Context, folder, date string) error {
 	return nil
 }
 
-// removeListed removes the completed data files under folder.
-func (s *Sink) removeListed(ctx context.Context, folder, date string) error {
-	var left []string
-	err := s.list(ctx, folder, func(path string) {
-		if sinks.IsPart(path, date) {
-			left = append(left, path)
+// abortOrphans aborts the open uploads of a date that no journal names: where the answer to a
+// beginning was lost, the SDK began another.
+func (s *Sink) abortOrphans(ctx context.Context, date string) error {
+	for _, partition := range sinks.Partitions(date) {
+		if err := s.abortListed(ctx, partition, date); err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+	}
+	return nil
+}
+
+// removeUnsealed removes the completed data files of a date that has no manifest, proving before
+// each that the lock is still ours: a successor may be sealing that date.
+func (s *Sink) removeUnsealed(ctx context.Context, lock sinks.Lock, date string) error {
+	var left []string
+	for _, partition := range sinks.Partitions(date) {
+		err := s.list(ctx, partition, func(path string) {
+			if sinks.IsPart(path, date) {
+				left = append(left, path)
+			}
+		})
+		if err != nil {
+			return err
+		}
 	}
 	for _, path := range left {
+		if err := lock.Check(ctx); err != nil {
+			return err
+		}
 		if err := s.remove(ctx, path); err != nil {
 			return err
 		}

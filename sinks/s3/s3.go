@@ -6,7 +6,8 @@
 // uploads, each after proving that the lock is still ours and on the condition that nothing has
 // that name, and then puts the manifest on the same condition: that write seals. Begun uploads are
 // written to a local journal before their first byte is sent; what a dead run left is found there
-// and, should it have died in between, by listing.
+// and, should it have died in between, by listing. A snapshot that is replaced goes before its
+// successor's first upload is completed: its manifest first, on the condition that it is still the one meant.
 //
 // An answer can be lost after the bucket has carried out what was asked, and the SDK then asks
 // again and is told that it comes too late. Wherever a conditional write is refused, this package

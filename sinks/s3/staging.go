@@ -25,6 +25,7 @@ type staging struct {
 	sink    *Sink
 	lock    sinks.Lock
 	date    string
+	old     *sinks.Old // what Seal puts aside first; nil: the date is not sealed
 	journal *journal
 
 	mu      sync.Mutex
@@ -92,14 +93,21 @@ func (g *staging) drop(ctx context.Context, u *upload) error {
 	return g.sink.abort(ctx, u.begun)
 }
 
-// Seal completes the uploads, checking the lock before each, and puts the manifest.
+// Seal puts aside what is to be replaced, completes the uploads, checking the lock before each, and
+// puts the manifest.
 func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error {
 	uploads, err := g.finish(path)
 	if err != nil {
 		return err
 	}
-	if err = g.publish(ctx, uploads); err == nil {
-		err = g.abortOrphans(ctx)
+	if g.old != nil {
+		err = g.sink.putAside(ctx, g.lock, g.date, *g.old)
+	}
+	if err == nil {
+		err = g.publish(ctx, uploads)
+	}
+	if err == nil {
+		err = g.sink.abortOrphans(ctx, g.date)
 	}
 	if err == nil {
 		err = g.lock.Check(ctx)
@@ -213,17 +221,6 @@ func (g *staging) Abort(ctx context.Context) error {
 	return g.withdraw(ctx)
 }
 
-// abortOrphans aborts the uploads of the date that nobody knows: where the answer to a beginning was
-// lost, the SDK began another.
-func (g *staging) abortOrphans(ctx context.Context) error {
-	for _, partition := range sinks.Partitions(g.date) {
-		if err := g.sink.abortListed(ctx, partition, g.date); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // withdraw aborts our uploads and, if the lock is still ours and no manifest is there, removes what
 // of them can be seen. Otherwise that may be another's; the next Begin of the date looks after it.
 func (g *staging) withdraw(ctx context.Context) error {
@@ -236,7 +233,7 @@ func (g *staging) withdraw(ctx context.Context) error {
 	}
 	err := g.lock.Check(ctx)
 	if _, lost := errors.AsType[*sinks.HeldError](err); err == nil {
-		failed = append(failed, g.abortOrphans(ctx), g.unpublish(ctx, uploads))
+		failed = append(failed, g.sink.abortOrphans(ctx, g.date), g.unpublish(ctx, uploads))
 	} else if !lost {
 		failed = append(failed, err)
 	}

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
 )
@@ -52,18 +49,5 @@ func (s *store) Remove(ctx context.Context, tag string) error {
 	if there != tag {
 		return lease.ErrConflict
 	}
-	input := &s3.DeleteObjectInput{Bucket: s.sink.bucket(), Key: s.sink.key(sinks.LockPath), IfMatch: aws.String(tag)}
-	_, err = s.sink.client.DeleteObject(ctx, input)
-	if isCode(err, "NotImplemented") {
-		input.IfMatch = nil
-		_, err = s.sink.client.DeleteObject(ctx, input)
-	}
-	switch {
-	case isCode(err, preconditionFailed):
-		return lease.ErrConflict
-	case isCode(err, noSuchKey):
-		return nil
-	default:
-		return classify(err, s.sink.URL(sinks.LockPath))
-	}
+	return s.sink.removeIf(ctx, sinks.LockPath, tag)
 }

@@ -1,0 +1,111 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/lease"
+)
+
+// Replace opens the staging of a date that old seals. Of what lies there it removes nothing but
+// unfinished uploads.
+func (s *Sink) Replace(ctx context.Context, lock sinks.Lock, date, journalPath string, old sinks.Old) (sinks.Staging, error) {
+	if !sinks.IsReplaced(old.To) {
+		return nil, fault.New(fault.Bug, "%q is no place for a replaced manifest", old.To)
+	}
+	log, err := s.prepare(ctx, lock, date, journalPath)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := s.readOld(ctx, date, old); err != nil {
+		return nil, err
+	}
+	if err := s.abortOrphans(ctx, date); err != nil {
+		return nil, err
+	}
+	return &staging{sink: s, lock: lock, date: date, old: &old, journal: log, uploads: map[string]*upload{}}, nil
+}
+
+// readOld gives the manifest that seals date, if it is old; *sinks.SealedError where it is another.
+func (s *Sink) readOld(ctx context.Context, date string, old sinks.Old) (manifest []byte, etag string, err error) {
+	path := sinks.ManifestPath(date)
+	manifest, etag, err = s.read(ctx, path)
+	if err != nil {
+		return nil, "", err
+	}
+	if sum := sha256.Sum256(manifest); hex.EncodeToString(sum[:]) != old.SHA256 {
+		return nil, "", &sinks.SealedError{Place: s.String(), Path: path}
+	}
+	return manifest, etag, nil
+}
+
+// putAside copies the old manifest to its second place, takes it from its first one, which unseals
+// the date, and then removes the date's files.
+func (s *Sink) putAside(ctx context.Context, lock sinks.Lock, date string, old sinks.Old) error {
+	if err := lock.Check(ctx); err != nil {
+		return err
+	}
+	manifest, etag, err := s.readOld(ctx, date, old)
+	if err != nil {
+		return err
+	}
+	if err := s.keepOld(ctx, old.To, manifest); err != nil {
+		return err
+	}
+	if err := lock.Check(ctx); err != nil {
+		return err
+	}
+	path := sinks.ManifestPath(date)
+	if err := s.removeIf(ctx, path, etag); errors.Is(err, lease.ErrConflict) {
+		return &sinks.SealedError{Place: s.String(), Path: path}
+	} else if err != nil {
+		return err
+	}
+	return s.removeUnsealed(ctx, lock, date)
+}
+
+// keepOld writes the copy where none is. A run that was stopped here before us, or our own first
+// try whose answer was lost, may have done so already.
+func (s *Sink) keepOld(ctx context.Context, path string, manifest []byte) error {
+	_, err := s.put(ctx, path, manifest, "")
+	if !errors.Is(err, lease.ErrConflict) {
+		return err
+	}
+	there, _, err := s.read(ctx, path)
+	if err == nil && !bytes.Equal(there, manifest) {
+		return fault.New(fault.Bug, "%s is there already and is another manifest than the one to be put aside", s.URL(path))
+	}
+	return err
+}
+
+// removeIf deletes an object on the condition that it still has that ETag, for servers that heed
+// it; for others the caller has looked a moment before. One that is gone is removed. Where it is
+// another by now, lease.ErrConflict.
+func (s *Sink) removeIf(ctx context.Context, path, etag string) error {
+	input := &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(path), IfMatch: aws.String(etag)}
+	_, err := s.client.DeleteObject(ctx, input)
+	if isCode(err, "NotImplemented") {
+		input.IfMatch = nil
+		_, err = s.client.DeleteObject(ctx, input)
+	}
+	if isCode(err, preconditionFailed) {
+		// Our own first try whose answer was lost may have removed it.
+		if there, missing := s.exists(ctx, path); missing != nil || !there {
+			return missing
+		}
+		return lease.ErrConflict
+	}
+	if err = classify(err, s.URL(path)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
