@@ -183,9 +183,12 @@ func replacedOverOther(t *testing.T, place Place) {
 
 func lostLockReplaces(t *testing.T, place Place) {
 	sealOld(t, place)
-	n := newNight(t, place, "a", nil)
-	_, staging := replacing(t, n)
-	place.Write(t, sinks.LockPath, []byte("{\"state\":\"b\"}\n"))
+	holder := &frozen{}
+	_, staging := replacing(t, newNight(t, place, "a", holder.inject))
+	holder.yes.Store(true)
+	taken := must[sinks.Lock](t)(newNight(t, place, "b", nil).lock(t.Context()))
+	defer taken.Release(context.Background())
+	holder.yes.Store(false)
 	if err := sealNew(t, staging); !isHeld(err) {
 		t.Errorf("got %v, want HeldError", err)
 	}
