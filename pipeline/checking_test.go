@@ -49,6 +49,7 @@ func TestAFailedCheckKeepsTheNightUntilAPersonAcceptsIt(t *testing.T) {
 	if !n.left()[date] {
 		t.Error("the night is gone from the state folder")
 	}
+	n.private()
 	asked := world.Counts()["/entrust/group/member/query.json"].Requests
 	if _, err := n.run(func(r *pipeline.Request) { r.Accept = []string{"smaller"} }); !errors.As(err, &refused) {
 		t.Errorf("accepting another check: %v", err)

@@ -2,13 +2,17 @@ package pipeline
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/job"
@@ -24,7 +28,9 @@ import (
 func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 	for _, list := range r.Job.Lists {
 		if _, ok := r.night.Lists[list.Name]; ok {
-			r.tellChanged(list)
+			if err := r.tellChanged(ctx, list); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin, r.Disk)
@@ -39,13 +45,33 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 	return &lists{night: r.night, disk: r.Disk}, nil
 }
 
-// tellChanged says that a list was written to after it was copied: the copy is what counts.
-func (r *run) tellChanged(list job.List) {
+// tellChanged says that a list holds other IDs than the copy made when the night began: the copy
+// is what counts. A list that was not written to since is not read again, and standard input can't be.
+func (r *run) tellChanged(ctx context.Context, list job.List) error {
 	info, err := os.Stat(list.Path)
-	if err == nil && info.ModTime().After(r.night.Started) {
-		r.notice(fmt.Sprintf("%s has changed since this run began at %s; the copy made then is asked", list.Path, r.night.Started.UTC().Format("15:04")),
-			"to ask the new list tonight, remove "+r.night.Path+" and begin anew")
+	if err != nil || list.Path == "-" || !info.ModTime().After(r.night.Started) {
+		return nil
 	}
+	copied := r.night.Lists[list.Name]
+	aside := r.night.Keys(list.Name) + ".now"
+	is, err := ImportList(ctx, r.Job, list, aside, r.Stdin, r.Disk)
+	said := humanize.Comma(is.Unique) + " IDs now"
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
+		said = "it can't be read now" // which is no reason to lose the night
+	case hex.EncodeToString(is.SHA256[:]) == copied.SHA256:
+		return disk.Or(r.Disk).Remove(aside)
+	default:
+		if err := disk.Or(r.Disk).Remove(aside); err != nil {
+			return err
+		}
+	}
+	r.notice(fmt.Sprintf("ids.%s: %s has changed since this run began at %s (%s IDs then, %s); the copy made then is asked",
+		list.Name, list.Path, r.night.Started.UTC().Format("15:04"), humanize.Comma(copied.Unique), said),
+		"to ask the new list tonight, throw away what was fetched and begin anew with `rollcall run --date "+r.date+" --discard`")
+	return nil
 }
 
 // ImportList copies one ID list of a job to the key file target, beside which temporary files go.
@@ -156,7 +182,7 @@ func Binding(j *job.Job) []string {
 	for _, l := range j.Lists {
 		what := l.Path
 		if l.Path == "" {
-			what = strings.Join(l.Values, ",")
+			what = given(l.Values)
 		}
 		if l.Column != "" {
 			what += " column " + l.Column
@@ -167,6 +193,16 @@ func Binding(j *job.Job) []string {
 		lines = append(lines, "data "+d.Address+": "+describe(d))
 	}
 	return lines
+}
+
+// given tells IDs apart that stand in the configuration itself: few of them as they are.
+func given(values []string) string {
+	const readable = 60
+	text := strings.Join(values, ",")
+	if len(text) <= readable && strings.Count(text, ",") == len(values)-1 {
+		return text
+	}
+	return fmt.Sprintf("%d values, SHA-256 %x", len(values), sha256.Sum256([]byte(strings.Join(values, "\x00"))))
 }
 
 func describe(d job.Data) string {
@@ -186,4 +222,21 @@ func describe(d job.Data) string {
 		parts = append(parts, "topics")
 	}
 	return strings.Join(parts, " ")
+}
+
+// Fits is a fault where a configuration would not go on with a night. App IDs may stand where
+// secrets do; of a job that was read without them they are not compared.
+func Fits(night state.Night, j *job.Job) error {
+	unknown := map[string]bool{}
+	for _, s := range j.Sources {
+		unknown["source "+s.Address] = s.Config.Account().AppID == ""
+	}
+	comparable := func(lines []string) []string {
+		return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+			what, _, _ := strings.Cut(line, ": ")
+			return unknown[what]
+		})
+	}
+	night.Binding = comparable(night.Binding)
+	return night.Refuses(comparable(Binding(j)))
 }

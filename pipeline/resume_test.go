@@ -191,7 +191,7 @@ func TestALeftOverDateThatIsSealedMakesRoomForToday(t *testing.T) {
 	t.Parallel()
 	n := newNight(t, nasty(2, 20, 4)).everything()
 	n.sealed()
-	folder, err := state.Open(nil, n.state, func() uint64 { return 1 })
+	folder, err := state.Open(state.Options{Path: n.state, Random: func() uint64 { return 1 }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/spool"
 	"rollcall/pipeline/state"
+	"rollcall/pipeline/status"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
@@ -55,6 +56,8 @@ type Request struct {
 	State  string // the state folder
 	Listen event.Listener
 	Accept []string // checks that seal all the same when they fail
+
+	Discard bool // throw away what an earlier run of the date fetched, and begin anew
 
 	Workers int // of each endpoint; 0: as many as its pace and latency need
 	Memory  int // what the spool gathers before it writes a run, in bytes; 0: 16 MiB
@@ -109,7 +112,7 @@ func (e *NotSealedError) Error() string {
 
 // Run carries out the job for one snapshot date. See the package comment for how it ends.
 func Run(ctx context.Context, r Request) (Result, error) {
-	folder, err := state.Open(r.Disk, r.State, r.Random)
+	folder, err := state.Open(state.Options{Path: r.State, Random: r.Random, Disk: r.Disk, Holder: state.Holder{PID: r.PID, Host: r.Host, Command: "run", Since: r.Now()}})
 	if err != nil {
 		return Result{}, err
 	}
@@ -226,17 +229,27 @@ type run struct {
 	vendors *vendors
 	kept    int64     // keys whose answers are in the spool
 	checked time.Time // when the lock was last seen to be ours
+	keeper  *status.Keeper
 }
 
 func (r *run) carryOut(ctx context.Context) (Result, error) {
+	if r.Discard {
+		if err := r.discard(); err != nil {
+			return Result{}, err
+		}
+	}
 	night, resumed, err := r.folder.Begin(r.date, Binding(r.Job), r.Now())
 	if err != nil {
 		return Result{}, err
 	}
 	r.night, r.resumed = night, resumed
+	silence := r.report(ctx)
 	result, err := r.work(ctx)
+	silence()
 	if err != nil {
-		return Result{}, r.stopped(ctx, err)
+		err = r.stopped(ctx, err)
+		r.keeper.End(err)
+		return Result{}, err
 	}
 	return result, r.night.Remove()
 }
@@ -253,6 +266,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 	if r.vendors, err = r.openVendors(); err != nil {
 		return Result{}, err
 	}
+	r.keeper.Asking(r.vendors.asked)
 	if err := r.tellStart(ctx); err != nil {
 		return Result{}, err
 	}
@@ -278,9 +292,12 @@ func (r *run) tellStart(ctx context.Context) error {
 func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 	f := fetch.New(fetch.Options{
 		Job: r.Job, Sources: r.vendors.sources, Endpoint: r.vendors.endpoint, Keys: lists, Spool: r.spool,
-		Generation: r.night.Generation, Resumed: r.resumed, Now: r.Now, Listen: r.Listen, Every: func() error { return errors.Join(r.vendors.save(), r.checkLock(ctx)) }, Workers: r.Workers,
+		Generation: r.night.Generation, Resumed: r.resumed, Now: r.Now, Listen: r.Listen, Every: func() error { r.keeper.Flushed(); return errors.Join(r.vendors.save(), r.checkLock(ctx)) }, Workers: r.Workers,
 	})
 	err := f.Run(ctx)
+	if r.spool.Flush(context.WithoutCancel(ctx)) == nil {
+		r.keeper.Settled()
+	}
 	if err != nil {
 		if l, broken := readLedger(context.WithoutCancel(ctx), r.spool, fetch.Blocks(r.Job)); broken == nil {
 			r.kept = l.asked - l.missing

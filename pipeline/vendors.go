@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/status"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sources"
@@ -94,6 +95,21 @@ func (r *run) heldUntil() (time.Time, error) {
 		return latest, err
 	}
 	return last.Add(budget.Grace), err
+}
+
+// asked adds up what all endpoints were asked.
+func (v *vendors) asked() (sum status.Requests) {
+	for _, endpoints := range v.tallies() {
+		for _, t := range endpoints {
+			sum.Sent += t.Requests
+			sum.Retries += t.Retries
+			sum.Throttles += t.Throttles
+			if t.Last.After(sum.Last) {
+				sum.Last = t.Last
+			}
+		}
+	}
+	return sum
 }
 
 // lastAsked is when this process last sent a request.

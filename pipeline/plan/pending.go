@@ -27,7 +27,7 @@ func (p *planner) openState() (*pending, error) {
 	found := &pending{}
 	unheld := &state.Folder{Path: p.State}
 	if _, err := os.Stat(p.State); err == nil {
-		folder, err := state.Open(nil, p.State, p.Random)
+		folder, err := state.Open(state.Options{Path: p.State, Random: p.Random, Holder: p.Holder})
 		held := &state.HeldError{}
 		switch {
 		case errors.As(err, &held):
@@ -69,29 +69,12 @@ func (f *pending) takeUp(p *planner) error {
 		return nil
 	}
 	night := nights[i]
-	if err := fits(night, p); err != nil {
+	if err := pipeline.Fits(night, p.Job); err != nil {
 		return err
 	}
 	f.night, p.Resumed = &night, true
 	f.spool, err = spool.Open(spool.Options{Dir: night.Spool(), Blocks: fetch.Blocks(p.Job)})
 	return err
-}
-
-// fits refuses what a run would refuse. App IDs may stand where secrets do, and are then not
-// compared.
-func fits(night state.Night, p *planner) error {
-	unknown := map[string]bool{}
-	for _, s := range p.Job.Sources {
-		unknown["source "+s.Address] = s.Config.Account().AppID == ""
-	}
-	comparable := func(lines []string) []string {
-		return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-			what, _, _ := strings.Cut(line, ": ")
-			return unknown[what]
-		})
-	}
-	night.Binding = comparable(night.Binding)
-	return night.Fits(comparable(pipeline.Binding(p.Job)))
 }
 
 func (f *pending) close() error {

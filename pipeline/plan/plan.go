@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"rollcall/pipeline/job"
+	"rollcall/pipeline/state"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
@@ -40,6 +41,7 @@ type Request struct {
 	Stdin  io.Reader
 	Now    func() time.Time // when the run would start; its zone is the one that people read
 	Random func() uint64
+	Holder state.Holder // who looks into the state folder, for who is kept out meanwhile
 }
 
 // Plan is what a run would do.

@@ -211,7 +211,7 @@ func TestWhatStopsARunStopsItsPlan(t *testing.T) {
 func TestAPlanBesideARunCountsAnewAndSaysSo(t *testing.T) {
 	t.Parallel()
 	n := newNight(t, nasty(13), 1e6).everything()
-	folder, err := state.Open(nil, n.state, rand.Uint64)
+	folder, err := state.Open(state.Options{Path: n.state, Random: rand.Uint64})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,12 @@ import (
 	"rollcall/schema/fault"
 )
 
+// me is who opens folders in tests.
+var me = state.Holder{PID: 4711, Host: "batch-1", Command: "run", Since: time.Date(2026, 11, 21, 1, 5, 0, 0, time.UTC)}
+
 func open(t *testing.T, dir string) *state.Folder {
 	t.Helper()
-	f, err := state.Open(nil, dir, func() uint64 { return 7 })
+	f, err := state.Open(state.Options{Path: dir, Random: func() uint64 { return 7 }, Holder: me})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,10 +29,13 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := open(t, dir)
-	_, err := state.Open(nil, dir, func() uint64 { return 8 })
+	_, err := state.Open(state.Options{Path: dir, Random: func() uint64 { return 8 }})
 	held := &state.HeldError{}
-	if !errors.As(err, &held) || held.Folder != dir {
+	if !errors.As(err, &held) || held.Folder != dir || held.Holder != me {
 		t.Fatalf("got %v, want HeldError", err)
+	}
+	if want := "another run is at work in the state folder " + dir + ": process 4711 on batch-1 (rollcall run), since 2026-11-21T01:05:00Z"; err.Error() != want {
+		t.Errorf("it says %q, want %q", err, want)
 	}
 	first.Close()
 	if again := open(t, dir); again.Owner != first.Owner {
@@ -99,8 +105,8 @@ func TestAChangedConfigurationIsRefusedInWordsOnceThereAreAnswers(t *testing.T) 
 			t.Errorf("%q does not say %q", err, want)
 		}
 	}
-	if !strings.Contains(fault.HintOf(err), filepath.Join(f.Path, "2026-11-21")) {
-		t.Errorf("the hint %q names no folder", fault.HintOf(err))
+	if !strings.Contains(fault.HintOf(err), "`rollcall run --date 2026-11-21 --discard`") {
+		t.Errorf("the hint %q does not say how to begin anew", fault.HintOf(err))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -42,6 +43,7 @@ type Env struct {
 	Random    func() uint64
 	Host      string // for the lock
 	PID       int
+	Alive     func(pid int) bool             // of this machine's processes
 	Signals   <-chan os.Signal               // the first cancels, another a second later exits
 	Exit      func(code int)                 // ends the process at once
 	Width     func() (columns int, tty bool) // of the terminal on Stderr
@@ -71,6 +73,7 @@ func System() Env {
 		Random:    rand.Uint64,
 		Host:      host,
 		PID:       os.Getpid(),
+		Alive:     alive,
 		Signals:   signals,
 		Exit:      os.Exit,
 		Width:     stderrWidth,
@@ -172,6 +175,16 @@ func usage(err error) error {
 		return err
 	}
 	return &fault.Error{Kind: fault.Configuration, Message: firstLine(err.Error()), Hint: "`rollcall help` lists the commands, `rollcall help COMMAND` a command's flags"}
+}
+
+// alive tells whether there is such a process, whosever it is.
+func alive(pid int) bool {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	err = process.Signal(syscall.Signal(0))
+	return err == nil || errors.Is(err, fs.ErrPermission)
 }
 
 func stderrWidth() (int, bool) {

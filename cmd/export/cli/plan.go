@@ -15,6 +15,7 @@ import (
 	"rollcall/pipeline"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
+	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
 )
 
@@ -61,6 +62,7 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	p, err := plan.Make(cmd.Context(), plan.Request{
 		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,
+		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now()},
 	})
 	p.Blocks = upstreamFirst(p.Blocks, j.Data)
 	return p, err

@@ -88,6 +88,7 @@ func (a *app) commands() []*cobra.Command {
 		a.validateCommand(),
 		a.planCommand(),
 		a.runCommand(),
+		a.statusCommand(),
 		a.snapshotsCommand(),
 		a.sqlCommand(),
 		a.simulateCommand(),

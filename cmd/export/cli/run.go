@@ -19,7 +19,8 @@ import (
 
 const aboutRun = `Asks the vendors about every key, merges the answers into the seven tables, and seals them as one
 snapshot. What an earlier run of the same date left is gone on with, by itself: after any stop, type
-the same command again. A date that is sealed is not asked again.
+the same command again. A date that is sealed is not asked again. rollcall status shows from another
+terminal how far it is.
 
 Where a check of the configuration fails, nothing is sealed and nothing is lost: the same command with
 --accept NAME seals all the same, asks nothing again, and the manifest says so.
@@ -30,6 +31,7 @@ it again; or a check failed), 5 (stopped before the end; run it again) or 6 (ano
 func (a *app) runCommand() *cobra.Command {
 	var address string
 	var accept []string
+	var discard bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "fetch, merge, write and seal one snapshot; resume what an earlier run left",
@@ -49,7 +51,7 @@ func (a *app) runCommand() *cobra.Command {
 			}
 			defer stop()
 			begun := a.env.Now()
-			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept}, watch)
+			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept, discard: discard}, watch)
 			if err != nil {
 				return err
 			}
@@ -63,6 +65,7 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:9100, while it runs")
 	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
+	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
 	return cmd
 }
 
@@ -111,6 +114,7 @@ type order struct {
 	job       *job.Job
 	state     string
 	accept    []string
+	discard   bool
 	transport http.RoundTripper // nil: the network
 }
 
@@ -129,7 +133,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: n.transport,
 			Host: a.env.Host, PID: a.env.PID, Version: a.env.Version,
 		},
-		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept,
+		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard,
 	})
 	progress.Close()
 	a.screen.Store(nil)

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline"
+	"rollcall/pipeline/config"
+	"rollcall/pipeline/event"
+	"rollcall/pipeline/status"
+	"rollcall/schema/fault"
+	"rollcall/sources/all"
+)
+
+const aboutStatus = `Tells what a run at work, or one that was stopped, has done so far, and what the next one would do.
+Looks at the state folder alone: takes no lock, disturbs no run, needs neither the sink nor secrets.
+Without --date it shows the night that was at work last. Ends with 0, whatever it finds.`
+
+// statusAnswer is a status as a script reads it.
+type statusAnswer struct {
+	status.Status
+	Next    string `json:"next"` // what the next run would do, in words
+	Refused string `json:"refused,omitempty"`
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "show what a running or interrupted run has done so far",
+		Long:  aboutStatus,
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			s, err := status.Look(status.Request{Folder: a.flags.stateDir(), Date: a.flags.date, Now: a.env.Now(), Host: a.env.Host, Alive: a.env.Alive})
+			if err != nil {
+				return err
+			}
+			refused, err := a.refusal(s)
+			if err != nil {
+				return err
+			}
+			answer := statusAnswer{Status: s, Refused: refused}
+			answer.Next = next(s, refused)
+			if a.flags.json {
+				return a.answer(answer)
+			}
+			return showStatus(a.env.Stdout, answer, a.env.Now())
+		},
+	}
+}
+
+// refusal says why the next run would not take the night up: the configuration has changed. One
+// that is missing or faulty is for validate to complain of.
+func (a *app) refusal(s status.Status) (string, error) {
+	if s.Night == nil || s.State == status.Running {
+		return "", nil
+	}
+	if _, err := os.Stat(a.flags.config); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	j, faults := config.Load(a.flags.config, config.Options{Definitions: all.Definitions(), Env: a.env.LookupEnv, ReadFile: os.ReadFile})
+	if faults.HasErrors() {
+		return "", nil
+	}
+	err := pipeline.Fits(*s.Night, j)
+	if changed, ok := errors.AsType[*fault.Error](err); ok {
+		return changed.Message, nil
+	}
+	return "", err
+}
+
+// showStatus tells a status to a person.
+func showStatus(out io.Writer, s statusAnswer, now time.Time) error {
+	var b strings.Builder
+	switch {
+	case s.State == status.None && s.OtherCalls != "":
+		fmt.Fprintf(&b, "Nothing is unfinished in %s; rollcall %s is looking into it just now.\n", escape(s.Folder), escape(s.OtherCalls))
+	case s.State == status.None:
+		fmt.Fprintf(&b, "Nothing is unfinished in %s.\n", escape(s.Folder))
+	case s.Date == "":
+		fmt.Fprintf(&b, "A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
+	default:
+		fmt.Fprintf(&b, "Snapshot %s: %s\n", s.Date, headline(s.Status, now))
+		showProgress(&b, s.Status, now)
+	}
+	if len(s.AlsoLeft) > 0 {
+		fmt.Fprintf(&b, "Also unsealed: %s (rollcall status --date shows one of them).\n", strings.Join(s.AlsoLeft, ", "))
+	}
+	fmt.Fprintf(&b, "Next: %s\n", escape(s.Next))
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// headline says whether somebody is at work.
+func headline(s status.Status, now time.Time) string {
+	switch {
+	case s.State == status.Running:
+		return "running, " + process(s, now)
+	case s.State == status.Silent:
+		return fmt.Sprintf("should be running, %s, but has not been heard of for %s", process(s, now), span(now.Sub(s.HeardAt)))
+	case s.Report == nil:
+		return "stopped before it could say anything"
+	case s.Killed:
+		return fmt.Sprintf("killed; last heard of %s", ago(s.HeardAt, now))
+	default:
+		return fmt.Sprintf("stopped %s: %s", ago(s.HeardAt, now), escape(s.Report.Ended))
+	}
+}
+
+func process(s status.Status, now time.Time) string {
+	return fmt.Sprintf("process %d on %s since %s", s.Process.PID, escape(s.Process.Host), ago(s.Process.Since, now))
+}
+
+// ago is a moment and how long before now it was.
+func ago(at, now time.Time) string {
+	return fmt.Sprintf("%s (%s ago)", at.UTC().Format("2006-01-02 15:04:05 MST"), span(now.Sub(at)))
+}
+
+func showProgress(b *strings.Builder, s status.Status, now time.Time) {
+	fmt.Fprintf(b, "  night begun %s, %s\n", ago(s.Started, now), count(s.Starts, "start"))
+	r := s.Report
+	if r == nil {
+		return
+	}
+	fmt.Fprintf(b, "  into %s\n", escape(r.Place))
+	fmt.Fprintf(b, "  phase: %s", doing(r))
+	if r.Left != nil && s.State == status.Running {
+		fmt.Fprintf(b, ", about %s left", span(asSpan(*r.Left)))
+	}
+	fmt.Fprintln(b)
+	fmt.Fprintf(b, "  %s requests", humanize.Comma(r.Requests))
+	if r.Throttles > 0 {
+		fmt.Fprintf(b, ", %s of them refused as too many", humanize.Comma(r.Throttles))
+	}
+	if !r.LastRequest.IsZero() {
+		fmt.Fprintf(b, ", the last %s", ago(r.LastRequest, now))
+	}
+	fmt.Fprintf(b, "; %s kept on disk\n", humanize.IBytes(uint64(max(0, r.SpoolBytes))))
+	if len(r.Blocks) == 0 {
+		return
+	}
+	fmt.Fprintln(b)
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "DATA BLOCK\tDONE\tROWS\tMISSING\tREQUESTS")
+	for _, d := range r.Blocks {
+		known := humanize.Comma(d.Known)
+		if !d.Final {
+			known += "+"
+		}
+		fmt.Fprintf(w, "%s\t%s of %s %s\t%s\t%s\t%s\n", escape(d.Data), humanize.Comma(d.Done), known, d.Unit, humanize.Comma(d.Rows), humanize.Comma(d.Missing), humanize.Comma(d.Requests))
+	}
+	_ = w.Flush() // into memory: can't fail
+	fmt.Fprintln(b)
+}
+
+// doing is what the run does, or did when it ended.
+func doing(r *status.Report) string {
+	return working(event.Progress{Phase: r.Phase, Merged: r.Merged, Files: r.Files})
+}
+
+// next says what the next run would do.
+func next(s status.Status, refused string) string {
+	switch {
+	case s.State == status.Running:
+		return "a second run would end at once with code 6"
+	case s.State == status.Silent:
+		return "if that process is gone, `rollcall run` takes over what it left; while it is there, a second run ends with code 6"
+	case s.Date == "":
+		return fmt.Sprintf("`rollcall run` begins %s, unless that is sealed", s.NextDate)
+	case refused != "":
+		return fmt.Sprintf("`rollcall run --date %s` would be refused: %s", s.Date, refused)
+	}
+	todo := "asks only what is missing"
+	if s.Fetched() {
+		todo = "has nothing left to ask but what failed, then merges and seals"
+	}
+	if s.TakenUp {
+		return fmt.Sprintf("`rollcall run` goes on with %s: it %s", s.Date, todo)
+	}
+	return fmt.Sprintf("`rollcall run --date %s` goes on with it: it %s; without --date a run takes %s", s.Date, todo, s.NextDate)
+}

@@ -1,0 +1,10 @@
+package status_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// No goroutine outlives a run, however it ends.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,0 +1,56 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/dustin/go-humanize"
+
+	"rollcall/pipeline/event"
+	"rollcall/pipeline/state"
+	"rollcall/pipeline/status"
+)
+
+// report lets others see how far the run is, until what it returns is called.
+func (r *run) report(ctx context.Context) (silence func()) {
+	keeper := status.NewKeeper(r.Disk, r.night.Progress(), r.Now, status.Report{Date: r.date, Place: r.sink.String(), Process: r.folder.Holder})
+	listen := r.Listen
+	r.keeper, r.Listen = keeper, func(e event.Event) {
+		keeper.Listen(e)
+		listen(e)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var beside sync.WaitGroup
+	beside.Go(func() { keeper.Keep(ctx) })
+	return func() {
+		stop()
+		beside.Wait()
+	}
+}
+
+// discard throws away what an earlier run of the date fetched, and says what that was.
+func (r *run) discard() error {
+	nights, err := r.folder.Nights()
+	if err != nil {
+		return err
+	}
+	for _, n := range nights {
+		if n.Date != r.date {
+			continue
+		}
+		r.Listen(event.Notice{Text: "throwing away " + discarded(n)})
+		if err := r.folder.Discard(r.date); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func discarded(n state.Night) string {
+	what := fmt.Sprintf("the night of %s, begun %s", n.Date, n.Started.UTC().Format("2006-01-02 15:04:05 MST"))
+	if report, err := status.Read(n.Progress()); err == nil && report != nil {
+		what += fmt.Sprintf(", with the answers about %s keys after %s requests", humanize.Comma(report.Done()), humanize.Comma(report.Requests))
+	}
+	return what
+}
