@@ -89,7 +89,8 @@ func TestPathsAreQuoted(t *testing.T) {
 		athena(t, dialect.Place{Root: odd}): {
 			`LOCATION 's3://acme/it\'s 100% ü\\n/memberships/'`, `'s3://acme/it\'s 100% ü\\n/users/snapshot_date=${snapshot_date}'`, `'s3://acme/it''s 100% ü\n/' || f.path`,
 		},
-		duckdb(t, dialect.Place{Root: odd}): {`SCOPE 's3://acme/it''s 100% ü\n'`, `read_text('s3://acme/it''s 100% ü\n/_snapshots/*.json')`},
+		duckdb(t, dialect.Place{Root: `s3://acme/its 100% ü\n`}): {`SCOPE 's3://acme/its 100% ü\n'`, `read_text('s3://acme/its 100% ü\n/_snapshots/*.json')`},
+		duckdb(t, dialect.Place{Root: `/it's 100% ü\n`}):         {`read_text('/it''s 100% ü\n/_snapshots/*.json')`},
 		// what DuckDB would take for a pattern
 		duckdb(t, dialect.Place{Root: "/a [1]*?"}): {`read_text('/a [[]1][*][?]/_snapshots/*.json')`, `list('/a [[]1][*][?]/' || f.path`, `'/a [1]*?/' || f.path AS path`},
 	} {
@@ -112,10 +113,12 @@ func TestAPlaceThatCantBeReadIsAFault(t *testing.T) {
 		"no date": func() (string, error) {
 			return dialect.Athena(lake(), dialect.AthenaOptions{Database: "a", From: "now"})
 		},
-		"a place of two lines":     func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a\n/b"}) },
-		"a bucket of two lines":    func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/\nb"}, good) },
-		"no place":                 func() (string, error) { return dialect.DuckDB(dialect.Place{}) },
-		"an endpoint of two lines": func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a", Endpoint: "https://x\n"}) },
+		"a place of two lines":            func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a\n/b"}) },
+		"a bucket of two lines":           func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/\nb"}, good) },
+		"a bucket that DuckDB can't list": func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a/it's"}) },
+		"a bucket that it misreads":       func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a/b%20c"}) },
+		"no place":                        func() (string, error) { return dialect.DuckDB(dialect.Place{}) },
+		"an endpoint of two lines":        func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a", Endpoint: "https://x\n"}) },
 	} {
 		if sql, err := ask(); err == nil || sql != "" || fault.KindOf(err) != fault.Configuration {
 			t.Errorf("%s gave %v and %d bytes of SQL", name, err, len(sql))

@@ -3,17 +3,28 @@ package dialect
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"text/template"
 
 	"rollcall/schema"
+	"rollcall/schema/fault"
 )
+
+// unlisted is what DuckDB finds no files below, and says nothing: it takes a bucket's list of names for
+// what it is not (the marks of XML as they are escaped, + for a blank, %20 for a blank).
+var unlisted = regexp.MustCompile(`['"&<>+]|%[0-9A-Fa-f]{2}`)
 
 // DuckDB gives a script that makes all views over the snapshots in a place. It is plain SQL, so that any
 // client can run it, `duckdb --init` among them.
 func DuckDB(place Place) (string, error) {
 	if err := place.check(); err != nil {
 		return "", err
+	}
+	if unlisted.MatchString(place.Root) && place.inBucket() {
+		e := fault.New(fault.Configuration, "DuckDB can't list what lies below %s", place.Root)
+		e.Hint = `it misreads ' " & < > + and %20 in the names of a bucket's folders, and would show no snapshot at all: choose another prefix, or read a copy`
+		return "", e
 	}
 	return render("duckdb.sql.tmpl", template.FuncMap{
 		"view": func(s string) string { return "CREATE OR REPLACE TEMP VIEW " + name(s) },

@@ -1,0 +1,243 @@
+package acceptance
+
+import (
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"rollcall/schema"
+)
+
+// extensions names a folder in which DuckDB finds httpfs and aws; .ci/acceptance fetches them.
+const extensions = "ROLLCALL_DUCKDB_EXTENSIONS"
+
+// desk is one connection to a DuckDB of its own that has carried out a script.
+type desk struct {
+	t  *testing.T
+	db *sql.DB
+}
+
+func newDesk(t *testing.T, script string, settings ...string) *desk {
+	t.Helper()
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1) // views and variables belong to a connection
+	for _, text := range append(settings, script) {
+		if _, err := db.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	return &desk{t, db}
+}
+
+// ask gives the rows of a query, a line each with | between the columns, sorted.
+func (d *desk) ask(query string) []string {
+	d.t.Helper()
+	rows, err := d.db.QueryContext(d.t.Context(), query)
+	if err != nil {
+		d.t.Fatalf("%v\n%s", err, query)
+	}
+	defer rows.Close()
+	columns, _ := rows.Columns()
+	lines := []string{}
+	for rows.Next() {
+		row, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			d.t.Fatal(err)
+		}
+		var cells []string
+		for _, cell := range row {
+			cells = append(cells, cell.String)
+		}
+		lines = append(lines, strings.Join(cells, "|"))
+	}
+	if err := rows.Err(); err != nil {
+		d.t.Fatalf("%v\n%s", err, query)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// views are all that a script made.
+func (d *desk) views() []string {
+	return d.ask("SELECT view_name FROM duckdb_views() WHERE temporary AND NOT internal")
+}
+
+func (d *desk) want(query string, want []string) {
+	d.t.Helper()
+	slices.Sort(want)
+	if got := d.ask(query); !slices.Equal(got, want) {
+		for i := range max(len(got), len(want)) {
+			if i >= len(got) || i >= len(want) || got[i] != want[i] {
+				d.t.Errorf("%s\ngives %d rows, want %d; they part at row %d:\n got %q\nwant %q", query, len(got), len(want), i, at(got, i), at(want, i))
+				return
+			}
+		}
+	}
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return "nothing"
+}
+
+func TestTheDuckDBScriptWorksWithoutASnapshot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, small(), localSink)
+	script, _ := s.run(0, "sql", "duckdb")
+	d := newDesk(t, script)
+	views := d.views()
+	if len(views) < 3*len(schema.Tables()) {
+		t.Errorf("the script makes %v", views)
+	}
+	for _, view := range views {
+		d.want(fmt.Sprintf("SELECT * FROM %q", view), nil)
+	}
+}
+
+func TestTheDuckDBScriptShowsWhatIsSealedAndNothingElse(t *testing.T) {
+	h := newHistory(t)
+	script, _ := h.run(0, "sql", "duckdb")
+	before := newDesk(t, script)
+	h.litter()
+	after := newDesk(t, script)
+	for _, view := range before.views() {
+		if query := fmt.Sprintf("SELECT * FROM %q", view); !reflect.DeepEqual(before.ask(query), after.ask(query)) {
+			t.Errorf("%s shows what no manifest names", view)
+		}
+	}
+	h.check(after)
+	t.Run("in a bucket", h.inBucket)
+}
+
+// inBucket has the engine read a copy on a real S3 server by the script's own means. It needs DuckDB's
+// extensions, which are no part of the engine.
+func (h *history) inBucket(t *testing.T) {
+	folder := os.Getenv(extensions)
+	if folder == "" {
+		t.Skipf("%s is not set: DuckDB has no httpfs here", extensions)
+	}
+	server := S3(t)
+	for _, setting := range server.Env() { // the engine lives in this process
+		name, value, _ := strings.Cut(setting, "=")
+		t.Setenv(name, value)
+	}
+	if err := filepath.WalkDir(h.root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		server.Put(t, "lake/ü 1/"+filepath.ToSlash(strings.TrimPrefix(path, h.root+string(filepath.Separator))), content)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(filepath.Join(h.dir, "rollcall.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lake := fmt.Sprintf("sink \"s3\" \"lake\" {\n  bucket   = %q\n  prefix   = \"lake/ü 1\"\n  endpoint = %q\n}", server.Bucket, server.Endpoint)
+	h.write("lake.hcl", strings.Replace(string(config), h.sink, lake, 1))
+	script, _ := h.run(0, "sql", "duckdb", "--config", "lake.hcl")
+	d := newDesk(t, script, "SET extension_directory = '"+strings.ReplaceAll(folder, "'", "''")+"'")
+	h.checkPeople(t, d)
+	if got := d.ask("SELECT count(*) FROM sealed_files WHERE path LIKE 's3://" + server.Bucket + "/lake/ü 1/%'"); !slices.Equal(got, []string{"35"}) {
+		t.Errorf("%v files are sealed in the bucket", got)
+	}
+}
+
+// check holds every view against the nights' truth and their manifests.
+func (h *history) check(d *desk) {
+	var sealed, files, rows, latest, asOf []string
+	for _, n := range h.nights {
+		m := h.manifest(n.date)
+		base := ""
+		if m.ChangesBase != nil {
+			base = *m.ChangesBase
+		}
+		sealed = append(sealed, fmt.Sprintf("%s|%d|%d|%s", n.date, m.Sequence, m.ExitCode, base))
+		count := map[string]int64{}
+		for _, f := range m.Files {
+			files = append(files, fmt.Sprintf("%s|%s|%s|%d|%d|%s", n.date, f.Table, filepath.Join(h.root, f.Path), f.Size, f.Rows, f.SHA256))
+			count[f.Table] += f.Rows
+		}
+		for table, c := range count {
+			rows = append(rows, fmt.Sprintf("%s|%s|%d", table, n.date, c))
+			switch n.date {
+			case "2026-11-18":
+				asOf = append(asOf, fmt.Sprintf("%s|%d", table, c))
+			case "2026-11-21":
+				latest = append(latest, fmt.Sprintf("%s|%d", table, c))
+			}
+		}
+	}
+	d.want("SELECT snapshot_date::VARCHAR, sequence, exit_code, changes_base::VARCHAR FROM snapshots", sealed)
+	d.want("SELECT snapshot_date::VARCHAR, table_name, path, size, rows, sha256 FROM sealed_files", files)
+	d.want(h.each("SELECT '%[1]s', d.snapshot_date::VARCHAR, count(t.source) FROM snapshots d LEFT JOIN %[1]s t USING (snapshot_date) GROUP BY ALL"), rows)
+	d.want(h.each("SELECT '%[1]s', count(*) FROM %[1]s_latest"), latest)
+	d.want(h.each("SELECT '%[1]s', count(*) FROM %[1]s_as_of WHERE as_of_date = DATE '2026-11-19'"), asOf)
+	d.want("SELECT as_of_date::VARCHAR, snapshot_date::VARCHAR FROM as_of_dates WHERE as_of_date BETWEEN '2026-11-14' AND '2026-11-20'",
+		[]string{"2026-11-15|2026-11-15", "2026-11-16|2026-11-16", "2026-11-17|2026-11-16", "2026-11-18|2026-11-18", "2026-11-19|2026-11-18", "2026-11-20|2026-11-20"})
+	h.checkPeople(h.t, d)
+}
+
+// each asks the same of all seven tables.
+func (h *history) each(query string) string {
+	var all []string
+	for _, table := range schema.Tables() {
+		all = append(all, fmt.Sprintf(query, table.Name))
+	}
+	return strings.Join(all, " UNION ALL ")
+}
+
+// checkPeople holds what is said of people and groups against the truth of the world.
+func (h *history) checkPeople(t *testing.T, d *desk) {
+	t.Helper()
+	var then, privileged, groups, ownerless []string
+	last := h.nights[len(h.nights)-1]
+	owned := map[[2]string]bool{}
+	for _, n := range h.nights[:2] {
+		for p, s := range n.members {
+			then = append(then, fmt.Sprintf("%s|%s|%s|%s|%s", n.date, p.source, p.group, p.user, s.role))
+		}
+	}
+	for p, s := range last.members {
+		if s.role != "member" {
+			privileged = append(privileged, fmt.Sprintf("%s|%s|%s|%s|exact", p.source, p.group, p.user, s.role))
+		}
+		owned[[2]string{p.source, p.group}] = owned[[2]string{p.source, p.group}] || s.role == "owner"
+		groups = append(groups, fmt.Sprintf("%s|%s|%s|%s", p.source, p.user, p.group, s.role))
+	}
+	for key, g := range last.groups {
+		if g.State == "ok" && !owned[key] {
+			ownerless = append(ownerless, fmt.Sprintf("%s|%s|true", key[0], key[1]))
+		}
+	}
+	d.want("SELECT snapshot_date::VARCHAR, source, group_id, user_id, role FROM memberships WHERE snapshot_date <= '2026-11-16'", then)
+	d.want("SELECT source, group_id, user_id, role, group_verdict FROM owners_and_admins", privileged)
+	d.want("SELECT source, group_id, certain::VARCHAR FROM groups_without_owner", ownerless)
+	d.want("SELECT source, user_id, group_id, role FROM groups_of_user", groups)
+	want := h.intervals()
+	kinds := map[string]int{}
+	for _, line := range want {
+		kinds[line[strings.LastIndexByte(line, '|')+1:]]++
+	}
+	if kinds["left"] < 3 || kinds["role_changed"] < 2 || kinds[""] < 100 || len(kinds) != 3 {
+		t.Fatalf("the nights are too dull to prove anything: %v", kinds)
+	}
+	d.want("SELECT source, group_id, user_id, role, from_date::VARCHAR, to_date::VARCHAR, last_seen::VARCHAR, ended_by FROM membership_history", want)
+}
