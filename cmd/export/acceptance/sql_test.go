@@ -14,8 +14,38 @@ import (
 	"rollcall/schema"
 )
 
-// extensions names a folder in which DuckDB finds httpfs and aws; .ci/acceptance fetches them.
-const extensions = "ROLLCALL_DUCKDB_EXTENSIONS"
+// readers names the folder into which .ci/readers fetches what is no part of the engine or of Go.
+const readers = "ROLLCALL_READERS"
+
+// fetched gives what a pattern below that folder names, or skips the test.
+func fetched(t *testing.T, pattern string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(os.Getenv(readers), pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv(readers) == "" || len(found) == 0 {
+		t.Skipf("there is no %s below %s=%q: run .ci/readers", pattern, readers, os.Getenv(readers))
+	}
+	return found
+}
+
+// extensions lays DuckDB's extensions for buckets where this engine looks for them.
+func extensions(t *testing.T) (folder string) {
+	t.Helper()
+	engine := Query(t, "SELECT version(), platform FROM pragma_platform()")[0]
+	folder = t.TempDir()
+	place := filepath.Join(folder, engine[0].(string), engine[1].(string))
+	if err := os.MkdirAll(place, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range fetched(t, "duckdb-*/*/extensions/"+engine[0].(string)+"/*.duckdb_extension") {
+		if err := os.Symlink(path, filepath.Join(place, filepath.Base(path))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
 
 // desk is one connection to a DuckDB of its own that has carried out a script.
 type desk struct {
@@ -127,10 +157,7 @@ func TestTheDuckDBScriptShowsWhatIsSealedAndNothingElse(t *testing.T) {
 // inBucket has the engine read a copy on a real S3 server by the script's own means. It needs DuckDB's
 // extensions, which are no part of the engine.
 func (h *history) inBucket(t *testing.T) {
-	folder := os.Getenv(extensions)
-	if folder == "" {
-		t.Skipf("%s is not set: DuckDB has no httpfs here", extensions)
-	}
+	folder := extensions(t)
 	server := S3(t)
 	for _, setting := range server.Env() { // the engine lives in this process
 		name, value, _ := strings.Cut(setting, "=")
