@@ -1,0 +1,258 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+	"rollcall/sinks/manifest"
+)
+
+const (
+	manifests    = "_snapshots/"
+	replacedOnes = manifests + "replaced/"
+
+	readers = 16       // manifests read at the same time
+	maxSize = 64 << 20 // bytes read of one manifest
+)
+
+// node is one manifest as it lies in the sink.
+type node struct {
+	manifest.Sealed
+	replaced bool // lies among those that were replaced
+	linked   bool // its link to the one before it holds, or it is the first
+}
+
+// chain reads all manifests and holds them against each other.
+func (v *verifier) chain(ctx context.Context) error {
+	if err := v.readManifests(ctx); err != nil {
+		return err
+	}
+	byHash := map[string]*node{}
+	for _, n := range v.nodes {
+		byHash[n.Sum] = n
+		v.place(n)
+	}
+	v.beginning()
+	for i, n := range v.nodes {
+		if i > 0 && v.nodes[i-1].Sequence == n.Sequence {
+			v.found.add(Forked, n.Path, "it claims sequence %d, and so does %s", n.Sequence, v.nodes[i-1].Path)
+		}
+		v.link(n, byHash)
+	}
+	v.replacements(byHash)
+	if last := len(v.nodes) - 1; last >= 0 {
+		newest := v.nodes[last]
+		v.report.Chain.Manifests = len(v.nodes)
+		v.report.Chain.First, v.report.Chain.Last = v.nodes[0].Sequence, newest.Sequence
+		v.report.Chain.Newest, v.report.Chain.Hash = newest.Path, newest.Sum
+	}
+	v.head(byHash)
+	return nil
+}
+
+// readManifests reads every manifest; one that can't be read as one is found as altered.
+func (v *verifier) readManifests(ctx context.Context) error {
+	var paths []string
+	for object, err := range v.sink.List(ctx, manifests) {
+		if err != nil {
+			return err
+		}
+		switch date := strings.TrimSuffix(path.Base(object.Path), ".json"); {
+		case !strings.HasSuffix(object.Path, ".json"):
+			v.note("%s is no manifest and was not looked at", object.Path)
+		case sinks.IsManifest(object.Path), path.Dir(object.Path)+"/" == replacedOnes:
+			paths = append(paths, object.Path)
+		default:
+			v.found.add(Extra, object.Path, "it lies among the manifests, and %q is no date", date)
+		}
+	}
+	type reading struct {
+		encoded []byte
+		err     error
+	}
+	all := make([]reading, len(paths))
+	var group sync.WaitGroup
+	places := make(chan struct{}, readers)
+	for i, path := range paths {
+		places <- struct{}{}
+		group.Go(func() {
+			defer func() { <-places }()
+			all[i].encoded, all[i].err = v.readAll(ctx, path)
+		})
+	}
+	group.Wait()
+	for i, r := range all {
+		if r.err != nil {
+			return r.err
+		}
+		v.statement(paths[i], r.encoded)
+	}
+	slices.SortStableFunc(v.nodes, func(a, b *node) int { return int(max(-1, min(1, a.Sequence-b.Sequence))) })
+	return nil
+}
+
+func (v *verifier) readAll(ctx context.Context, path string) ([]byte, error) {
+	r, err := v.sink.Open(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Transient, "%s went away while it was being verified", v.sink.URL(path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	encoded, err := io.ReadAll(io.LimitReader(r, maxSize))
+	return encoded, fault.Wrap(err, "%s", v.sink.URL(path))
+}
+
+// statement takes one manifest: is it one, is it written as Rollcall writes it, and does it
+// contradict itself?
+func (v *verifier) statement(path string, encoded []byte) {
+	m, err := manifest.Decode(encoded)
+	if err != nil {
+		v.unreadable[sinks.ManifestDate(path)] = true
+		v.found.add(Altered, path, "it can't be read as a manifest: %v", err)
+		return
+	}
+	n := &node{Sealed: manifest.Sealed{Manifest: m, Path: path, Sum: manifest.Sum(encoded)}, replaced: strings.HasPrefix(path, replacedOnes)}
+	v.nodes = append(v.nodes, n)
+	if n.replaced {
+		v.report.Chain.Replaced++
+	}
+	if err := canonical(m, encoded); err != nil {
+		v.found.add(Altered, path, "it is not written as Rollcall writes a manifest: %v", err)
+	}
+	v.claims(n)
+}
+
+// place holds where a manifest lies against what it says of itself.
+func (v *verifier) place(n *node) {
+	switch {
+	case n.replaced && n.Path != manifest.ReplacedPath(n.Date, n.Sequence):
+		v.found.add(Misplaced, n.Path, "it is the manifest of %s with sequence %d, and lies under another's name", n.Date, n.Sequence)
+	case !n.replaced && n.Path != manifest.Path(n.Date):
+		v.found.add(Misplaced, n.Path, "it is the manifest of %s, and lies under the name of %s", n.Date, sinks.ManifestDate(n.Path))
+	}
+}
+
+// beginning looks at what comes before the first manifest that is there.
+func (v *verifier) beginning() {
+	if len(v.nodes) == 0 {
+		return
+	}
+	first := v.nodes[0]
+	before := first.Previous
+	if before == nil || v.unreadable[sinks.ManifestDate(before.Path)] {
+		return
+	}
+	lacking := first.Sequence - 1
+	switch {
+	case v.From == "":
+		v.found.add(Removed, before.Path, "the chain begins with sequence %d: %s before it, the last of them %s, are not there; if history was pruned on purpose, --from DATE tells from which date on it must be whole", first.Sequence, plural(lacking, "manifest"), before.Path)
+	case v.pruned(before.Path):
+		v.report.Chain.Pruned = lacking
+		v.note("history before %s was pruned: %s, up to sequence %d, are not there, and nothing is known about them", v.From, plural(lacking, "manifest"), lacking)
+	default:
+		v.found.add(Removed, before.Path, "the chain begins with sequence %d: %s, sealed before it, is not there and is not older than --from %s", first.Sequence, before.Path, v.From)
+	}
+}
+
+// pruned tells whether a manifest of that path may have been pruned.
+func (v *verifier) pruned(manifestPath string) bool {
+	date := sinks.ManifestDate(manifestPath)
+	return v.From != "" && sinks.IsDate(date) && date < v.From
+}
+
+// link holds n's link to the manifest before it against what is there.
+func (v *verifier) link(n *node, byHash map[string]*node) {
+	if n.Previous == nil {
+		n.linked = true
+		return
+	}
+	if before := byHash[n.Previous.SHA256]; before != nil {
+		switch {
+		case before.Sequence != n.Sequence-1:
+			v.found.add(Forked, n.Path, "it has sequence %d and follows %s, which has %d", n.Sequence, before.Path, before.Sequence)
+		case n.Previous.Path != manifest.Path(before.Date) && n.Previous.Path != before.Path:
+			v.found.add(Misplaced, n.Path, "it names the manifest of %s as %s", before.Date, n.Previous.Path)
+		default:
+			n.linked = true
+		}
+		return
+	}
+	if v.unreadable[sinks.ManifestDate(n.Previous.Path)] || n == v.nodes[0] {
+		return // found already
+	}
+	nearest := v.nodes[0] // the last one before n's sequence
+	for _, other := range v.nodes {
+		if other.Sequence < n.Sequence {
+			nearest = other
+		}
+	}
+	if nearest.Sequence == n.Sequence-1 {
+		v.found.add(Resealed, nearest.Path, "its SHA-256 is %s, and %s, sealed after it, names %s: it was altered, or sealed again since", nearest.Sum, n.Path, n.Previous.SHA256)
+		return
+	}
+	if nearest.Sequence == n.Sequence-2 && v.pruned(n.Previous.Path) {
+		v.report.Chain.Pruned++
+		v.note("%s, sequence %d, is not there: it is older than %s", n.Previous.Path, n.Sequence-1, v.From)
+		return
+	}
+	v.gap(n, nearest)
+}
+
+// gap finds manifests that are gone between two that are there.
+func (v *verifier) gap(n, nearest *node) {
+	if nearest.Sequence == n.Sequence-2 {
+		v.found.add(Removed, n.Previous.Path, "sequence %d is not there: the night between %s and %s was removed from the chain", n.Sequence-1, nearest.Path, n.Path)
+		return
+	}
+	v.found.add(Removed, n.Previous.Path, "sequences %d to %d, of which this is the last, are not there: the nights between %s and %s were removed from the chain", nearest.Sequence+1, n.Sequence-1, nearest.Path, n.Path)
+}
+
+// replacements holds manifests that were replaced against those that replace them.
+func (v *verifier) replacements(byHash map[string]*node) {
+	replacing := map[string]bool{}
+	for _, n := range v.nodes {
+		if n.Replaces == nil {
+			continue
+		}
+		replacing[n.Replaces.SHA256] = true
+		switch old := byHash[n.Replaces.SHA256]; {
+		case old == nil && !v.pruned(n.Path):
+			v.found.add(Removed, n.Replaces.Path, "%s replaces it, and it is not there with SHA-256 %s", n.Path, n.Replaces.SHA256)
+		case old != nil && (old.Date != n.Date || old.Sequence >= n.Sequence):
+			v.found.add(Forked, n.Path, "it claims to replace %s, the manifest of %s with sequence %d", old.Path, old.Date, old.Sequence)
+		}
+	}
+	for _, n := range v.nodes {
+		if n.replaced && !replacing[n.Sum] {
+			v.found.add(Removed, n.Path, "the manifest of %s was taken off and none replaces it: a `rollcall run --replace` has not ended, or the night was hidden", n.Date)
+		}
+	}
+}
+
+// head looks for the manifest whose hash was kept elsewhere, and how far back it proves the chain.
+func (v *verifier) head(byHash map[string]*node) {
+	if v.Head == "" {
+		return
+	}
+	v.report.Chain.Kept = v.Head
+	n := byHash[v.Head]
+	if n == nil {
+		v.found.add(Unproved, manifests, "no manifest has the SHA-256 %s: the newest nights were taken away, or the chain was written anew", v.Head)
+		return
+	}
+	v.report.Chain.Proved, v.report.Chain.From = n.Sequence, n.Sequence
+	for n.linked && n.Previous != nil {
+		n = byHash[n.Previous.SHA256]
+		v.report.Chain.From = n.Sequence
+	}
+}

@@ -1,0 +1,124 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+
+	"rollcall/schema"
+)
+
+// Kind names what is wrong.
+type Kind string
+
+// The kinds of finding. Their names are published and don't change.
+const (
+	Altered    Kind = "altered"
+	Truncated  Kind = "truncated"
+	Missing    Kind = "missing"
+	Extra      Kind = "extra"
+	Swapped    Kind = "swapped"
+	Unreadable Kind = "unreadable"
+	Schema     Kind = "schema"
+	Unsorted   Kind = "unsorted"
+	Duplicate  Kind = "duplicate"
+	Values     Kind = "values"
+	Figures    Kind = "figures"
+	Sums       Kind = "sums"
+	Misplaced  Kind = "misplaced"
+	Removed    Kind = "removed"
+	Resealed   Kind = "resealed"
+	Forked     Kind = "forked"
+	Unproved   Kind = "unproved"
+)
+
+// Kinds explains every kind of finding.
+func Kinds() []schema.Term {
+	return []schema.Term{
+		{Word: string(Altered), Meaning: "the bytes are not those that were sealed"},
+		{Word: string(Truncated), Meaning: "the file is shorter than it was sealed"},
+		{Word: string(Missing), Meaning: "a manifest names the file, and it is not there"},
+		{Word: string(Extra), Meaning: "the file lies in a sealed date's partition, and no manifest names it"},
+		{Word: string(Swapped), Meaning: "the file holds what another one was sealed with"},
+		{Word: string(Unreadable), Meaning: "the file has its bytes and can't be read as Parquet"},
+		{Word: string(Schema), Meaning: "columns, types, field IDs, nullability or recorded sorting are not those of the table"},
+		{Word: string(Unsorted), Meaning: "a row does not come after the row before it"},
+		{Word: string(Duplicate), Meaning: "a key stands there twice"},
+		{Word: string(Values), Meaning: "a value is none of those that its column can have"},
+		{Word: string(Figures), Meaning: "the manifest's figures are not those of the files, or contradict each other"},
+		{Word: string(Sums), Meaning: "tables of one snapshot contradict each other"},
+		{Word: string(Misplaced), Meaning: "a manifest or a data file lies under another's name"},
+		{Word: string(Removed), Meaning: "a manifest of the chain is not there: a night was taken away"},
+		{Word: string(Resealed), Meaning: "a manifest is not the one that the next one names: it was altered, or its night sealed again"},
+		{Word: string(Forked), Meaning: "two manifests claim the same place in the chain, or one follows the wrong one"},
+		{Word: string(Unproved), Meaning: "no manifest has the hash that was kept elsewhere: the newest nights were taken away, or the chain was written anew"},
+	}
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Kind    Kind   `json:"kind"`
+	Path    string `json:"path"` // in the sink: a file, or the folder of a table's partition
+	Message string `json:"message"`
+	More    int64  `json:"more,omitempty"` // how many more of this kind there are at this path
+}
+
+// alike is how many findings of one kind at one path are told.
+const alike = 5
+
+// findings collects; of those that are alike it counts what exceeds the first few.
+type findings struct {
+	list  []Finding
+	count map[string]int64
+	last  map[string]int // index in list of the last that was told
+}
+
+func newFindings() *findings { return &findings{count: map[string]int64{}, last: map[string]int{}} }
+
+func (f *findings) any() bool { return len(f.list) > 0 }
+
+func (f *findings) add(kind Kind, path, format string, args ...any) {
+	key := string(kind) + " " + path
+	f.count[key]++
+	if f.count[key] > alike {
+		f.list[f.last[key]].More++
+		return
+	}
+	f.last[key] = len(f.list)
+	f.list = append(f.list, Finding{Kind: kind, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// take adds all that others found, which must be about other kinds or paths.
+func (f *findings) take(others *findings) { f.list = append(f.list, others.list...) }
+
+// Report is what was proved and what is wrong.
+type Report struct {
+	Place    string    `json:"place"`
+	Chain    Chain     `json:"chain"`
+	Listed   int64     `json:"files_listed"` // files that manifests name and whose presence and size was looked at
+	Dates    []string  `json:"dates_read"`   // whose content was read
+	Share    float64   `json:"share_read"`   // of their files
+	Files    int64     `json:"files_read"`
+	Bytes    int64     `json:"bytes_read"`
+	Rows     int64     `json:"rows_read"`
+	Findings []Finding `json:"findings"`
+	Notes    []string  `json:"notes,omitempty"` // what a person should know and is not wrong
+}
+
+// Chain is what manifests there are.
+type Chain struct {
+	Manifests int    `json:"manifests"` // replaced ones too
+	Replaced  int    `json:"replaced"`
+	First     int64  `json:"first_sequence"`
+	Last      int64  `json:"last_sequence"`
+	Newest    string `json:"newest"` // path of the manifest sealed last
+	Hash      string `json:"sha256"` // of the manifest sealed last
+	Pruned    int64  `json:"pruned"` // manifests before Options.From that are not there
+	Kept      string `json:"kept,omitempty"`
+	Proved    int64  `json:"proved_sequence"` // up to here the kept hash proves the chain; 0: nothing
+	From      int64  `json:"proved_from"`     // the first sequence of what is proved
+}
+
+// Whole tells whether nothing is wrong.
+func (r Report) Whole() bool { return len(r.Findings) == 0 }
+
+func compareTexts(a, b string) int { return strings.Compare(a, b) }

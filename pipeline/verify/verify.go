@@ -1,0 +1,147 @@
+// Package verify proves that a sink still holds what was sealed in it.
+//
+// [Run] looks at three things. The chain: every manifest, in the order of sealing, with its place,
+// its own words and its link to the one before it. The files: each that a manifest names lies there
+// with its size, and nothing else lies among them. The content of one snapshot or of all: SHA-256,
+// schema, order, keys and figures of each file, and the sums that must agree between tables.
+//
+// Everything that is wrong is a [Finding], and all of them are reported; of many alike the first
+// few are told and the others counted. An error, unlike a finding, means that the sink could not
+// be read or the disk is full, and that nothing was proved. Only reading is needed. Each file is
+// read once, onto local disk, and memory stays flat whatever its size.
+//
+// What can't be proved here: who may write the sink may also have written all of it anew, manifests
+// and all. A hash kept elsewhere (Options.Head) is what shows that.
+package verify
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"rollcall/pipeline/snapshot"
+	"rollcall/schema"
+	"rollcall/schema/fault"
+	"rollcall/sinks"
+)
+
+// Options says what to prove.
+type Options struct {
+	Date  string  // whose content is read; empty: the latest
+	All   bool    // the content of every snapshot is read
+	From  string  // history before this date may have been pruned; empty: it must be whole
+	Share float64 // of the files whose content is read, above 0 to 1
+	Head  string  // SHA-256 of a manifest that was kept elsewhere, in hex; empty: none was
+
+	// Key tells what the keys of a data block ("rongcloud_group_members.all") are; nil or unknown:
+	// its outcomes are counted, but not held against groups and users.
+	Key func(data string) (kind Key, known bool)
+
+	Scratch string         // an existing folder for one file of each table at a time
+	Memory  int            // bytes for sorting; 0 means 64 MiB
+	Listen  func(Progress) // may be nil
+}
+
+// Key is what the keys of a data block are.
+type Key struct {
+	Groups bool // groups, else users
+	Lists  bool // whether the block lists them, so that they get a verdict
+}
+
+// Progress is how far the reading of content has come.
+type Progress struct {
+	Date, Path  string // what is being read
+	Read, Total int64  // bytes
+}
+
+// verifier is one run.
+type verifier struct {
+	Options
+	sink   sinks.Sink
+	report Report
+	found  *findings
+
+	nodes      []*node             // in the order of sealing
+	unreadable map[string]bool     // dates whose manifests can't be read
+	chosen     map[string]bool     // paths of the files whose content is read
+	sealedSums map[string][]string // paths of files by the SHA-256 that they were sealed with
+	read       int64               // bytes
+}
+
+// Run proves what options ask for. A date that is not sealed in a sink whose chain is whole gives
+// *snapshot.MissingError. Other errors are the sink's, the disk's or the context's.
+func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) {
+	if options.Memory <= 0 {
+		options.Memory = 64 << 20
+	}
+	scratch, err := os.MkdirTemp(options.Scratch, "rollcall-verify-*")
+	if err != nil {
+		return Report{}, fault.Wrap(err, "make a folder for files that are being verified")
+	}
+	defer os.RemoveAll(scratch)
+	options.Scratch = scratch
+	v := &verifier{
+		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share},
+		unreadable: map[string]bool{}, chosen: map[string]bool{}, sealedSums: map[string][]string{},
+	}
+	if err := v.chain(ctx); err != nil {
+		return Report{}, err
+	}
+	targets, err := v.targets()
+	if err != nil {
+		return Report{}, err
+	}
+	v.choose(targets)
+	if err := v.files(ctx); err != nil {
+		return Report{}, err
+	}
+	for _, n := range targets {
+		if err := v.content(ctx, n); err != nil {
+			return Report{}, err
+		}
+		v.report.Dates = append(v.report.Dates, n.Date)
+	}
+	v.report.Findings = v.found.list
+	return v.report, nil
+}
+
+// targets are the snapshots whose content is read, by date.
+func (v *verifier) targets() ([]*node, error) {
+	var sealed []*node
+	var dates []string
+	for _, n := range v.nodes {
+		if !n.replaced {
+			sealed, dates = append(sealed, n), append(dates, n.Date)
+		}
+	}
+	slices.SortFunc(sealed, func(a, b *node) int { return compareTexts(a.Date, b.Date) })
+	slices.Sort(dates)
+	if v.All {
+		return slices.DeleteFunc(sealed, func(n *node) bool { return n.Date < v.From }), nil
+	}
+	if v.Date == "" && len(sealed) > 0 {
+		return sealed[len(sealed)-1:], nil
+	}
+	var wanted []*node
+	for _, n := range sealed {
+		if n.Date == v.Date {
+			wanted = append(wanted, n)
+		}
+	}
+	if len(wanted) == 0 && !v.found.any() {
+		return nil, &snapshot.MissingError{Place: v.sink.String(), Date: v.Date, Sealed: dates}
+	}
+	if len(wanted) == 0 && !v.unreadable[v.Date] && v.Date != "" {
+		v.found.add(Missing, sinks.ManifestPath(v.Date), "no manifest seals %s", v.Date)
+	}
+	return wanted, nil
+}
+
+// tables are the names of all tables.
+func tables() []string {
+	var names []string
+	for _, t := range schema.Tables() {
+		names = append(names, t.Name)
+	}
+	return names
+}
