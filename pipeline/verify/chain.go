@@ -117,7 +117,7 @@ func (v *verifier) readAll(ctx context.Context, path string) ([]byte, error) {
 func (v *verifier) statement(path string, encoded []byte) {
 	m, err := manifest.Decode(encoded)
 	if err != nil {
-		v.unreadable[sinks.ManifestDate(path)] = true
+		v.unreadable[dateIn(path)] = true
 		v.found.add(Altered, path, "it can't be read as a manifest: %v", err)
 		return
 	}
@@ -130,6 +130,12 @@ func (v *verifier) statement(path string, encoded []byte) {
 		v.found.add(Altered, path, "it is not written as Rollcall writes a manifest: %v", err)
 	}
 	v.claims(n)
+}
+
+// dateIn is the date in the name of a manifest, be it replaced or not.
+func dateIn(manifestPath string) string {
+	name := path.Base(manifestPath)
+	return name[:min(len(name), len("2026-11-21"))]
 }
 
 // place holds where a manifest lies against what it says of itself.
@@ -149,7 +155,7 @@ func (v *verifier) beginning() {
 	}
 	first := v.nodes[0]
 	before := first.Previous
-	if before == nil || v.unreadable[sinks.ManifestDate(before.Path)] {
+	if before == nil || v.unreadable[dateIn(before.Path)] {
 		return
 	}
 	lacking := first.Sequence - 1
@@ -166,7 +172,7 @@ func (v *verifier) beginning() {
 
 // pruned tells whether a manifest of that path may have been pruned.
 func (v *verifier) pruned(manifestPath string) bool {
-	date := sinks.ManifestDate(manifestPath)
+	date := dateIn(manifestPath)
 	return v.From != "" && sinks.IsDate(date) && date < v.From
 }
 
@@ -187,7 +193,7 @@ func (v *verifier) link(n *node, byHash map[string]*node) {
 		}
 		return
 	}
-	if v.unreadable[sinks.ManifestDate(n.Previous.Path)] || n == v.nodes[0] {
+	if v.unreadable[dateIn(n.Previous.Path)] || n == v.nodes[0] {
 		return // found already
 	}
 	nearest := v.nodes[0] // the last one before n's sequence

@@ -210,10 +210,12 @@ func memberships() reading[schema.Membership] {
 func groups() reading[schema.Group] {
 	words := verdicts()
 	return reading[schema.Group]{
-		key:   func(g *schema.Group) primary { return primary{g.Source, g.GroupID} },
+		key:   groupKey,
 		judge: func(g *schema.Group) (string, string, bool) { return one("verdict", g.Verdict, words...) },
 	}
 }
+
+func groupKey(g *schema.Group) primary { return primary{g.Source, g.GroupID} }
 
 func users() reading[schema.User] {
 	words := verdicts()
@@ -242,12 +244,14 @@ func discrepancies() reading[schema.Discrepancy] {
 
 func changes() reading[schema.Change] {
 	return reading[schema.Change]{
-		key: func(c *schema.Change) primary { return primary{c.Source, c.GroupID, c.UserID} },
+		key: changeKey,
 		judge: func(c *schema.Change) (string, string, bool) {
 			return one("change", c.Change, "joined", "left", "role_changed")
 		},
 	}
 }
+
+func changeKey(c *schema.Change) primary { return primary{c.Source, c.GroupID, c.UserID} }
 
 func sources() reading[schema.SourceFigures] {
 	return reading[schema.SourceFigures]{

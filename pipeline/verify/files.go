@@ -74,7 +74,7 @@ func (v *verifier) files(ctx context.Context) error {
 	}
 	v.report.Listed = int64(len(want))
 	unsealed := map[string]int64{}
-	for _, table := range tables() {
+	for _, table := range v.tables {
 		for object, err := range v.sink.List(ctx, table+"/") {
 			if err != nil {
 				return err

@@ -18,6 +18,7 @@ type pairs struct {
 	members, keys, disputes, moves *sum // agreements
 
 	verdicts map[string]int64
+	roles    map[string]int64 // memberships with a role, known or not, by source
 }
 
 // tally counts the memberships of one group.
@@ -36,7 +37,7 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 		asked:   &reports{cursor: records},
 		members: c.agreement("groups", "memberships"), keys: c.agreement("groups", "outcomes"),
 		disputes: c.agreement("discrepancies", "memberships"), moves: c.agreement("changes", "memberships"),
-		verdicts: map[string]int64{},
+		verdicts: map[string]int64{}, roles: map[string]int64{},
 	}
 	defer p.groups.stop()
 	defer p.discrepancies.stop()
@@ -49,10 +50,28 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 		s.close()
 	}
 	c.counted("groups", p.verdicts, c.snapshot.Verdicts.Groups)
+	c.census(p.roles)
 	if err := records.Err(); err != nil {
 		return full(err)
 	}
 	return c.err
+}
+
+// census holds how many memberships have a role against the manifest's figures, which older ones
+// don't have.
+func (c *content) census(roles map[string]int64) {
+	if c.snapshot.Roles == nil {
+		return
+	}
+	claimed := map[string]int64{}
+	for source, counts := range c.snapshot.Roles {
+		claimed[source] = total(counts)
+	}
+	s := c.agreement("memberships")
+	defer s.close()
+	if got, want := words(roles), words(claimed); got != want {
+		s.wrong("memberships with a role are %s by source, and the manifest says %s", got, want)
+	}
 }
 
 func (p *pairs) run(ctx context.Context, byUser *sorted.Sorter) error {
@@ -68,6 +87,9 @@ func (p *pairs) run(ctx context.Context, byUser *sorted.Sorter) error {
 			group, t, begun = next, tally{}, true
 		}
 		t.add(m)
+		if m.Role != nil || m.RoleRaw != nil {
+			p.roles[m.Source]++
+		}
 		p.dispute(m)
 		p.move(m)
 		value := byte(aMember)
@@ -110,10 +132,10 @@ func (t *tally) add(m *schema.Membership) {
 
 // group holds what its memberships add up to against the group's row.
 func (p *pairs) group(group primary, t tally) {
-	for p.groups.row != nil && groups().key(p.groups.row).compare(group) < 0 {
+	for p.groups.row != nil && groupKey(p.groups.row).compare(group) < 0 {
 		p.emptyGroup()
 	}
-	if p.groups.row == nil || groups().key(p.groups.row) != group {
+	if p.groups.row == nil || groupKey(p.groups.row) != group {
 		p.members.wrong("group %.80q of %s has memberships, and no row in groups", group[1], group[0])
 		return
 	}
@@ -190,7 +212,7 @@ func (p *pairs) move(m *schema.Membership) {
 	for c := p.changes.row; c != nil; c = p.changes.row {
 		place := -1
 		if m != nil {
-			place = changes().key(c).compare(primary{m.Source, m.GroupID, m.UserID})
+			place = changeKey(c).compare(primary{m.Source, m.GroupID, m.UserID})
 		}
 		if place > 0 {
 			return

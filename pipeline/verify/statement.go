@@ -132,7 +132,7 @@ func (v *verifier) claims(n *node) {
 	last := map[string]manifest.File{}
 	for _, f := range n.Files {
 		v.sealedSums[f.SHA256] = append(v.sealedSums[f.SHA256], f.Path)
-		if !strings.HasPrefix(f.Path, partition(f.Table, n.Date)) || !slices.Contains(tables(), f.Table) {
+		if !strings.HasPrefix(f.Path, partition(f.Table, n.Date)) || !slices.Contains(v.tables, f.Table) {
 			v.found.add(Misplaced, f.Path, "%s names it as a file of the table %.40q", n.Path, f.Table)
 		}
 		if before, some := last[f.Table]; some && before.Rows > 0 && f.Rows > 0 && slices.Compare(before.MaxKey, f.MinKey) >= 0 {
@@ -140,7 +140,7 @@ func (v *verifier) claims(n *node) {
 		}
 		last[f.Table] = f
 	}
-	for _, table := range tables() {
+	for _, table := range v.tables {
 		if _, some := last[table]; !some {
 			v.found.add(Figures, n.Path, "it names no file of the table %s", table)
 		}

@@ -61,6 +61,7 @@ type verifier struct {
 	report Report
 	found  *findings
 
+	tables     []string            // names of all
 	nodes      []*node             // in the order of sealing
 	unreadable map[string]bool     // dates whose manifests can't be read
 	chosen     map[string]bool     // paths of the files whose content is read
@@ -82,7 +83,7 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	options.Scratch = scratch
 	v := &verifier{
 		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share},
-		unreadable: map[string]bool{}, chosen: map[string]bool{}, sealedSums: map[string][]string{},
+		tables: tables(), unreadable: map[string]bool{}, chosen: map[string]bool{}, sealedSums: map[string][]string{},
 	}
 	if err := v.chain(ctx); err != nil {
 		return Report{}, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
@@ -40,7 +41,7 @@ func ReadFooter[Row any](file io.ReaderAt, size int64) (footer Footer, err error
 	footer = Footer{Rows: opened.NumRows(), Deviates: compareColumns(opened.Metadata().Schema, model.Metadata().Schema)}
 	want := sortingOf(table)
 	for i, group := range opened.Metadata().RowGroups {
-		if !reflect.DeepEqual(group.SortingColumns, want) && (len(group.SortingColumns) > 0 || len(want) > 0) {
+		if !slices.Equal(group.SortingColumns, want) {
 			footer.Deviates = append(footer.Deviates, fmt.Sprintf("row group %d does not say that it is sorted by %q", i, table.Key()))
 			break
 		}
@@ -84,7 +85,7 @@ func compareColumns(got, want []format.SchemaElement) []string {
 		case got[i].FieldID != want[i].FieldID:
 			wrong = append(wrong, fmt.Sprintf("column %s has the field ID %d, not %d", want[i].Name, got[i].FieldID, want[i].FieldID))
 		case got[i].RepetitionType != want[i].RepetitionType:
-			wrong = append(wrong, fmt.Sprintf("column %s is %s, not %s", want[i].Name, repetition(got[i]), repetition(want[i])))
+			wrong = append(wrong, fmt.Sprintf("column %s is %s, and not so in the table", want[i].Name, repetition(got[i])))
 		case !reflect.DeepEqual(got[i], want[i]):
 			wrong = append(wrong, fmt.Sprintf("column %s is not of the type that it is written with", want[i].Name))
 		}
