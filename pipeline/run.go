@@ -70,6 +70,7 @@ type Result struct {
 	Already  bool   // it was sealed before this run, which asked nothing
 	Code     int    // 0: complete; 3: sealed, but not whole
 	Path     string // of the manifest in the sink
+	Sum      string // SHA-256 of the manifest, in hex
 	Manifest manifest.Manifest
 	Gaps     []Gap // what is missing, largest first; empty when Already
 	URL      func(path string) string
@@ -212,7 +213,7 @@ func sealedBefore(ctx context.Context, sink sinks.Sink, date string) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Date: date, Place: sink.String(), Already: true, Code: m.ExitCode, Path: path, Manifest: m.Manifest, URL: sink.URL}, nil
+	return &Result{Date: date, Place: sink.String(), Already: true, Code: m.ExitCode, Path: path, Sum: m.Sum, Manifest: m.Manifest, URL: sink.URL}, nil
 }
 
 // run is one run at work, its locks held.

@@ -48,7 +48,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	if err := r.store(ctx, files, encoded); err != nil {
 		return Result{}, err
 	}
-	return Result{Date: r.date, Place: r.sink.String(), Code: m.ExitCode, Path: manifest.Path(r.date), Manifest: m, Gaps: ledger.gaps, URL: r.sink.URL}, nil
+	return Result{Date: r.date, Place: r.sink.String(), Code: m.ExitCode, Path: manifest.Path(r.date), Sum: manifest.Sum(encoded), Manifest: m, Gaps: ledger.gaps, URL: r.sink.URL}, nil
 }
 
 func (r *run) phase(p event.Phase, rows int64, files int) {

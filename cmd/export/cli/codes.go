@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/snapshot"
 	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
@@ -94,6 +95,9 @@ func codeOfEnd(err error) (int, bool) {
 	}
 	if _, ok := errors.AsType[*pipeline.StoppedError](err); ok || errors.Is(err, context.Canceled) {
 		return Stopped, true
+	}
+	if _, ok := errors.AsType[*snapshot.MissingError](err); ok {
+		return ChangeFirst, true
 	}
 	_, ok := errors.AsType[*faulty](err)
 	return ChangeFirst, ok

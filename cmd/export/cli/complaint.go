@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/snapshot"
 	"rollcall/schema/fault"
 	"rollcall/sinks/manifest"
 )
@@ -56,6 +57,11 @@ func kind(err error) string {
 		return "stopped"
 	case Busy:
 		return "busy"
+	case ChangeFirst:
+		if fault.KindOf(err) == fault.Credentials {
+			return fault.Credentials.String()
+		}
+		return fault.Configuration.String()
 	default:
 		return fault.KindOf(err).String()
 	}
@@ -78,6 +84,11 @@ func hint(err error) string {
 		return "nothing that was fetched is lost: run the same command again; if it fails alike, report it with this message"
 	case Stopped:
 		return "what was fetched is kept: run the same command again to go on"
+	case ChangeFirst:
+		if _, ok := errors.AsType[*snapshot.MissingError](err); ok {
+			return "`rollcall snapshots` lists what is sealed"
+		}
+		return ""
 	default:
 		return ""
 	}

@@ -23,6 +23,7 @@ type sealedAnswer struct {
 	Already       bool                        `json:"already_sealed"`
 	Code          int                         `json:"exit_code"`
 	Manifest      string                      `json:"manifest"`
+	Sum           string                      `json:"manifest_sha256"`
 	Rows          map[string]int64            `json:"rows"`
 	Outcomes      map[string]map[string]int64 `json:"outcomes"`
 	Groups        map[string]int64            `json:"group_verdicts"`
@@ -38,7 +39,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	m := r.Manifest
 	figures := total(m)
 	return sealedAnswer{
-		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Rows: rowsOf(m),
+		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Rows: rowsOf(m),
 		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Checks: append([]manifest.Check{}, m.Checks...),
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
@@ -71,6 +72,7 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	checks(w, m.Checks)
 	asked(w, r, took)
 	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
+	fmt.Fprintf(w, "    SHA-256 %s\n", r.Sum)
 	shortfall(w, r)
 }
 

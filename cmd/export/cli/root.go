@@ -90,6 +90,7 @@ func (a *app) commands() []*cobra.Command {
 		a.runCommand(),
 		a.statusCommand(),
 		a.snapshotsCommand(),
+		a.verifyCommand(),
 		a.sqlCommand(),
 		a.simulateCommand(),
 		a.versionCommand(),

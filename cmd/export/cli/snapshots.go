@@ -22,6 +22,7 @@ type snapshotRow struct {
 	Files       int    `json:"files"`
 	Bytes       int64  `json:"bytes"`
 	Manifest    string `json:"manifest"`
+	Sum         string `json:"manifest_sha256"`
 }
 
 func (a *app) snapshotsCommand() *cobra.Command {
@@ -62,7 +63,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
 	row := snapshotRow{
 		Date: m.Date, Sequence: m.Sequence, SealedAt: m.SealedAt.Time().Format(time.RFC3339), Code: m.ExitCode,
-		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url,
+		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum,
 	}
 	for _, f := range m.Files {
 		row.Bytes += f.Size
@@ -72,9 +73,9 @@ func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
 
 func (a *app) table(rows []snapshotRow) error {
 	w := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DATE\tSEALED AT\tCODE\tMEMBERSHIPS\tFILES\tSIZE\tMANIFEST")
+	fmt.Fprintln(w, "DATE\tSEALED AT\tCODE\tMEMBERSHIPS\tFILES\tSIZE\tMANIFEST\tSHA-256")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), escape(r.Manifest))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), escape(r.Manifest), r.Sum)
 	}
 	return w.Flush()
 }

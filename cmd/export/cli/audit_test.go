@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/pipeline/verify"
+	"rollcall/sources/simulated"
+)
+
+// audited is a history of nights of a simulated world, with what was true on each of them.
+type audited struct {
+	config string // rollcall.hcl
+	sink   string // folder
+	dates  []string
+	truth  []map[pairOf]string // by night: the roles of RongCloud's memberships, as the tables spell them
+
+	group, moved string // a group of RongCloud in which a person joins, is made admin, and leaves
+	unread       string // a group that can't be read on the third night
+}
+
+// pairOf is a user in a group.
+type pairOf struct{ group, user string }
+
+// audit runs five nights, in which people join, leave and change roles and one group can't be read.
+func audit(t *testing.T) *audited {
+	t.Helper()
+	options := simulated.Demo()
+	options.Nasty, options.Huge, options.Disagreements, options.ShuffledRoles = false, false, 2, false
+	options.Users, options.Groups, options.TencentUsers, options.TencentGroups = 40, 10, 0, 0
+	begun := time.Now()
+	options.Now = func() time.Time { return midnight.Add(time.Since(begun)) }
+	options.MinLatency, options.MaxLatency = 0, 0
+	options.Limits = map[string]int{}
+	for _, path := range simulated.Paths() {
+		options.Limits[path] = -1
+	}
+	s, err := serve(options, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.budget = -1
+	out := t.TempDir()
+	h := &audited{sink: filepath.Join(out, "snapshots"), dates: []string{"2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24", "2026-11-25"}}
+	if h.config, err = s.write(out); err != nil {
+		t.Fatal(err)
+	}
+	h.tolerate(t)
+	app := s.world.RongCloud
+	h.group, h.unread, h.moved = app.GroupIDs()[1], app.GroupIDs()[2], "mover\x1b[2J"
+	for i, date := range h.dates {
+		h.night(t, s.world, i)
+		got := realTime(t, nil, "run", "--config", h.config, "--date", date, "--progress", "none", "--json")
+		if got.code != Done && got.code != Partial {
+			t.Fatalf("%s ended with %d: %s", date, got.code, got.stderr)
+		}
+	}
+	return h
+}
+
+// tolerate lets some keys fail.
+func (h *audited) tolerate(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tolerant := bytes.Replace(text, []byte(`tolerate_failed = "1%"`), []byte(`tolerate_failed = "10%"`), 1)
+	if bytes.Equal(tolerant, text) {
+		t.Fatal("the simulated world's configuration tolerates something else")
+	}
+	if err := os.WriteFile(h.config, tolerant, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// night changes the world as the i-th night finds it, and keeps what is true.
+func (h *audited) night(t *testing.T, world *simulated.World, i int) {
+	t.Helper()
+	app := world.RongCloud
+	world.Heal()
+	switch i {
+	case 1:
+		app.AddMember(h.group, h.moved, simulated.Member{})
+	case 2:
+		app.SetRole(h.group, h.moved, simulated.Admin)
+		world.Fault(simulated.Fault{Path: "/entrust/group/member/query.json", Key: h.unread, Do: simulated.Code(1002, "bad \x1b[31mgroup")})
+	case 4:
+		app.RemoveMember(h.group, h.moved)
+	}
+	truth := map[pairOf]string{}
+	roles := map[string]string{"1": "owner", "2": "admin", "3": "member"}
+	for m := range app.Truth().Memberships() {
+		if m.InGroupView || m.InUserView && m.UserListed {
+			truth[pairOf{m.Group, m.User}] = roles[m.Role]
+		}
+	}
+	h.truth = append(h.truth, truth)
+}
+
+func (h *audited) run(t *testing.T, args ...string) outcome {
+	t.Helper()
+	return rollcall(t, append(args, "--config", h.config, "--progress", "none")...)
+}
+
+// copied is a copy of the history whose files can be changed.
+func (h *audited) copied(t *testing.T) *audited {
+	t.Helper()
+	out := t.TempDir()
+	if err := os.CopyFS(out, os.DirFS(filepath.Dir(h.config))); err != nil {
+		t.Fatal(err)
+	}
+	other := *h
+	other.config, other.sink = filepath.Join(out, "rollcall.hcl"), filepath.Join(out, "snapshots")
+	return &other
+}
+
+// TestAuditorsCommands runs them over one history.
+func TestAuditorsCommands(t *testing.T) {
+	t.Parallel()
+	h := audit(t)
+	for name, test := range map[string]func(*testing.T, *audited){
+		"verify": verifies,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, h.copied(t))
+		})
+	}
+}
+
+func verifies(t *testing.T, h *audited) {
+	got := h.run(t, "verify", "--all")
+	if got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong.\nWhoever can write ") || got.stderr != "" {
+		t.Errorf("verify --all ended with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	var rows []snapshotRow
+	if err := json.Unmarshal([]byte(h.run(t, "snapshots", "--json").stdout), &rows); err != nil || len(rows) != 5 {
+		t.Fatalf("snapshots: %+v, %v", rows, err)
+	}
+	got = h.run(t, "verify", "2026-11-22", "--head", strings.ToUpper(rows[4].Sum))
+	if got.code != Done || !strings.HasSuffix(got.stdout, "The hash that was kept proves the manifests of sequence 1 to 5.\n") {
+		t.Errorf("verify --head ended with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	path := filepath.Join(h.sink, "groups/snapshot_date=2026-11-23/part-00000.parquet")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 4
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var report verify.Report
+	got = h.run(t, "verify", "2026-11-23", "--json")
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != Different || len(report.Findings) == 0 || report.Findings[0].Kind != verify.Altered || report.Findings[0].Path != "groups/snapshot_date=2026-11-23/part-00000.parquet" {
+		t.Errorf("verify of an altered file ended with %d: %s%s (%v)", got.code, got.stdout, got.stderr, err)
+	}
+	for _, c := range []struct{ args, message, hint string }{
+		{"verify 2026-12-24", "no snapshot of 2026-12-24 is sealed in", "`rollcall snapshots` lists"},
+		{"verify yesterday", `"yesterday" is no date`, "2026-11-21"},
+		{"verify 2026-11-21 2026-11-22", "takes one date", "rollcall help verify"},
+		{"verify 2026-11-21 --date 2026-11-22", "there are two dates", "one of them"},
+		{"verify 2026-11-21 --all", "--all reads every snapshot", "leave one"},
+		{"verify 2026-11-21 --from 2026-11-22", "2026-11-21 is before --from", "earlier --from"},
+		{"verify --from soon", `--from "soon" is no date`, "2026-11-21"},
+		{"verify --sample 0%", `--sample "0%" is no share`, "1%"},
+		{"verify --sample some", `--sample "some" is no share`, "1%"},
+		{"verify --head 1234", `--head "1234" is no SHA-256`, "64 hexadecimal digits"},
+	} {
+		got := h.run(t, strings.Fields(c.args)...)
+		if got.code != ChangeFirst || !strings.Contains(got.stderr, c.message) || !strings.Contains(got.stderr, "What to do: ") || !strings.Contains(got.stderr, c.hint) {
+			t.Errorf("%s ended with %d: %s", c.args, got.code, got.stderr)
+		}
+	}
+}
+
+func TestWhatVerifySays(t *testing.T) {
+	t.Parallel()
+	r := verify.Report{
+		Place: "s3://acme-audit/im", Listed: 7665, Dates: []string{"2026-11-21"}, Share: 1, Files: 7, Bytes: 1 << 28, Rows: 10_250_000,
+		Chain: verify.Chain{Manifests: 1095, First: 1, Last: 1095, Newest: "_snapshots/2026-11-21.json", Hash: strings.Repeat("ab", 32)},
+	}
+	var text bytes.Buffer
+	show := func() {
+		showVerified(&text, r)
+		fmt.Fprintln(&text, "---")
+	}
+	show()
+	r.Chain.Kept, r.Chain.Proved, r.Chain.From, r.Chain.Replaced = r.Chain.Hash, 1090, 1, 2
+	r.Dates, r.Share = []string{"2026-11-20", "2026-11-21"}, 0.01
+	r.Notes = []string{"2026-11-22 is not sealed, and has 3 files: a run is at work or was stopped"}
+	show()
+	r.Chain.Proved, r.Files, r.Dates, r.Share = 0, 0, nil, 1
+	r.Findings = []verify.Finding{
+		{Kind: verify.Unproved, Path: "_snapshots/", Message: "no manifest has the SHA-256 " + r.Chain.Kept + ": the newest nights were taken away, or the chain was written anew"},
+		{Kind: verify.Altered, Path: "groups/snapshot_date=2026-11-21/part-00000.parquet", Message: "its SHA-256 is 12, and it was sealed with 34"},
+		{Kind: verify.Sums, Path: "groups/snapshot_date=2026-11-21/", Message: "group \"a\x1b[2J\" of rongcloud.prod has 3 in owners, and 2 memberships with role owner", More: 12345},
+	}
+	show()
+	golden(t, "verify", text.String())
+	kinds := map[string]bool{}
+	for _, k := range verify.Kinds() {
+		kinds[k.Word] = k.Meaning != ""
+	}
+	for _, f := range r.Findings {
+		if !kinds[string(f.Kind)] {
+			t.Errorf("%s is not explained", f.Kind)
+		}
+	}
+}
+
+func TestProgressOfReadingIsToldNowAndThen(t *testing.T) {
+	t.Parallel()
+	now := midnight
+	for progress, want := range map[string]string{
+		"none": "", "log": "line 2\nline 3\n", "bar": "\r\x1b[Kline 1\r\x1b[Kline 2\r\x1b[Kline 3\r\x1b[K",
+	} {
+		var stdout, stderr bytes.Buffer
+		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
+		a.env.Now = func() time.Time { return now }
+		h := a.listener()
+		for i, after := range []time.Duration{0, time.Second, 10 * time.Second, 10 * time.Second} {
+			now = now.Add(after)
+			h.tell(func() string { return fmt.Sprintf("line %d", i) })
+		}
+		h.close()
+		if stderr.String() != want {
+			t.Errorf("--progress %s wrote %q, want %q", progress, stderr.String(), want)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline"
+	"rollcall/pipeline/verify"
+	"rollcall/schema"
+	"rollcall/sinks"
+	"rollcall/sources"
+	"rollcall/sources/all"
+)
+
+const aboutVerify = `Proves that the sink still holds what was sealed: the chain of all manifests, presence and size of every
+file of every snapshot, and, of one snapshot (the latest, or DATE) or of --all, each file's SHA-256, schema,
+order, unique keys and row count, and the sums that must agree between tables. Needs read access to
+the sink and no secrets; a file of each table at a time is copied into the system's temporary folder.
+
+Ends with 0 where nothing is wrong and with 7 where something is; everything that is wrong is told.
+
+--sample reads a share of the files only, always the same ones, at least one; the chain, presence and
+sizes are looked at all the same, and sums only between tables that were read whole. --from says that
+history before a date was pruned. --head holds the chain against the hash of a manifest that was kept
+elsewhere: "rollcall run" prints it. Everything up to that manifest is proved then. Without it, who may
+write the sink may have written all of it anew.`
+
+// verifyFlags are those of verify.
+type verifyFlags struct {
+	all    bool
+	from   string
+	sample string
+	head   string
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify [DATE]",
+		Short: "prove files, order, sums and the chain of manifests",
+		Long:  aboutVerify,
+		Args:  oneDate,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			options, err := a.verifyOptions(f, args)
+			if err != nil {
+				return err
+			}
+			report, err := a.verify(cmd.Context(), options)
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				err = a.answer(report)
+			} else {
+				showVerified(a.env.Stdout, report)
+			}
+			if err != nil || report.Whole() {
+				return err
+			}
+			return found(Different)
+		},
+	}
+	cmd.Flags().BoolVar(&f.all, "all", false, "read the files of every snapshot")
+	cmd.Flags().StringVar(&f.from, "from", "", "history before `DATE` may have been pruned")
+	cmd.Flags().StringVar(&f.sample, "sample", "100%", "read this `SHARE` of the files, such as 1%")
+	cmd.Flags().StringVar(&f.head, "head", "", "the SHA-256 of a manifest, kept elsewhere: `HASH`")
+	return cmd
+}
+
+// oneDate takes one date at most.
+func oneDate(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return misused(helpWith(cmd), "rollcall %s takes one date, and was given %q", cmd.Name(), strings.Join(args, " "))
+	}
+	if len(args) == 1 && !sinks.IsDate(args[0]) {
+		return misused("write it as 2026-11-21", "%q is no date", args[0])
+	}
+	return nil
+}
+
+func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error) {
+	o := verify.Options{All: f.all, Date: a.flags.date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions()), Scratch: os.TempDir()}
+	if len(args) == 1 {
+		if o.Date != "" && o.Date != args[0] {
+			return o, misused("give one of them", "there are two dates, %s and --date %s", args[0], o.Date)
+		}
+		o.Date = args[0]
+	}
+	switch sum, err := hex.DecodeString(o.Head); {
+	case o.All && o.Date != "":
+		return o, misused("leave one of them out", "--all reads every snapshot, and %s is one of them", o.Date)
+	case f.from != "" && !sinks.IsDate(f.from):
+		return o, misused("write it as 2026-11-21", "--from %q is no date", f.from)
+	case o.Date != "" && o.Date < o.From:
+		return o, misused("name an earlier --from", "%s is before --from %s, where history may have been pruned", o.Date, o.From)
+	case err != nil || o.Head != "" && len(sum) != 32:
+		return o, misused("give the 64 hexadecimal digits that `rollcall run` printed", "--head %q is no SHA-256", f.head)
+	}
+	var err error
+	o.Share, err = share(f.sample)
+	return o, err
+}
+
+// share reads a part of the whole: "1%", "100%".
+func share(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	part, err := strconv.ParseFloat(number, 64)
+	if percent {
+		part /= 100
+	}
+	if err != nil || !(part > 0 && part <= 1) {
+		return 0, misused("give a share such as 1% or 25%", "--sample %q is no share of the files", text)
+	}
+	return part, nil
+}
+
+// keyOf tells what the keys of data blocks are, by the vendors' definitions.
+func keyOf(definitions []sources.Definition) func(data string) (verify.Key, bool) {
+	keys := map[string]verify.Key{}
+	for _, d := range definitions {
+		for _, data := range d.Data {
+			keys[d.Type+"_"+data.Name] = verify.Key{Groups: data.Key != sources.UserKey, Lists: data.View != schema.RoleView}
+		}
+	}
+	return func(data string) (verify.Key, bool) {
+		kind, _, _ := strings.Cut(data, ".")
+		key, known := keys[kind]
+		return key, known
+	}
+}
+
+func (a *app) verify(ctx context.Context, options verify.Options) (verify.Report, error) {
+	sink, err := a.openSink(ctx)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	heard := a.listener()
+	options.Listen = func(p verify.Progress) {
+		heard.tell(func() string {
+			return fmt.Sprintf("verifying %s: %s of %s", escape(p.Path), humanize.IBytes(uint64(p.Read)), humanize.IBytes(uint64(p.Total)))
+		})
+	}
+	defer heard.close()
+	return verify.Run(ctx, sink, options)
+}
+
+// openSink opens the sink of the configuration for reading; no secrets are evaluated.
+func (a *app) openSink(ctx context.Context) (sinks.Sink, error) {
+	j, err := a.load(false)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil)
+}
+
+// heard tells on stderr how far reading has come, now and then: on a terminal in one line that
+// is overwritten, elsewhere in lines.
+type heard struct {
+	out   io.Writer
+	now   func() time.Time
+	every time.Duration // 0: never
+	last  time.Time
+	line  bool // overwritten
+	drawn bool
+}
+
+func (a *app) listener() *heard {
+	_, tty := a.env.Width()
+	switch {
+	case a.flags.progress == "none":
+		return &heard{}
+	case a.flags.progress == "bar", a.flags.progress == "auto" && tty:
+		return &heard{out: a.env.Stderr, now: a.env.Now, every: 250 * time.Millisecond, last: a.env.Now(), line: true}
+	default:
+		return &heard{out: a.env.Stderr, now: a.env.Now, every: 10 * time.Second, last: a.env.Now()}
+	}
+}
+
+func (h *heard) tell(text func() string) {
+	if h.every == 0 || h.now().Sub(h.last) < h.every {
+		return
+	}
+	h.last = h.now()
+	if h.line {
+		h.drawn = true
+		fmt.Fprintf(h.out, "\r\x1b[K%s", text())
+	} else {
+		fmt.Fprintln(h.out, text())
+	}
+}
+
+// close takes the line away.
+func (h *heard) close() {
+	if h.drawn {
+		fmt.Fprint(h.out, "\r\x1b[K")
+	}
+}
+
+// showVerified tells a person what was proved, and everything that is wrong.
+func showVerified(w io.Writer, r verify.Report) {
+	c := r.Chain
+	fmt.Fprintf(w, "Verified %s\n", escape(r.Place))
+	fmt.Fprintf(w, "  chain: %s, sequence %d to %d", count(c.Manifests, "manifest"), c.First, c.Last)
+	if c.Replaced > 0 {
+		fmt.Fprintf(w, ", %d of them replaced since", c.Replaced)
+	}
+	fmt.Fprintf(w, "\n  sealed last: %s\n    SHA-256 %s\n", escape(c.Newest), c.Hash)
+	fmt.Fprintf(w, "  files: presence and size of %s\n", humanize.Comma(r.Listed))
+	switch part := ""; {
+	case r.Files == 0:
+		fmt.Fprintf(w, "  content: none was read\n")
+	default:
+		if r.Share < 1 {
+			part = fmt.Sprintf(", a sample of %s of the files, the same ones each time", strconv.FormatFloat(r.Share*100, 'g', 6, 64)+"%")
+		}
+		fmt.Fprintf(w, "  content: %s of %s read%s: %s, %s rows\n", count(int(r.Files), "file"), spanOf(r.Dates), part, humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.Rows))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "  note: %s\n", escape(note))
+	}
+	if r.Whole() {
+		fmt.Fprintln(w, "Nothing is wrong.")
+	} else {
+		showFindings(w, r.Findings)
+	}
+	showProof(w, r)
+}
+
+func showFindings(w io.Writer, list []verify.Finding) {
+	fmt.Fprintf(w, "\n%s:\n", count(len(list), "finding"))
+	for _, f := range list {
+		fmt.Fprintf(w, "  %-10s  %s\n              %s\n", f.Kind, escape(f.Path), escape(f.Message))
+		if f.More > 0 {
+			fmt.Fprintf(w, "              and %s more like this\n", humanize.Comma(f.More))
+		}
+	}
+	fmt.Fprintln(w)
+}
+
+// showProof says what all of this is worth.
+func showProof(w io.Writer, r verify.Report) {
+	c := r.Chain
+	switch {
+	case c.Kept == "":
+		fmt.Fprintf(w, "Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: rollcall verify --head HASH\n", escape(r.Place))
+	case c.Proved == 0:
+		fmt.Fprintf(w, "The hash that was kept proves nothing here: %s\n", c.Kept)
+	default:
+		fmt.Fprintf(w, "The hash that was kept proves the manifests of sequence %d to %d.", c.From, c.Proved)
+		if c.Last > c.Proved {
+			fmt.Fprintf(w, " The %s sealed since it can't prove.", count(int(c.Last-c.Proved), "manifest"))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// spanOf is "2026-11-21", or the first and the last of several dates.
+func spanOf(dates []string) string {
+	if len(dates) == 1 {
+		return dates[0]
+	}
+	return fmt.Sprintf("%d snapshots from %s to %s", len(dates), dates[0], dates[len(dates)-1])
+}
