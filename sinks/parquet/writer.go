@@ -25,6 +25,7 @@ import (
 	"path/filepath"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"rollcall/schema"
 	"rollcall/schema/disk"
@@ -122,7 +123,7 @@ func layout(table schema.Table) []parquet.WriterOption {
 	}
 	return []parquet.WriterOption{
 		parquet.DataPageVersion(1),
-		parquet.Compression(&parquet.Zstd),
+		parquet.Compression(&zstd.Codec{Level: zstd.DefaultLevel}), // its own: no two writers share an encoder
 		parquet.MaxRowsPerRowGroup(GroupRows),
 		parquet.PageBufferSize(pageBytes),
 		parquet.WriteBufferSize(0), // the part has a buffer of its own
