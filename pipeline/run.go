@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -112,7 +111,8 @@ func (e *NotSealedError) Error() string {
 }
 
 // Run carries out the job for one snapshot date. See the package comment for how it ends.
-func Run(ctx context.Context, r Request) (Result, error) {
+func Run(ctx context.Context, r Request) (result Result, err error) {
+	defer func() { err = r.diskFault(err) }()
 	folder, err := state.Open(state.Options{Path: r.State, Random: r.Random, Disk: r.Disk, Holder: state.Holder{PID: r.PID, Host: r.Host, Command: "run", Since: r.Now()}})
 	if err != nil {
 		return Result{}, err
@@ -126,20 +126,26 @@ func Run(ctx context.Context, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if sealed != nil {
-		return *sealed, folder.Forget(date)
+	if sealed != nil && !folder.Holds(date) {
+		return *sealed, nil
 	}
 	lock, err := sink.Lock(ctx, sinks.Owner{State: folder.Owner, Host: r.Host, PID: r.PID, Date: date, Since: r.Now().UTC()})
+	if err != nil && sealed != nil {
+		return *sealed, nil // what the run left that sealed it is for the next one to clear away
+	}
 	if err != nil {
 		return Result{}, fault.Wrap(err, "%s", sink)
 	}
 	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock}
-	result, err := run.locked(ctx)
+	result, err = run.locked(ctx)
 	// Whatever happened, the lock is given back, although ctx may be cancelled.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	if unlock := lock.Release(last); unlock != nil && err == nil {
 		r.Listen(event.Notice{Warning: true, Text: "the lock of " + sink.String() + " was not given back: " + unlock.Error(), Hint: "it goes stale by itself in half a minute"})
+	}
+	if err == nil { // now, and not before: where the date is still there, a run clears away what is left in the sink, too
+		run.forget()
 	}
 	return result, err
 }
@@ -152,7 +158,8 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if sealed != nil {
-		return *sealed, r.folder.Forget(r.date)
+		r.clear(ctx)
+		return *sealed, nil
 	}
 	result, err := r.carryOut(ctx)
 	if _, faster := errors.AsType[*sinks.SealedError](err); !faster {
@@ -162,7 +169,7 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 	if broken != nil || sealed == nil {
 		return Result{}, errors.Join(err, broken)
 	}
-	return *sealed, r.folder.Forget(r.date)
+	return *sealed, nil
 }
 
 // What a run may hold in memory, in bytes: two buffers of the spool while fetching, and two sorters
@@ -252,15 +259,15 @@ func (r *run) carryOut(ctx context.Context) (Result, error) {
 		r.keeper.End(err)
 		return Result{}, err
 	}
-	return result, r.night.Remove()
+	return result, nil
 }
 
 func (r *run) work(ctx context.Context) (Result, error) {
 	lists, err := r.importLists(ctx)
 	if err != nil {
-		return Result{}, r.full(err)
+		return Result{}, err
 	}
-	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: cmp.Or(r.Memory, spoolMemory), Disk: r.Disk}); err != nil {
+	if r.spool, err = spool.Open(spool.Options{Dir: r.night.Spool(), Blocks: fetch.Blocks(r.Job), Memory: cmp.Or(r.Memory, spoolMemory), Disk: r.Disk, Dropped: r.tellDropped}); err != nil {
 		return Result{}, err
 	}
 	defer r.spool.Close()
@@ -272,7 +279,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if err := r.fetch(ctx, lists); err != nil {
-		return Result{}, r.full(err)
+		return Result{}, err
 	}
 	return r.seal(ctx)
 }
@@ -322,17 +329,6 @@ func (r *run) checkLock(ctx context.Context) error {
 		return fault.Wrap(err, "%s", r.sink)
 	}
 	return nil
-}
-
-// full says a full disk of the state folder in one sentence; other errors pass unchanged.
-func (r *run) full(err error) error {
-	if !errors.Is(err, syscall.ENOSPC) {
-		return err
-	}
-	return &fault.Error{
-		Kind: fault.Bug, Message: "the disk that holds the state folder " + r.folder.Path + " is full",
-		Hint: "make room, or move the folder and name its new place with --state; then run the same command again: what was fetched is kept",
-	}
 }
 
 // stopped says in one error what a run that can go on should be told as; others pass unchanged.

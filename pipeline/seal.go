@@ -32,7 +32,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	r.phase(event.Merging, 0, 0)
 	files, summary, err := r.writeTables(ctx)
 	if err != nil {
-		return Result{}, r.full(err)
+		return Result{}, err
 	}
 	m, err := r.manifest(ctx, ledger, summary, files)
 	if err != nil {

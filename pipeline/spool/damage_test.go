@@ -91,9 +91,16 @@ func TestADamagedFileIsAFaultThatNamesIt(t *testing.T) {
 				if err == nil || fault.KindOf(err) != fault.Bug {
 					t.Fatalf("got %v", err)
 				}
-				if !strings.Contains(err.Error(), filepath.Join(folder, file)) || !strings.Contains(fault.HintOf(err), folder+":") {
-					t.Errorf("%v names no file, or its hint no folder: %s", err, fault.HintOf(err))
+				if !strings.Contains(err.Error(), filepath.Join(folder, file)) || !strings.Contains(fault.HintOf(err), "again") {
+					t.Errorf("%v names no file, or its hint no way out: %s", err, fault.HintOf(err))
 				}
+				var dropped []Damage
+				o.Dropped = func(d Damage) { dropped = append(dropped, d) }
+				got, err := readAll(t, o)
+				if must(t, err); len(dropped) != 1 || dropped[0].Run != folder || !strings.Contains(dropped[0].Err.Error(), file) {
+					t.Errorf("dropped %+v, want %s", dropped, folder)
+				}
+				same(t, got, contents{})
 			})
 		}
 	}

@@ -198,11 +198,59 @@ func openRuns(o Options) ([]*run, error) {
 		if i > 0 && r.first <= live[i-1].last {
 			return nil, damaged(r.dir, fmt.Errorf("it overlaps %s", filepath.Base(live[i-1].dir)))
 		}
-		if err := r.open(o.Blocks); err != nil {
+	}
+	return openEach(o, live)
+}
+
+// openEach opens runs, and drops those that are damaged where somebody wants to know of it.
+func openEach(o Options, live []*run) ([]*run, error) {
+	var whole []*run
+	for _, r := range live {
+		err := r.open(o.Blocks)
+		if err == nil && o.Dropped != nil {
+			err = r.check()
+		}
+		if broken, ok := errors.AsType[*damage](err); ok && o.Dropped != nil {
+			if err := o.Disk.RemoveAll(r.dir); err != nil {
+				return nil, refused(err)
+			}
+			o.Dropped(Damage{Run: r.dir, Keys: r.keys(), Err: broken})
+			continue
+		}
+		if err != nil {
 			return nil, err
 		}
+		whole = append(whole, r)
 	}
-	return live, nil
+	return whole, nil
+}
+
+// keys is how many records the run holds, as far as its index tells.
+func (r *run) keys() int64 {
+	if r.index.Version == 0 {
+		return -1
+	}
+	return r.index.Records.Rows
+}
+
+// check holds every batch against its checksum.
+func (r *run) check() error {
+	for name, t := range r.tables() {
+		path := filepath.Join(r.dir, name)
+		file, err := os.Open(path)
+		if err != nil {
+			return damaged(path, err)
+		}
+		err = t.check(file)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return damaged(path, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) tables() map[string]*tableIndex {
+	return map[string]*tableIndex{rowsFile: &r.index.Rows, groupsFile: &r.index.Groups, recordsFile: &r.index.Records}
 }
 
 // supersede parts runs into those that count and those whose range lies within another's.
@@ -235,7 +283,7 @@ func (r *run) open(blocks []Block) error {
 	if want := indexBlocks(blocks); r.index.Version != version || !slices.Equal(r.index.Blocks, want) {
 		return foreign(r.index, want)
 	}
-	for name, t := range map[string]*tableIndex{rowsFile: &r.index.Rows, groupsFile: &r.index.Groups, recordsFile: &r.index.Records} {
+	for name, t := range r.tables() {
 		path := filepath.Join(r.dir, name)
 		switch info, err := os.Stat(path); {
 		case err != nil:
@@ -258,18 +306,22 @@ func damaged(path string, err error) error {
 		}
 	}
 	return &fault.Error{
-		Kind: fault.Bug, Message: "the spool is damaged: " + path, Err: err,
-		Hint: fmt.Sprintf("check the disk; to go on, remove the run's folder %s: what it held is asked again", folder(path)),
+		Kind: fault.Bug, Message: "the spool is damaged", Err: &damage{path, err},
+		Hint: "check the disk, then run the same command again: what is damaged is dropped, and only what it held is asked again",
 	}
 }
 
-// folder is the run's folder of a file in it.
-func folder(path string) string {
-	if strings.HasPrefix(filepath.Base(path), "run-") {
-		return path
-	}
-	return filepath.Dir(path)
+// damage is a file that is not what was written.
+type damage struct {
+	path string
+	err  error
 }
+
+// Error names the file.
+func (d *damage) Error() string { return d.path + ": " + d.err.Error() }
+
+// Unwrap gives what is wrong with it.
+func (d *damage) Unwrap() error { return d.err }
 
 // foreign is the fault of a run that was made for other blocks.
 func foreign(index runIndex, want []blockIndex) error {

@@ -12,7 +12,8 @@
 // by (source, group, block), records by (block, key, generation). Texts compare bytewise. The order
 // and the content depend on what was added and in which order, never on when it was flushed or merged.
 //
-// Every byte read is checked against a checksum. Faults are *fault.Error: Configuration where the
+// Every byte read is checked against a checksum. Who takes up a spool after a crash can have all of
+// it checked by Open, and damaged runs dropped ([Options.Dropped]): their keys alone are lost. Faults are *fault.Error: Configuration where the
 // spool belongs to other data blocks, Bug where a file is damaged or the disk refuses. After a
 // failed write the spool takes nothing more, and every call returns that fault.
 package spool
@@ -85,7 +86,18 @@ type Options struct {
 
 	Disk disk.Disk // nil: the real one
 
+	// Dropped is told of each run that Open finds damaged and removes; what it held is as if it had
+	// never been there. Where it is nil, damage is a fault, at once or when it is read.
+	Dropped func(Damage)
+
 	batchRows int64 // of tests
+}
+
+// Damage is a run that is not what was written.
+type Damage struct {
+	Run  string // its folder
+	Keys int64  // records in it; -1 where its index can't be read
+	Err  error
 }
 
 // Spool is safe for use by many goroutines.

@@ -142,6 +142,20 @@ func (t *tableWriter) finish() error {
 	return errors.Join(t.err, t.arrow.Close(), t.out.Flush(), t.file.Sync(), t.file.Close())
 }
 
+// check reads every batch of file against its checksum.
+func (t *tableIndex) check(file io.ReaderAt) error {
+	for _, b := range t.Batches {
+		sum := crc32.New(castagnoli())
+		if _, err := io.Copy(sum, io.NewSectionReader(file, b.Offset, b.Length)); err != nil {
+			return err
+		}
+		if sum.Sum32() != b.Sum {
+			return fmt.Errorf("the bytes from %d on have changed since they were written", b.Offset)
+		}
+	}
+	return nil
+}
+
 // tableReader reads the batches of one table in their order.
 type tableReader struct {
 	path   string

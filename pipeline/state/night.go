@@ -184,9 +184,6 @@ func (n *Night) Journal() string { return filepath.Join(n.Path, "uploads.jsonl")
 // Figures is the file with what the vendors were asked so far.
 func (n *Night) Figures() string { return filepath.Join(n.Path, "figures.json") }
 
-// Remove forgets the night, once it is sealed.
-func (n *Night) Remove() error { return n.disk.RemoveAll(n.Path) }
-
 // Progress is the file in which a run tells how far it is.
 func (n *Night) Progress() string { return filepath.Join(n.Path, "progress.json") }
 
@@ -220,6 +217,12 @@ func (f *Folder) sweep() error {
 		}
 	}
 	return nil
+}
+
+// Holds tells whether anything is there of a date.
+func (f *Folder) Holds(date string) bool {
+	_, err := os.Stat(filepath.Join(f.Path, date))
+	return err == nil
 }
 
 // Forget removes what is left of a date that turned out to be sealed.

@@ -69,7 +69,7 @@ func TestANightIsTakenUpForADay(t *testing.T) {
 	if err != nil || !resumed || night.Generation != 2 || !night.Started.Equal(began) {
 		t.Fatalf("resumed %v, night %+v, %v", resumed, night, err)
 	}
-	if err := night.Remove(); err != nil {
+	if err := f.Forget(night.Date); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(night.Path); !errors.Is(err, os.ErrNotExist) {

@@ -202,6 +202,8 @@ func classify(err error, path string) error {
 		f.Hint = "the disk is full: make room and run the same command again, nothing that was fetched is lost"
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS):
 		f.Kind, f.Hint = fault.Configuration, "let this user write there, or give another path in the sink block"
+	case errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, syscall.EHOSTDOWN):
+		f.Kind, f.Hint = fault.Transient, "the disk, or the server that it is on, does not answer: see to it and run the same command again, nothing that was fetched is lost"
 	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR):
 		f.Kind, f.Hint = fault.Configuration, "a part of the path is a file where a folder must be: give another path in the sink block"
 	}

@@ -71,7 +71,10 @@ func (s *store) Remove(ctx context.Context, tag string) error {
 		if err := s.expect(tag); err != nil {
 			return err
 		}
-		return disk.Gone(s.sink.disk, s.path())
+		if err := disk.Gone(s.sink.disk, s.path()); err != nil {
+			return err
+		}
+		return s.sink.disk.SyncFolder(filepath.Dir(s.path())) // else a power cut would bring the lock back
 	})
 }
 
