@@ -85,13 +85,16 @@ const (
 // goes on from there.
 type StoppedError struct {
 	Date    string
-	Done    int64 // keys whose answers are kept
+	Done    int64 // keys whose answers are kept; -1: it was not looked at
 	Message string
 	Err     error
 }
 
 // Error says how far the run came.
 func (e *StoppedError) Error() string {
+	if e.Done < 0 {
+		return e.Message
+	}
 	return fmt.Sprintf("%s; the answers about %s keys of %s are kept", e.Message, humanize.Comma(e.Done), e.Date)
 }
 
@@ -133,13 +136,16 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	if err != nil && sealed != nil {
 		return *sealed, nil // what the run left that sealed it is for the next one to clear away
 	}
+	if ctx.Err() != nil && err != nil {
+		return Result{}, &StoppedError{Date: date, Done: -1, Message: "stopped while waiting for the lock of " + sink.String(), Err: err}
+	}
 	if err != nil {
 		return Result{}, fault.Wrap(err, "%s", sink)
 	}
 	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock}
 	result, err = run.locked(ctx)
 	// Whatever happened, the lock is given back, although ctx may be cancelled.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	last, cancel := cleanup(ctx)
 	defer cancel()
 	if unlock := lock.Release(last); unlock != nil && err == nil {
 		r.Listen(event.Notice{Warning: true, Text: "the lock of " + sink.String() + " was not given back: " + unlock.Error(), Hint: "it goes stale by itself in half a minute"})
@@ -148,6 +154,24 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 		run.forget()
 	}
 	return result, err
+}
+
+// Sealed is the snapshot that a run would find sealed and ask nothing for; nil where there is
+// something to do. It takes no lock, changes nothing, and needs no secrets in the job.
+func Sealed(ctx context.Context, r Request) (*Result, error) {
+	sink, err := OpenSink(ctx, r.Job.Sink, r.Now, r.Disk)
+	if err != nil {
+		return nil, err
+	}
+	date := r.Date
+	if date == "" {
+		pending, err := (&state.Folder{Path: r.State}).Pending(r.Now())
+		if err != nil {
+			return nil, err
+		}
+		date = cmp.Or(pending, r.Now().UTC().Format(time.DateOnly))
+	}
+	return sealedBefore(ctx, sink, date)
 }
 
 // locked carries the run out, unless the date was sealed while this run waited for the lock, or
@@ -179,8 +203,21 @@ const (
 	mergeMemory = 32 << 20
 )
 
-// cleanupTime bounds what a stopped run still does at its sink.
-const cleanupTime = 30 * time.Second
+// What a run that ended still does at its sink is bounded: what it leaves there the next one
+// removes. A run that was told to stop has less time, of the ten seconds that it has in all.
+const (
+	cleanupTime = 30 * time.Second
+	stopTime    = 3 * time.Second
+)
+
+// cleanup gives the time for one thing that is done although ctx may have ended.
+func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
+	within := cleanupTime
+	if ctx.Err() != nil {
+		within = stopTime
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), within)
+}
 
 // chooseDate tells which date the run is for, and its snapshot where it is sealed. An unsealed date
 // of the state folder that turns out to be sealed is forgotten, and today takes its place.

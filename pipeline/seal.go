@@ -145,7 +145,7 @@ func (r *run) store(ctx context.Context, files []parquet.File, encoded []byte) (
 		if err == nil {
 			return
 		}
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+		last, cancel := cleanup(ctx)
 		defer cancel()
 		if abort := staging.Abort(last); abort != nil {
 			r.notice("what was stored of "+r.date+" could not be removed: "+abort.Error(), "the next run removes it")

@@ -55,6 +55,10 @@ type Env struct {
 // and its group.
 const sameSignal = time.Second
 
+// stopWithin is how long a stop may take, whatever hangs: a scheduler kills after ten seconds or
+// thirty. What is on disk by then is whole, as after any kill.
+const stopWithin = 8 * time.Second
+
 // System is the world as the operating system gives it.
 func System() Env {
 	signals := make(chan os.Signal, 2)
@@ -119,25 +123,30 @@ func (s *shared) Write(p []byte) (int, error) {
 	return s.out.Write(p)
 }
 
-// listen cancels the context on the first signal and ends the process on a later one. Tell is told
-// of both before.
-func listen(ctx context.Context, env Env, tell func(last bool)) (context.Context, context.CancelFunc) {
+// listen cancels the context on the first signal and ends the process on a later one, or when the
+// work has not ended within stopWithin. Tell is told of each before.
+func listen(ctx context.Context, env Env, tell func(ending)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() {
 		var first time.Time
+		var late <-chan time.Time
 		for {
 			select {
 			case <-done:
 				return
+			case <-late:
+				tell(stopLate)
+				env.Exit(Stopped)
+				return
 			case received := <-env.Signals:
 				switch now := env.Now(); {
 				case first.IsZero():
-					first = now
-					tell(false)
+					first, late = now, time.After(stopWithin)
+					tell(stopAsked)
 					cancel(&stopped{received.String()})
 				case now.Sub(first) >= sameSignal:
-					tell(true)
+					tell(stopAgain)
 					env.Exit(Stopped)
 					return
 				}
@@ -150,14 +159,25 @@ func listen(ctx context.Context, env Env, tell func(last bool)) (context.Context
 	}
 }
 
+// ending is what a signal does.
+type ending int
+
+const (
+	stopAsked ending = iota // the work is asked to stop
+	stopAgain               // the process ends at once
+	stopLate                // it ends, since the work did not
+)
+
 // tellStop says what a signal does to the run that is at work; of other commands nothing is kept
 // or lost.
-func (a *app) tellStop(last bool) {
+func (a *app) tellStop(how ending) {
 	screen := a.screen.Load()
 	switch {
 	case screen == nil:
-	case last:
+	case how == stopAgain:
 		fmt.Fprintln(a.env.Stderr, "\nEnded at once: answers of the last seconds may be lost.")
+	case how == stopLate:
+		fmt.Fprintf(a.env.Stderr, "\nEnded after %v, since something does not answer: what was fetched is kept; run the same command again to go on.\n", stopWithin)
 	default:
 		screen.Say("Stopping: what was fetched is being kept. (Again: end at once.)")
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"rollcall/schema/fault"
@@ -223,9 +224,9 @@ func TestVendorTextCantMoveTheCursor(t *testing.T) {
 func TestFirstSignalStopsTheWorkAndALaterOneTheProgram(t *testing.T) {
 	t.Parallel()
 	signals, clock := make(chan os.Signal), make(chan time.Time)
-	exited, told := make(chan int, 3), make(chan bool, 3)
+	exited, told := make(chan int, 3), make(chan ending, 3)
 	env := Env{Signals: signals, Exit: func(code int) { exited <- code }, Now: func() time.Time { return <-clock }}
-	ctx, stop := listen(t.Context(), env, func(last bool) { told <- last })
+	ctx, stop := listen(t.Context(), env, func(how ending) { told <- how })
 	defer stop()
 	signalAt := func(s os.Signal, after time.Duration) {
 		signals <- s
@@ -236,13 +237,45 @@ func TestFirstSignalStopsTheWorkAndALaterOneTheProgram(t *testing.T) {
 	if !errors.Is(ctx.Err(), context.Canceled) || context.Cause(ctx).Error() != "stopped by signal: interrupt" {
 		t.Errorf("after one signal the context says %v, for %v", ctx.Err(), context.Cause(ctx))
 	}
-	if last := <-told; last {
+	if how := <-told; how != stopAsked {
 		t.Error("the first signal is told as the last one")
 	}
 	signalAt(syscall.SIGTERM, sameSignal-1) // the same one: the process and its group were signalled
 	signalAt(os.Interrupt, sameSignal)      // is received when the one before it has been dealt with
-	if got := <-exited; got != Stopped || !<-told || len(told)+len(exited) > 0 {
+	if got := <-exited; got != Stopped || <-told != stopAgain || len(told)+len(exited) > 0 {
 		t.Errorf("after a later signal the program ends with %d, want %d, once", got, Stopped)
+	}
+}
+
+func TestAStopThatHangsIsEnded(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			signals := make(chan os.Signal, 1)
+			exited, told := make(chan int, 3), make(chan ending, 3)
+			env := Env{Signals: signals, Exit: func(code int) { exited <- code }, Now: time.Now}
+			_, stop := listen(t.Context(), env, func(how ending) { told <- how })
+			signals <- syscall.SIGTERM
+			time.Sleep(stopWithin - time.Millisecond)
+			synctest.Wait()
+			if len(exited) > 0 || <-told != stopAsked {
+				t.Error("the work had no time to end by itself")
+			}
+			if ends {
+				stop()
+			}
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if ends && len(exited)+len(told) > 0 {
+				t.Error("work that had ended was ended")
+			}
+			if !ends {
+				if len(exited) != 1 || <-exited != Stopped || <-told != stopLate {
+					t.Error("work that hangs was not ended")
+				}
+				stop()
+			}
+		})
 	}
 }
 
@@ -251,18 +284,18 @@ func TestAStopIsToldAtOnceWhateverShowsProgress(t *testing.T) {
 	for _, progress := range []string{"none", "log", "bar"} {
 		var stdout, stderr bytes.Buffer
 		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
-		a.tellStop(false)
+		a.tellStop(stopAsked)
 		if stderr.Len() > 0 {
 			t.Errorf("without a run a signal is told as %q", stderr.String())
 		}
 		r := a.renderer()
 		a.screen.Store(&screen{r})
-		a.tellStop(false)
+		a.tellStop(stopAsked)
 		r.Close()
 		if want := "Stopping: what was fetched is being kept. (Again: end at once.)\n"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
 		}
-		a.tellStop(true)
+		a.tellStop(stopAgain)
 		if want := "\nEnded at once: answers of the last seconds may be lost.\n"; !strings.HasSuffix(stderr.String(), want) {
 			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
 		}

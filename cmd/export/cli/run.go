@@ -5,16 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/config"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
 	"rollcall/schema/spelling"
+	"rollcall/sources/all"
 )
 
 const aboutRun = `Asks the vendors about every key, merges the answers into the seven tables, and seals them as one
@@ -38,8 +42,12 @@ func (a *app) runCommand() *cobra.Command {
 		Long:  aboutRun,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			begun := a.env.Now()
 			j, err := a.load(true)
 			if err != nil {
+				if sealed := a.sealed(cmd.Context()); sealed != nil {
+					return a.tellSealed(*sealed, a.env.Now().Sub(begun))
+				}
 				return err
 			}
 			if err := acceptable(accept, j.Checks); err != nil {
@@ -50,23 +58,40 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			defer stop()
-			begun := a.env.Now()
 			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept, discard: discard}, watch)
 			if err != nil {
 				return err
 			}
-			if a.flags.json {
-				err = a.answer(sealedJSON(result, a.env.Now().Sub(begun)))
-			} else {
-				report(a.env.Stdout, result, a.env.Now().Sub(begun))
-			}
-			return errors.Join(err, found(result.Code))
+			return a.tellSealed(result, a.env.Now().Sub(begun))
 		},
 	}
 	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:9100, while it runs")
 	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
 	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
 	return cmd
+}
+
+// sealed is the snapshot of a date that is sealed already, where the configuration can't be used as
+// it is: who asks nothing needs no secrets. It is nil where that does not help.
+func (a *app) sealed(ctx context.Context) *pipeline.Result {
+	j, faults := config.Load(a.flags.config, config.Options{Definitions: all.Definitions(), Env: a.env.LookupEnv, ReadFile: os.ReadFile})
+	if faults.HasErrors() {
+		return nil
+	}
+	result, err := pipeline.Sealed(ctx, pipeline.Request{World: pipeline.World{Now: a.env.Now}, Job: j, Date: a.flags.date, State: a.flags.stateDir()})
+	if err != nil {
+		return nil // the configuration's faults are told instead
+	}
+	return result
+}
+
+// tellSealed gives the answer about a sealed snapshot.
+func (a *app) tellSealed(result pipeline.Result, took time.Duration) error {
+	if a.flags.json {
+		return errors.Join(a.answer(sealedJSON(result, took)), found(result.Code))
+	}
+	report(a.env.Stdout, result, took)
+	return found(result.Code)
 }
 
 // acceptable refuses names that are no check's.
