@@ -7,7 +7,7 @@ FUZZTIME ?= 3s
 PKG ?= ./...
 
 .NOTPARALLEL:
-.PHONY: help build test unit race lint fuzz acceptance vuln bench-budget demo clean
+.PHONY: help build test unit race lint fuzz acceptance vuln bench-budget bench-query demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ vuln: ## known vulnerabilities in what is linked; skipped, and said so, where th
 
 bench-budget: ## is the budget kept, and used? every budget, latency and share against a counting server, beside two other limiters
 	cd pipeline/budget/bench && go run .
+
+bench-query: ## what order, row groups and bloom filters are worth to a lookup in DuckDB; needs a C compiler
+	cd cmd/export/acceptance && CGO_ENABLED=1 go run ./querybench
 
 demo: ## the whole job with no account, into ./rollcall-demo
 	go run ./cmd/export demo
