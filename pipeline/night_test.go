@@ -139,7 +139,7 @@ func (n *night) run(change func(*pipeline.Request)) (pipeline.Result, error) {
 	if change != nil {
 		change(&r)
 	}
-	ctx, cancel := context.WithTimeout(n.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(n.t.Context(), 10*time.Minute) // only what hangs takes that long
 	defer cancel()
 	return pipeline.Run(ctx, r)
 }

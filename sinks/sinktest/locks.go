@@ -54,7 +54,7 @@ func secondLock(t *testing.T, place Place) {
 	if !isHeld(err) {
 		t.Fatalf("got %v, want HeldError", err)
 	}
-	if waited := time.Since(start); waited > place.Pace.Stale {
+	if waited := time.Since(start); place.exact && waited > place.Pace.Stale {
 		t.Errorf("a living holder was watched for %v", waited)
 	}
 	if err := lock.Check(t.Context()); err != nil {
@@ -75,7 +75,7 @@ func releasedLock(t *testing.T, place Place) {
 	start := time.Now()
 	next := must[sinks.Lock](t)(newNight(t, place, "b", nil).lock(t.Context()))
 	defer next.Release(context.Background())
-	if waited := time.Since(start); waited >= place.Pace.Stale {
+	if waited := time.Since(start); place.exact && waited >= place.Pace.Stale {
 		t.Errorf("taking a free lock took %v", waited)
 	}
 	if err := next.Check(t.Context()); err != nil {
@@ -101,7 +101,7 @@ func strangersLock(t *testing.T, place Place) {
 	start := time.Now()
 	taken := must[sinks.Lock](t)(newNight(t, place, "b", nil).lock(t.Context()))
 	defer taken.Release(context.Background())
-	if waited := time.Since(start); waited < place.Pace.Stale || waited > 2*place.Pace.Stale {
+	if waited := time.Since(start); waited < place.Pace.Stale || place.exact && waited > 2*place.Pace.Stale {
 		t.Errorf("it was taken after %v, want %v", waited, place.Pace.Stale)
 	}
 	holder.yes.Store(false)
@@ -121,7 +121,7 @@ func predecessorsLock(t *testing.T, place Place) {
 	start := time.Now()
 	taken := must[sinks.Lock](t)(newNight(t, place, "a", nil).lock(t.Context()))
 	defer taken.Release(context.Background())
-	if waited := time.Since(start); waited >= place.Pace.Stale {
+	if waited := time.Since(start); place.exact && waited >= place.Pace.Stale {
 		t.Errorf("it was taken only after %v", waited)
 	}
 	if err := taken.Check(t.Context()); err != nil {

@@ -50,6 +50,8 @@ type Place struct {
 	Fresh   func(t testing.TB) Place                        // another empty place of the same kind
 	Stride  int                                             // try a fault at each so manieth operation only, where time is real; 0: at each
 	Large   int                                             // bytes of the largest file; more than two parts where the place cuts them
+
+	exact bool // time is virtual: what takes long was waited for
 }
 
 // Options says which sink to try.
@@ -100,11 +102,15 @@ func Run(t *testing.T, options Options) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if options.Virtual {
-				synctest.Test(t, func(t *testing.T) { test.run(t, options.New(t)) })
-			} else {
+			if !options.Virtual {
 				test.run(t, options.New(t))
+				return
 			}
+			synctest.Test(t, func(t *testing.T) {
+				place := options.New(t)
+				place.exact = true
+				test.run(t, place)
+			})
 		})
 	}
 }

@@ -166,7 +166,7 @@ func (s *Server) connect(t testing.TB) *s3.Client {
 // await waits until the server listens and makes the bucket.
 func (s *Server) await(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		_, err := s.Client.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: &s.Bucket})
 		if err == nil {
 			return
