@@ -199,9 +199,12 @@ func TestALeftOverDateThatIsSealedMakesRoomForToday(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder.Close()
-	now := time.Now() // the clock stands still, so that no midnight comes in between
-	result, err := n.run(func(r *pipeline.Request) { r.Date, r.Now = "", func() time.Time { return now } })
-	if today := now.UTC().Format(time.DateOnly); err != nil || result.Already || result.Date != today {
+	begun := time.Now()
+	noon := begun.UTC().Truncate(24 * time.Hour).Add(12 * time.Hour) // so that no midnight comes in between
+	result, err := n.run(func(r *pipeline.Request) {
+		r.Date, r.Now = "", func() time.Time { return noon.Add(time.Since(begun)) }
+	})
+	if today := noon.Format(time.DateOnly); err != nil || result.Already || result.Date != today {
 		t.Fatalf("got %s, already %v, %v; want %s", result.Date, result.Already, err, today)
 	}
 	if left := n.left(); len(left) > 0 {
@@ -212,15 +215,14 @@ func TestALeftOverDateThatIsSealedMakesRoomForToday(t *testing.T) {
 func TestALostLockStopsTheRun(t *testing.T) {
 	t.Parallel()
 	n := newNight(t, nasty(2, 100, 20)).everything()
-	stolen := false
+	var stolen atomic.Bool // the lock's heartbeat looks at the clock, too
 	_, err := n.run(func(r *pipeline.Request) {
 		now := r.Now
-		r.Now = func() time.Time { return now().Add(map[bool]time.Duration{true: time.Minute}[stolen]) }
+		r.Now = func() time.Time { return now().Add(map[bool]time.Duration{true: time.Minute}[stolen.Load()]) }
 		r.Listen = func(e event.Event) {
-			if p, ok := e.(event.Progress); !ok || p.Phase != event.Merging || stolen {
+			if p, ok := e.(event.Progress); !ok || p.Phase != event.Merging || stolen.Swap(true) {
 				return
 			}
-			stolen = true
 			record := []byte(`{"state":"stranger","host":"elsewhere","pid":7,"date":"2026-11-21","since":"2026-11-21T00:00:00Z"}`)
 			if err := os.WriteFile(filepath.Join(n.out, "_locks", "run.json"), record, 0o644); err != nil {
 				t.Error(err)
