@@ -15,9 +15,10 @@ func (r *run) merge(ctx context.Context, t *tables) (merge.Summary, error) {
 	if err := r.spool.Settle(ctx); err != nil {
 		return merge.Summary{}, err
 	}
-	return merge.Run(ctx, spooled{r.spool, fetch.Blocks(r.Job)}, merge.Output{
+	out := merge.Output{
 		Memberships: &told{Writer: t.memberships, tell: func(rows int64) { r.phase(event.Merging, rows, 0) }}, Groups: t.groups, Users: t.users, Outcomes: t.outcomes, Discrepancies: t.discrepancies,
-	}, merge.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk})
+	}
+	return r.mergeCompared(ctx, spooled{r.spool, fetch.Blocks(r.Job)}, out, merge.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk}, t.changes)
 }
 
 // told is a writer of memberships that tells how many it has written, every so often.

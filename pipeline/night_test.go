@@ -164,6 +164,7 @@ type snapshot struct {
 	users         []schema.User
 	outcomes      []schema.KeyOutcome
 	discrepancies []schema.Discrepancy
+	changes       []schema.Change
 	sources       []schema.SourceFigures
 	sums          map[string]string // of each table's files
 }
@@ -184,6 +185,8 @@ func (n *night) read(result pipeline.Result) snapshot {
 			s.outcomes = appendRows(n.t, s.outcomes, path)
 		case "discrepancies":
 			s.discrepancies = appendRows(n.t, s.discrepancies, path)
+		case "changes":
+			s.changes = appendRows(n.t, s.changes, path)
 		case "sources":
 			s.sources = appendRows(n.t, s.sources, path)
 		}

@@ -268,13 +268,14 @@ type run struct {
 	sink   sinks.Sink
 	lock   sinks.Lock
 
-	night   *state.Night
-	resumed bool
-	spool   *spool.Spool
-	vendors *vendors
-	kept    int64     // keys whose answers are in the spool
-	checked time.Time // when the lock was last seen to be ours
-	keeper  *status.Keeper
+	night    *state.Night
+	resumed  bool
+	spool    *spool.Spool
+	vendors  *vendors
+	compared compared  // what the night was compared with
+	kept     int64     // keys whose answers are in the spool
+	checked  time.Time // when the lock was last seen to be ours
+	keeper   *status.Keeper
 }
 
 func (r *run) carryOut(ctx context.Context) (Result, error) {

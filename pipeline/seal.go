@@ -182,6 +182,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	if l.missing > 0 || s.Disagrees {
 		m.ExitCode = CodeNotWhole
 	}
+	r.compared.describe(&m, r.Job)
 	for _, rows := range s.Discrepancies {
 		m.Discrepancies += rows
 	}

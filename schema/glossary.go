@@ -28,3 +28,12 @@ func Outcomes() []Term {
 		{string(Failed), "no whole answer after all attempts; counts against tolerate_failed"},
 	}
 }
+
+// Changes explains when a change is told, and what makes it certain.
+func Changes() []Term {
+	return []Term{
+		{"joined", "named by some view now, and not a membership in the base; certain where the group, or the user, names it now and was read whole on both nights, so that it would have been named then"},
+		{"left", "a membership in the base that no view names now, and that is denied: by the group's or the user's own list that named it in the base and was read whole on both nights, or by the role query's NotMember; always certain. A pair that nobody asked about, of a group that is gone or failed, or that was not asked for (only, topics) has not left"},
+		{"role_changed", "a membership on both nights, with two roles that are known and differ; certain where one view tells both and was read whole on both nights"},
+	}
+}

@@ -67,6 +67,7 @@ type Output struct {
 type Options struct {
 	Scratch string    // an existing folder for what doesn't fit in memory while sorting
 	Memory  int       // bytes for sorting; 0 means 64 MiB
+	Witness Witness   // hears of groups and pairs; may be nil
 	Disk    disk.Disk // for Scratch; nil: the real one
 }
 

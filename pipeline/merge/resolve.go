@@ -77,12 +77,21 @@ func point(t schema.Text, place *string) *string {
 // role gives what the first view says that names a role at all, known or not: a role of the
 // vendor's own must not be read as the plain one that a lesser view shows.
 func (h *hearing) role() (schema.Role, schema.Text) {
+	view, named := h.roleView()
+	if !named {
+		return schema.NoRole, schema.Text{}
+	}
+	return h.views[view].role, h.views[view].raw
+}
+
+// roleView is the view whose role stands; named is false where none names one.
+func (h *hearing) roleView() (view schema.View, named bool) {
 	for _, view := range [...]schema.View{schema.RoleView, schema.GroupView, schema.UserView} {
 		if s := &h.views[view]; s.role != schema.NoRole || s.raw.Valid {
-			return s.role, s.raw
+			return view, true
 		}
 	}
-	return schema.NoRole, schema.Text{}
+	return schema.UserView, false
 }
 
 // kinds lists the discrepancies of a pair in the order of the table's key.

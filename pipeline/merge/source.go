@@ -9,11 +9,26 @@ import (
 	"rollcall/schema/fault"
 )
 
-// source merges one source. Where its users were asked and something else named pairs too, the
+// source merges one source, a witness hearing of it.
+func (m *merger) source(ctx context.Context, s source) error {
+	w := m.options.Witness
+	if w == nil {
+		return m.tables(ctx, s)
+	}
+	if err := w.Source(ctx, s.address); err != nil {
+		return err
+	}
+	if err := m.tables(ctx, s); err != nil {
+		return err
+	}
+	return w.Done(ctx)
+}
+
+// tables writes the tables of one source. Where its users were asked and something else named pairs too, the
 // rows are read twice: first for the pairs whose user-side answer must be looked up, then, with the
 // answers sorted back by group, for the memberships. Reading the spool again is cheaper than
 // writing all memberships down in between.
-func (m *merger) source(ctx context.Context, s source) error {
+func (m *merger) tables(ctx context.Context, s source) error {
 	questions, denials := m.sorter(), m.sorter()
 	defer questions.Close()
 	defer denials.Close()
@@ -97,6 +112,7 @@ type groupPass struct {
 	denials *denials
 	asker   *asker // nil where the users have been asked already
 	census  census
+	told    Pair // to the witness
 }
 
 // groupsOf writes the groups, memberships and discrepancies of one source.
@@ -176,6 +192,11 @@ func (g *groupPass) group(id string) error {
 	}
 	known, name, kind := g.names(id)
 	row := schema.Group{Source: g.address, GroupID: id, Verdict: string(standing.verdict)}
+	if w := g.options.Witness; w != nil {
+		if err := w.Group(id, standing.whole, standing.roles); err != nil {
+			return err
+		}
+	}
 	named, err := g.members(id, standing, &row)
 	g.census.judge(standing.whole, row.Owners, &g.summary)
 	if err != nil || !asked && !known && !named {
@@ -225,6 +246,12 @@ func (g *groupPass) members(id string, standing standing, row *schema.Group) (na
 	h := hearing{pair: &g.pairs.pair, source: g.address, group: id, roles: standing.roles}
 	for g.pairs.pending != nil && g.pairs.pending.Group == id {
 		g.pairs.next()
+		if w := g.options.Witness; w != nil {
+			h.tell(&g.told)
+			if err := w.Pair(&g.told); err != nil {
+				return named, err
+			}
+		}
 		if !h.named() {
 			continue
 		}

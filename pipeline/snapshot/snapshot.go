@@ -6,7 +6,8 @@
 // its manifest as far as reading goes: one that is missing, has another size or gives another
 // number of rows is a fault that names it, never fewer rows.
 //
-// A date that is not sealed gives *MissingError. Other errors are the sink's.
+// A date that is not sealed gives *MissingError, a file that is not as its manifest says
+// *DamagedError. Other errors are the sink's.
 package snapshot
 
 import (
@@ -46,6 +47,21 @@ func (e *MissingError) Error() string {
 	default:
 		return fmt.Sprintf("no snapshot of %s is sealed in %s; there are %d, from %s to %s", e.Date, e.Place, len(e.Sealed), e.Sealed[0], e.Sealed[len(e.Sealed)-1])
 	}
+}
+
+// DamagedError says that a file of a snapshot is not what its manifest says: missing, of another
+// size, altered. It wraps a fault of kind Bug that names the file.
+type DamagedError struct{ Err error }
+
+// Error is the fault's message.
+func (e *DamagedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the fault.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// damaged is a fault about a file of s, with what to do about it.
+func (s *Snapshot) damaged(format string, args ...any) error {
+	return &DamagedError{&fault.Error{Kind: fault.Bug, Message: fmt.Sprintf(format, args...), Hint: "rollcall verify " + s.Date + " tells what else is wrong"}}
 }
 
 // Open reads the manifest of date; an empty date is the latest one (by date) that is sealed.
@@ -109,7 +125,7 @@ func Rows[Row any](ctx context.Context, s *Snapshot) iter.Seq2[*Row, error] {
 				return
 			}
 			if read != f.Rows {
-				yield(nil, fault.New(fault.Bug, "%s has %d rows, its manifest says %d", s.Sink.URL(f.Path), read, f.Rows))
+				yield(nil, s.damaged("%s has %d rows, its manifest says %d", s.Sink.URL(f.Path), read, f.Rows))
 				return
 			}
 		}
@@ -144,7 +160,7 @@ func scan[Row any](ctx context.Context, s *Snapshot, f manifest.File, read func(
 	}
 	file, err := s.Sink.OpenAt(ctx, f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
-		yield(nil, &fault.Error{Kind: fault.Bug, Message: place + " is missing, although the manifest of " + s.Date + " names it", Hint: "rollcall verify " + s.Date + " tells what else is wrong"})
+		yield(nil, s.damaged("%s is missing, although the manifest of %s names it", place, s.Date))
 		return false
 	}
 	if err != nil {
@@ -153,12 +169,15 @@ func scan[Row any](ctx context.Context, s *Snapshot, f manifest.File, read func(
 	}
 	defer file.Close()
 	if file.Size() != f.Size {
-		yield(nil, &fault.Error{Kind: fault.Bug, Message: fmt.Sprintf("%s has %d bytes, its manifest says %d", place, file.Size(), f.Size), Hint: "rollcall verify " + s.Date + " tells what else is wrong"})
+		yield(nil, s.damaged("%s has %d bytes, its manifest says %d", place, file.Size(), f.Size))
 		return false
 	}
 	for row, err := range read(file) {
 		if err != nil {
-			yield(nil, fault.Wrap(err, "%s", place))
+			if err = fault.Wrap(err, "%s", place); fault.KindOf(err) == fault.Bug && ctx.Err() == nil {
+				err = &DamagedError{err}
+			}
+			yield(nil, err)
 			return false
 		}
 		if !yield(row, nil) {

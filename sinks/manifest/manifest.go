@@ -59,6 +59,21 @@ type Manifest struct {
 	Checks    []Check                     `json:"checks"`    // what was looked at before sealing, in the order of names
 	Roles     map[string]map[string]int64 `json:"roles"`     // memberships, by source and the vendor's word for the role; nil: not counted
 	Ownership Ownership                   `json:"ownership"` // of groups
+
+	Data             map[string]Data  `json:"data"`                // what was asked, by data block: "rongcloud_group_members.all"; nil: not told
+	ChangesBaseSum   *string          `json:"changes_base_sha256"` // of the base's manifest as it was read
+	ChangesNote      string           `json:"changes_note"`        // why changes compares with nothing although there is an earlier date, or leaves something out
+	Changes          map[string]int64 `json:"changes"`             // rows: "joined", "left", "role_changed"
+	ChangesUncertain int64            `json:"changes_uncertain"`   // of these, those that are not certain
+}
+
+// Data is what one data block asked, as far as its answers can only be understood with it.
+type Data struct {
+	Source string   `json:"source"`
+	View   string   `json:"view"`   // "user", "group" or "role"
+	Only   []string `json:"only"`   // the roles that were asked for; empty: all
+	Topics bool     `json:"topics"` // topic communities were asked for
+	Blind  string   `json:"blind"`  // groups whose IDs begin so may be there and were not asked for; empty: none
 }
 
 // Check is one check before sealing and what it found.

@@ -29,6 +29,8 @@ type sealedAnswer struct {
 	Groups        map[string]int64            `json:"group_verdicts"`
 	Users         map[string]int64            `json:"user_verdicts"`
 	Discrepancies int64                       `json:"discrepancies"`
+	Base          *string                     `json:"changes_base"`
+	Changes       map[string]int64            `json:"changes"`
 	Checks        []manifest.Check            `json:"checks"`
 	Seconds       float64                     `json:"seconds"`   // that this run took
 	Requests      int64                       `json:"requests"`  // of all runs of the date
@@ -40,7 +42,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	figures := total(m)
 	return sealedAnswer{
 		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Rows: rowsOf(m),
-		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Checks: append([]manifest.Check{}, m.Checks...),
+		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Checks: append([]manifest.Check{}, m.Checks...),
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
 }
@@ -69,11 +71,31 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	if m.Discrepancies > 0 {
 		fmt.Fprintf(w, "  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
 	}
+	changed(w, m)
 	checks(w, m.Checks)
 	asked(w, r, took)
 	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
 	fmt.Fprintf(w, "    SHA-256 %s\n", r.Sum)
 	shortfall(w, r)
+}
+
+// changed says what is different from which earlier date, or why that is not known.
+func changed(w io.Writer, m manifest.Manifest) {
+	if m.ChangesBase == nil {
+		if m.ChangesNote != "" {
+			fmt.Fprintf(w, "  changes: NOT KNOWN: %s\n", escape(m.ChangesNote))
+		}
+		return
+	}
+	fmt.Fprintf(w, "  since %s: %s joined, %s left, %s changed role", escape(*m.ChangesBase),
+		humanize.Comma(m.Changes["joined"]), humanize.Comma(m.Changes["left"]), humanize.Comma(m.Changes["role_changed"]))
+	if m.ChangesUncertain > 0 {
+		fmt.Fprintf(w, "; %s of these not certain", humanize.Comma(m.ChangesUncertain))
+	}
+	fmt.Fprintln(w)
+	if m.ChangesNote != "" {
+		fmt.Fprintf(w, "  changes: %s\n", escape(m.ChangesNote))
+	}
 }
 
 // checks lists what was looked at before sealing, and what it came to.
