@@ -124,6 +124,19 @@ func TestToleratedFailuresSealWithCode3(t *testing.T) {
 			t.Errorf("the failed group has verdict %s", g.Verdict)
 		}
 	}
+	failed := 0
+	for _, o := range s.outcomes {
+		if o.Outcome != "failed" {
+			continue
+		}
+		failed++
+		if o.Key != "g000003" || o.VendorCode == nil || *o.VendorCode != "1002" || o.Message == nil || !strings.Contains(*o.Message, "groupId is wrong.") {
+			t.Errorf("the ledger says of the failed key %+v", o)
+		}
+	}
+	if failed != 1 {
+		t.Errorf("%d failed keys stand in the ledger, want 1", failed)
+	}
 }
 
 func TestAWrongTotalIsReadTwiceAndSealsWithCode3(t *testing.T) {
