@@ -180,18 +180,19 @@ func TestACrashAtAnyStepOfTheDiskGoesOnToTheSameBytes(t *testing.T) {
 	t.Parallel()
 	q := quietNight(t)
 	for _, loss := range disktest.Losses() {
+		count := newTried(t, "the process or the machine stops at a step of the disk ("+loss.String()+")")
 		for _, step := range sample(len(q.steps), 23) {
 			t.Run(fmt.Sprintf("%s at step %d", loss, step+int(loss)), func(t *testing.T) {
 				t.Parallel()
 				n := tiny(t)
-				n.inBubble(func() { n.crashAndGoOn(q, step+int(loss), loss) })
+				n.inBubble(func() { n.crashAndGoOn(q, step+int(loss), loss, count) })
 			})
 		}
 	}
 }
 
 // crashAndGoOn stops the world at a step of the disk, takes what is lost, and runs again.
-func (n *night) crashAndGoOn(q quiet, step int, loss disktest.Loss) {
+func (n *night) crashAndGoOn(q quiet, step int, loss disktest.Loss, count *tried) {
 	n.t.Helper()
 	d := disktest.New(n.t, disktest.Options{Crash: step, Seed: uint64(step)})
 	result, err := n.virtually(d, nil)
@@ -207,4 +208,8 @@ func (n *night) crashAndGoOn(q quiet, step int, loss disktest.Loss) {
 		n.t.Errorf("%s: %d requests, %d are needed for the keys that were not safe (%d were; sealed before: %v)", d.Step(step), asked, want, len(safe), result.Already)
 	}
 	n.same(q, result)
+	count.add(n.requests()-q.total(), true)
 }
+
+// total is how many requests a quiet night needs.
+func (q *quiet) total() int64 { return q.unsafe(nil) }

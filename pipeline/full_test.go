@@ -41,11 +41,12 @@ func TestADiskThatRefusesAtAnyStepIsSaidAndGoesOnToTheSameBytes(t *testing.T) {
 	t.Parallel()
 	q := quietNight(t)
 	for name, r := range refusals() {
+		count := newTried(t, name)
 		for _, step := range sample(len(q.steps), 47) {
 			t.Run(fmt.Sprintf("%s at step %d", name, step), func(t *testing.T) {
 				t.Parallel()
 				n := tiny(t)
-				n.inBubble(func() { n.refuseAndGoOn(q, r, step) })
+				n.inBubble(func() { n.refuseAndGoOn(q, r, step, count) })
 			})
 		}
 	}
@@ -53,7 +54,7 @@ func TestADiskThatRefusesAtAnyStepIsSaidAndGoesOnToTheSameBytes(t *testing.T) {
 
 // refuseAndGoOn has the disk refuse from a step on, demands the right words, and runs again on a
 // disk that is well.
-func (n *night) refuseAndGoOn(q quiet, r refusal, step int) {
+func (n *night) refuseAndGoOn(q quiet, r refusal, step int, count *tried) {
 	n.t.Helper()
 	place := n.state
 	if r.sink {
@@ -80,6 +81,7 @@ func (n *night) refuseAndGoOn(q quiet, r refusal, step int) {
 		n.t.Errorf("%d requests, %d are needed for the keys that were not safe (%d were; sealed before: %v)", asked, want, len(safe), result.Already)
 	}
 	n.same(q, result)
+	count.add(n.requests()-q.total(), true)
 }
 
 // told holds an error against what a person must be told.

@@ -31,6 +31,9 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 			if err := r.tellChanged(ctx, list); err != nil {
 				return nil, err
 			}
+			if err := r.mend(ctx, list); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin, r.Disk)

@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
@@ -53,7 +54,7 @@ func (t tally) mean() time.Duration {
 
 func (r *run) openVendors() (*vendors, error) {
 	v := &vendors{sources: map[string]sources.Source{}, endpoints: map[endpointName]*client.Endpoint{}, before: map[string]map[string]tally{}, file: r.night.Figures(), disk: disk.Or(r.Disk)}
-	if err := v.load(); err != nil {
+	if err := v.load(r); err != nil {
 		return nil, err
 	}
 	heldUntil, err := r.heldUntil()
@@ -132,7 +133,8 @@ func (v *vendors) endpoint(source, name string) *client.Endpoint {
 	return v.endpoints[endpointName{source, name}]
 }
 
-func (v *vendors) load() error {
+// load reads the figures of earlier processes. They are no answers: damaged ones cost a warning, not the night.
+func (v *vendors) load(r *run) error {
 	text, err := os.ReadFile(v.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -140,8 +142,10 @@ func (v *vendors) load() error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(text, &v.before); err != nil {
-		return &fault.Error{Kind: fault.Bug, Message: v.file + " is damaged", Hint: "remove it: only the request figures of the earlier run are lost", Err: err}
+	text, whole := state.Unstamp(text)
+	if err := json.Unmarshal(text, &v.before); err != nil || !whole {
+		v.before = map[string]map[string]tally{}
+		r.notice("the request figures of the run before were damaged on the disk ("+v.file+")", "the sources table and the manifest count requests from now on; the outcomes of keys are not touched by this")
 	}
 	return nil
 }
@@ -152,7 +156,7 @@ func (v *vendors) save() error {
 	if err != nil {
 		return err
 	}
-	return disk.Replace(v.disk, v.file, 0o600, text)
+	return disk.Replace(v.disk, v.file, 0o600, state.Stamp(append(text, '\n')))
 }
 
 // tallies adds what this process asked to what earlier ones did.

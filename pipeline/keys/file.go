@@ -3,6 +3,7 @@ package keys
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -60,6 +61,26 @@ func Open(path string) (*List, error) {
 		return nil, damaged(path)
 	}
 	return &List{path: path, summary: s}, nil
+}
+
+// Check reads the whole file and holds it against the sum in its header.
+func (l *List) Check() error {
+	cursor, err := l.Cursor()
+	if err != nil {
+		return err
+	}
+	sum, n := sha256.New(), int64(0)
+	for cursor.Next() {
+		io.WriteString(sum, cursor.ID()+"\n")
+		n++
+	}
+	if err := errors.Join(cursor.Err(), cursor.Close()); err != nil {
+		return err
+	}
+	if n != l.summary.Unique || [32]byte(sum.Sum(nil)) != l.summary.SHA256 {
+		return damaged(l.path)
+	}
+	return nil
 }
 
 // Len is how many IDs there are.

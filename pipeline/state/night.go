@@ -96,7 +96,11 @@ func read(path string) (Night, error) {
 		return Night{}, err
 	}
 	n := Night{}
-	if err := json.Unmarshal(text, &n); err != nil {
+	text, whole := Unstamp(text)
+	if err = json.Unmarshal(text, &n); err == nil && !whole {
+		err = errors.New("it has changed since it was written")
+	}
+	if err != nil {
 		return Night{}, &fault.Error{Kind: fault.Bug, Message: file + " is damaged", Hint: "remove the folder " + path + " to begin this date anew: everything is asked again", Err: err}
 	}
 	n.Path = path
@@ -110,6 +114,9 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 	n, err := read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if answered, err := (Night{Path: path}).answered(); answered || err != nil {
+			return nil, false, errors.Join(unknown(path), err)
+		}
 		n = Night{Date: date, Started: now.UTC(), Binding: binding, Lists: map[string]List{}, Path: path}
 	case err != nil:
 		return nil, false, err
@@ -130,6 +137,14 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 	}
 	n.disk = f.disk
 	return &n, resumed, n.Save()
+}
+
+// unknown is the fault of answers of which nobody knows what they were asked for.
+func unknown(path string) error {
+	return &fault.Error{
+		Kind: fault.Bug, Message: filepath.Join(path, "night.json") + " is missing, and nobody can tell which configuration the answers beside it belong to",
+		Hint: "remove the folder " + path + " to begin this date anew: everything is asked again",
+	}
 }
 
 // Refuses is a fault where the night holds answers that would not fit to those of a job with this
@@ -164,7 +179,7 @@ func (n *Night) Save() error {
 	if err != nil {
 		return err
 	}
-	return disk.Replace(n.disk, filepath.Join(n.Path, "night.json"), fileMode, append(text, '\n'))
+	return disk.Replace(n.disk, filepath.Join(n.Path, "night.json"), fileMode, Stamp(append(text, '\n')))
 }
 
 // Keys is where the copy of an ID list lies.

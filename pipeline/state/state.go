@@ -26,6 +26,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -122,16 +123,19 @@ func (f *Folder) settle(o Options) error {
 func (f *Folder) name(random func() uint64) (string, error) {
 	path := filepath.Join(f.Path, "owner")
 	text, err := os.ReadFile(path)
-	if err == nil && len(text) > 0 {
-		return strings.TrimSpace(string(text)), nil
+	if name := strings.TrimSpace(string(text)); isName(name) {
+		return name, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
-	f.fresh = true
+	f.fresh = err != nil // a damaged name was some run's
 	name := fmt.Sprintf("%016x", random())
 	return name, disk.Replace(f.disk, path, fileMode, []byte(name+"\n"))
 }
+
+// isName tells whether a name is one that a folder was given.
+func isName(name string) bool { return regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(name) }
 
 // Close gives the folder back.
 func (f *Folder) Close() error {
@@ -150,14 +154,15 @@ func (f *Folder) Asking() (last time.Time, known bool, err error) {
 	if err != nil {
 		return time.Time{}, false, err
 	}
+	text, whole := Unstamp(text)
 	last, unreadable := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text)))
-	return last, unreadable == nil, f.disk.Remove(path)
+	return last, whole && unreadable == nil, f.disk.Remove(path)
 }
 
 // Asked says when a vendor was last asked by this run, so that the next one, of whatever date,
 // keeps its distance.
 func (f *Folder) Asked(at time.Time) error {
-	return disk.Replace(f.disk, filepath.Join(f.Path, "asked"), fileMode, []byte(at.UTC().Format(time.RFC3339Nano)+"\n"))
+	return disk.Replace(f.disk, filepath.Join(f.Path, "asked"), fileMode, Stamp([]byte(at.UTC().Format(time.RFC3339Nano)+"\n")))
 }
 
 func ignoreMissing(err error) error {
