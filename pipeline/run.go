@@ -41,10 +41,16 @@ type World struct {
 	Random    func() uint64
 	Stdin     io.Reader
 	Transport http.RoundTripper // nil: client.NewTransport without a proxy
+	Bucket    HTTPClient        // sends what the S3 sink asks; nil: the AWS SDK's own
 	Disk      disk.Disk         // nil: the real one
 	Host      string            // for the lock
 	PID       int
 	Version   string // of the program, for the manifest
+}
+
+// HTTPClient is an *http.Client, or what stands in for one.
+type HTTPClient interface {
+	Do(*http.Request) (*http.Response, error)
 }
 
 // Request asks for one snapshot.
@@ -121,7 +127,7 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 		return Result{}, err
 	}
 	defer folder.Close()
-	sink, err := OpenSink(ctx, r.Job.Sink, r.Now, r.Disk)
+	sink, err := openSink(ctx, r.Job.Sink, r.World)
 	if err != nil {
 		return Result{}, err
 	}

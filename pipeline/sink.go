@@ -18,13 +18,17 @@ import (
 // OpenSink opens the place for snapshots that a configuration names; what it keeps on this machine
 // goes through d (nil: the real disk).
 func OpenSink(ctx context.Context, s job.Sink, now func() time.Time, d disk.Disk) (sinks.Sink, error) {
+	return openSink(ctx, s, World{Now: now, Disk: d})
+}
+
+func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
 	switch {
 	case s.Local != nil:
-		return local.Open(local.Config{Path: s.Local.Path, Now: now, Disk: d})
+		return local.Open(local.Config{Path: s.Local.Path, Now: w.Now, Disk: w.Disk})
 	case s.S3 != nil:
 		return s3.Open(ctx, s3.Config{
 			Bucket: s.S3.Bucket, Prefix: s.S3.Prefix, Region: s.S3.Region, Endpoint: s.S3.Endpoint,
-			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Now: now, Disk: d,
+			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Now: w.Now, Disk: w.Disk, HTTP: w.Bucket,
 		})
 	default:
 		return nil, fault.New(fault.Bug, "the configuration has no sink")

@@ -92,10 +92,12 @@ func (r *run) openVendors() (*vendors, error) {
 // nothing.
 func (r *run) heldUntil() (time.Time, error) {
 	last, known, err := r.folder.Asking()
-	if latest := r.Now().Add(budget.Grace); r.resumed || !known || last.Add(budget.Grace).After(latest) {
-		return latest, err
+	now := r.Now()
+	if r.resumed || !known || last.After(now) {
+		return now.Add(budget.Grace), err
 	}
-	return last.Add(budget.Grace), err
+	// Counted from now, since what was read from a file knows the wall clock alone, which may jump.
+	return now.Add(last.Sub(now) + budget.Grace), err
 }
 
 // asked adds up what all endpoints were asked.

@@ -70,6 +70,9 @@ func TestChaos(t *testing.T) {
 			return
 		}
 		eachFault(t, quiet)
+		away(t, quiet)
+		clocks(t, quiet)
+		midnight(t, quiet)
 		anyNight(t, quiet)
 	})
 }
@@ -90,6 +93,14 @@ func eachFault(t *testing.T, quiet reference) {
 		}
 		l.tell(t)
 	}
+}
+
+// many is how often something is tried: once in the ordinary tests.
+func many(n int) int {
+	if *chaosTime > 0 {
+		return n
+	}
+	return 1
 }
 
 func percents(rates []float64) string {

@@ -15,6 +15,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/schema"
+	"rollcall/schema/disk/disktest"
 	"rollcall/sinks/parquet"
 	"rollcall/sources"
 	"rollcall/sources/all"
@@ -122,8 +123,11 @@ func (n *night) block(kind string, change func(*job.Data)) {
 
 func (n *night) request() pipeline.Request {
 	return pipeline.Request{
-		World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Transport: n.world.Transport(), Host: "test", PID: 1, Version: "test"},
-		Job:   n.job, Date: date, State: n.state,
+		World: pipeline.World{
+			Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Transport: n.world.Transport(), Host: "test", PID: 1, Version: "test",
+			Disk: disktest.New(n.t, disktest.Options{}), // which does not wait for the real one: hours of virtual time sync often
+		},
+		Job: n.job, Date: date, State: n.state,
 		Listen: func(event.Event) {},
 	}
 }

@@ -50,7 +50,7 @@ func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), re
 	c.endpoint.enter()
 	defer c.endpoint.leave()
 	pauses := newPauses(c.endpoint.client.options.Random)
-	failed, throttled, renewed, began := 0, 0, false, c.endpoint.client.options.Now()
+	throttled, renewed, blame := 0, false, blame{}
 	for try := 0; ; try++ {
 		err := c.attempt(ctx, try > 0, build, read)
 		if err == nil {
@@ -70,11 +70,8 @@ func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), re
 			}
 		case f.Kind == fault.Transient:
 			throttled = 0
-			// Where nobody gets a connection this key is not to blame: the attempts go on until the
-			// endpoint answers somebody or is called down.
-			_, away := errors.AsType[unreached](err)
-			if failed++; failed >= c.endpoint.client.options.Attempts && (!away || c.endpoint.answeredSince(began)) {
-				return exhausted(f, failed)
+			if blame.failed(c.endpoint, err) {
+				return exhausted(f, blame.attempts)
 			}
 			c.retries++
 		case f.Kind == fault.Credentials && f.Again && !renewed:
@@ -88,6 +85,34 @@ func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), re
 			return err
 		}
 	}
+}
+
+// blame tells whether a key is at fault for its failed attempts, or an endpoint that fails everybody.
+type blame struct {
+	attempts int       // failed
+	own      int       // of these, those between which the endpoint answered somebody well
+	first    time.Time // when the first one failed
+	last     time.Time
+}
+
+// failed counts one attempt and tells whether it was the last. A vendor that is away for a minute
+// costs no key: attempts count while others are answered, and where nobody is they go on for three
+// quarters of the time after which the endpoint is called down. The rest is for who is alone with a
+// key that can't be answered: it must fail before the endpoint does. Where nobody gets a connection
+// no key is to blame.
+func (b *blame) failed(e *Endpoint, err error) bool {
+	options := e.client.options
+	now := options.Now()
+	if b.attempts == 0 {
+		b.first = now
+	}
+	if b.attempts == 0 || e.answeredSince(b.last) {
+		b.own++
+	}
+	b.attempts, b.last = b.attempts+1, now
+	_, away := errors.AsType[unreached](err)
+	return b.attempts >= options.Attempts &&
+		(b.own >= options.Attempts || !away && now.Sub(b.first) >= options.DownAfter*3/4)
 }
 
 // attempt waits for the budget, then builds and sends the request once.

@@ -8,7 +8,8 @@
 //   - Throttled slows the endpoint's pace and is tried again, sixty times in a row at most; it is
 //     no failed attempt.
 //   - Transient is tried again with jittered backoff, ten attempts in all; the last one comes
-//     back as an Item fault with outcome failed. Where nobody gets a connection it is tried on.
+//     back as an Item fault with outcome failed. Attempts while nobody is answered don't count for
+//     a minute and a half, nor those that got no connection: then the vendor is away, not the key.
 //   - Credentials with Again is tried once more. Everything else comes back as it is, at once.
 //   - An endpoint without one good answer for two minutes is down: a Transient fault comes back, or
 //     a Throttled one where nothing but throttling answers came, with [ErrDown] in its chain. It

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -25,12 +26,15 @@ import (
 type vendor struct {
 	latency time.Duration
 	answer  func(n int) (status int, body string, err error)
+	mu      sync.Mutex
 	seen    []time.Time
 }
 
 func (v *vendor) RoundTrip(request *http.Request) (*http.Response, error) {
+	v.mu.Lock()
 	v.seen = append(v.seen, time.Now())
 	n := len(v.seen)
+	v.mu.Unlock()
 	select {
 	case <-time.After(v.latency):
 	case <-request.Context().Done():
@@ -117,12 +121,12 @@ func TestWhatBecomesOfAFailureFollowsFromItsKind(t *testing.T) {
 		"an item's error is final at once":          {always(404, "group is gone"), fault.Item, "group is gone", 1},
 		"a configuration error is final":            {always(409, "not enabled"), fault.Configuration, "not enabled", 1},
 		"a refused signature is renewed once":       {always(401, "bad signature"), fault.Credentials, "bad signature", 2},
-		"transient errors get ten attempts":         {always(503, "busy"), fault.Item, "no good answer in 10 attempts: busy", 10},
+		"who is alone with its error waits longer":  {always(503, "busy"), fault.Item, "no good answer in 15 attempts: busy", 15},
 		"who refuses everybody is down":             {breaks(refused), fault.Transient, "vendor.example refused the connection", 18},
-		"a cut connection is transient":             {breaks(io.ErrUnexpectedEOF), fault.Item, "was cut", 10},
+		"a cut connection is transient":             {breaks(io.ErrUnexpectedEOF), fault.Item, "was cut", 15},
 		"a host that nobody finds is down":          {breaks(&net.DNSError{Name: "vendor.example"}), fault.Transient, "could not be resolved", 18},
 		"an untrusted certificate is final":         {breaks(untrusted), fault.Configuration, "certificate of vendor.example", 1},
-		"an error that quotes the URL is hushed":    {breaks(errors.New("bad /members?" + secret)), fault.Item, "no answer from vendor.example", 10},
+		"an error that quotes the URL is hushed":    {breaks(errors.New("bad /members?" + secret)), fault.Item, "no answer from vendor.example", 15},
 		"an answer that is too large is its item's": {always(200, strings.Repeat("x", 2<<20)), fault.Item, "larger than 1 MiB", 1},
 		"it recovers": {func(n int) (int, string, error) {
 			if n < 10 {
@@ -165,6 +169,56 @@ func TestWhatBecomesOfAFailureFollowsFromItsKind(t *testing.T) {
 	}
 }
 
+func TestAKeyThatFailsWhileOthersAreAnsweredGetsTenAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := endpoint(&vendor{latency: time.Millisecond, answer: always(200, "")}, 100, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		others := make(chan struct{})
+		go func() {
+			defer close(others)
+			for e.Caller().Call(ctx, build, read) == nil {
+			}
+		}()
+		call := e.Caller()
+		err := call.Call(t.Context(), build, reads(fault.New(fault.Transient, "unreadable")))
+		if fault.KindOf(err) != fault.Item || call.Attempts() != 10 {
+			t.Errorf("got %v (%v) after %d attempts", err, fault.KindOf(err), call.Attempts())
+		}
+		cancel()
+		<-others
+	})
+}
+
+func TestAMinuteWithoutAnAnswerCostsNoKey(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{"refused": &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "cut": syscall.ECONNRESET} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				e := endpoint(&vendor{latency: 20 * time.Millisecond, answer: func(int) (int, string, error) {
+					if since := time.Since(began); since >= time.Second && since < 61*time.Second {
+						return 0, "", failure
+					}
+					return 200, "", nil
+				}}, 5, nil)
+				for range 20 {
+					go func() {
+						for time.Since(began) < 3*time.Minute {
+							if err := e.Caller().Call(t.Context(), build, read); err != nil {
+								t.Errorf("after %v: %v", time.Since(began), err)
+								return
+							}
+						}
+					}()
+				}
+				time.Sleep(4 * time.Minute)
+			})
+		})
+	}
+}
+
 func TestAFailedRequestWaitsLongerEachTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -175,7 +229,7 @@ func TestAFailedRequestWaitsLongerEachTime(t *testing.T) {
 		for i := 1; i < len(v.seen); i++ {
 			pauses = append(pauses, v.seen[i].Sub(v.seen[i-1]).Round(10*time.Millisecond))
 		}
-		want := "[200ms 400ms 800ms 1.6s 3.2s 6.4s 10s 10s 10s]"
+		want := "[200ms 400ms 800ms 1.6s 3.2s 6.4s 10s 10s 10s 10s 10s 10s 10s 10s]"
 		if fmt.Sprint(pauses) != want {
 			t.Errorf("pauses %v, want %v (%v in all)", pauses, want, time.Since(start))
 		}
