@@ -153,7 +153,7 @@ func TestCompletionOffersWhatAFlagTakes(t *testing.T) {
 		"demo --out ":               onlyFolders,
 		"run --config ":             "hcl\n" + onlyExtension,
 		"run ":                      noFiles,
-		"help ":                     "simulate\nsnapshots\nsql\nstatus\nvalidate\nversion\n" + noFiles,
+		"help ":                     "validate\nverify\nversion\n" + noFiles,
 		"simulate --oddities=false": noFiles,
 	} {
 		i := strings.LastIndexByte(typed, ' ')
