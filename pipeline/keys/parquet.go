@@ -53,6 +53,9 @@ func (l *list) readParquet(input io.ReaderAt, size int64) (err error) {
 	if err != nil {
 		return l.damagedParquet(err)
 	}
+	if l.rows != nil {
+		return l.rows.readParquet(file)
+	}
 	var columns []string
 	for _, path := range file.Schema().Columns() {
 		columns = append(columns, strings.Join(path, "."))

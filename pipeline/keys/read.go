@@ -62,7 +62,8 @@ type list struct {
 	ctx    context.Context
 	name   string // for messages
 	column string
-	temp   string // a file that may be made
+	rows   *rowTable // whole rows are wanted, not one column
+	temp   string    // a file that may be made
 	disk   disk.Disk
 	yield  func(id []byte) error
 	count  int // of IDs, to look at ctx now and then
@@ -80,8 +81,14 @@ func (l *list) read(file io.Reader, f encoding, packed bool) error {
 	}
 	switch f {
 	case csvTable:
+		if l.rows != nil {
+			return l.rows.readCSV(input)
+		}
 		return l.readCSV(input)
 	case ndjson:
+		if l.rows != nil {
+			return l.rows.readNDJSON(input)
+		}
 		return l.readNDJSON(input)
 	case parquetTable:
 		if local, ok := file.(*os.File); ok && !packed {

@@ -1,0 +1,291 @@
+package keys
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+
+	"rollcall/schema/disk"
+	"rollcall/schema/fault"
+	"rollcall/schema/spelling"
+)
+
+// Column is a column of a table that [ReadRows] gives.
+type Column struct {
+	Name     string
+	Optional bool // it may be absent, and its values null or empty
+}
+
+// RowOptions says which table to read.
+type RowOptions struct {
+	Path    string // local, s3://bucket/key, or "-" for standard input
+	Format  string // "csv", "ndjson" or "parquet"; empty: by the name of Path
+	Columns []Column
+
+	Open  func(ctx context.Context, path string) (io.ReadCloser, error) // opens s3:// paths
+	Stdin io.Reader                                                     // read where Path is "-"
+	Temp  string                                                        // folder for temporary files; it must exist
+}
+
+// ReadRows streams the rows of a table in their own order. There is a value for each of the columns
+// asked for, in their order; that of an optional one is empty where there is none. Values are valid
+// until yield returns; an error of yield ends the reading and comes back. Values keep the rules of
+// IDs. What else is wrong with a table is a Configuration fault with its line, as in [Import].
+func ReadRows(ctx context.Context, options RowOptions, yield func(line int, values [][]byte) error) error {
+	as, packed, err := formatOfRows(options)
+	if err != nil {
+		return err
+	}
+	file, err := open(ctx, ImportOptions{Path: options.Path, Open: options.Open, Stdin: options.Stdin})
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Configuration {
+		return &fault.Error{Kind: f.Kind, Message: f.Message, Hint: "give the path of a readable file, s3://bucket/key, or - for standard input"}
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	t := &rowTable{columns: options.Columns, yield: yield}
+	l := &list{ctx: ctx, name: title(options.Path), temp: filepath.Join(options.Temp, "rows.list"), disk: disk.Or(nil), rows: t}
+	t.list = l
+	return l.read(file, as, packed)
+}
+
+// formatOfRows is the format that is named, else that of the path's name.
+func formatOfRows(o RowOptions) (encoding, bool, error) {
+	named := map[string]encoding{"csv": csvTable, "ndjson": ndjson, "parquet": parquetTable}
+	as, packed, err := formatOf(o.Path)
+	if o.Format != "" {
+		as, known := named[o.Format]
+		if !known {
+			return 0, false, &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%q is no format of a table", o.Format), Hint: "use csv, ndjson or parquet"}
+		}
+		return as, packed || strings.HasSuffix(strings.ToLower(o.Path), ".gz"), nil
+	}
+	if err != nil || as == text {
+		return 0, false, &fault.Error{
+			Kind: fault.Configuration, Message: fmt.Sprintf("the format of %s is not known", title(o.Path)),
+			Hint: "name it .csv, .ndjson or .parquet, with .gz after that where it is compressed, or say which it is: --format csv",
+		}
+	}
+	return as, packed, nil
+}
+
+// rowTable is what a list is read for when several of its columns are wanted.
+type rowTable struct {
+	*list
+	columns []Column
+	values  [][]byte
+	yield   func(line int, values [][]byte) error
+}
+
+// find tells at which place each wanted column stands; -1 where an optional one is absent.
+func (t *rowTable) find(line int, there []string) ([]int, error) {
+	at := make([]int, len(t.columns))
+	for i, c := range t.columns {
+		at[i] = slices.Index(there, c.Name)
+		if at[i] >= 0 || c.Optional {
+			continue
+		}
+		hint := fmt.Sprintf("name the column %s", c.Name)
+		if near := spelling.Nearest(c.Name, there); near != "" {
+			hint = fmt.Sprintf("is it %q? name it %s", near, c.Name)
+		}
+		return nil, t.fault(line, hint, "no column %q: %s", c.Name, thereAre(there))
+	}
+	t.values = make([][]byte, len(t.columns))
+	return at, nil
+}
+
+// give checks the values of one row and hands them on.
+func (t *rowTable) give(line int) error {
+	for i, value := range t.values {
+		if len(value) == 0 && t.columns[i].Optional {
+			continue
+		}
+		if err := check(value); err != nil {
+			return fault.Wrap(err, "%s:%d: column %s", t.name, line, t.columns[i].Name)
+		}
+	}
+	t.count++
+	if t.count%4096 == 0 && t.ctx.Err() != nil {
+		return context.Cause(t.ctx)
+	}
+	return t.yield(line, t.values)
+}
+
+// readCSV reads a table with a header.
+func (t *rowTable) readCSV(input io.Reader) error {
+	guard := &rowGuard{list: t.list, from: input}
+	table := csv.NewReader(guard)
+	table.ReuseRecord = true
+	header, err := table.Read()
+	if err == io.EOF {
+		return nil
+	}
+	if err != nil {
+		return t.csvFault(err)
+	}
+	there := slices.Clone(header)
+	there[0] = string(bytes.TrimPrefix([]byte(there[0]), byteOrderMark))
+	at, err := t.find(1, there)
+	if err != nil {
+		return err
+	}
+	for {
+		guard.since = 0
+		row, err := table.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return t.csvFault(err)
+		}
+		for i, place := range at {
+			t.values[i] = t.values[i][:0]
+			if place >= 0 {
+				t.values[i] = append(t.values[i], row[place]...)
+			}
+		}
+		line, _ := table.FieldPos(0)
+		if err := t.give(line); err != nil {
+			return err
+		}
+	}
+}
+
+// readNDJSON reads one object a line.
+func (t *rowTable) readNDJSON(input io.Reader) error {
+	var reader bytes.Reader
+	decoder := jsontext.NewDecoder(&reader)
+	t.values = make([][]byte, len(t.columns))
+	return t.lines(input, maxLine, func(line int, content []byte) error {
+		reader.Reset(content)
+		decoder.Reset(&reader)
+		if err := t.object(line, decoder); err != nil {
+			return err
+		}
+		return t.give(line)
+	})
+}
+
+// object reads one object to its end and takes the wanted members.
+func (t *rowTable) object(line int, decoder *jsontext.Decoder) error {
+	notJSON := func(err error) error {
+		return t.fault(line, "write one object a line, as {\"group_id\": \"g1\", \"user_id\": \"u1\"}", "not one whole JSON object: %v", err)
+	}
+	for i := range t.values {
+		t.values[i] = t.values[i][:0]
+	}
+	var there []string
+	if token, err := decoder.ReadToken(); err != nil || token.Kind() != '{' {
+		return notJSON(cmpError(err, "the line holds something else"))
+	}
+	for decoder.PeekKind() == '"' {
+		name, err := decoder.ReadToken()
+		if err != nil {
+			return notJSON(err)
+		}
+		there = append(there, name.String())
+		value, err := decoder.ReadValue()
+		if err != nil {
+			return notJSON(err)
+		}
+		i := slices.IndexFunc(t.columns, func(c Column) bool { return c.Name == there[len(there)-1] })
+		if i < 0 || value.Kind() == 'n' && t.columns[i].Optional {
+			continue
+		}
+		if t.values[i], err = t.scalar(line, t.columns[i].Name, value, t.values[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := decoder.ReadToken(); err != nil {
+		return notJSON(err)
+	}
+	if _, err := decoder.ReadToken(); err != io.EOF {
+		return notJSON(errors.New("something follows it"))
+	}
+	for _, c := range t.columns {
+		if !c.Optional && !slices.Contains(there, c.Name) {
+			return t.fault(line, fmt.Sprintf("name the member %s", c.Name), "no column %q: %s", c.Name, thereAre(there))
+		}
+	}
+	return nil
+}
+
+func cmpError(err error, otherwise string) error {
+	if err != nil {
+		return err
+	}
+	return errors.New(otherwise)
+}
+
+// readParquet reads the wanted columns of all rows.
+func (t *rowTable) readParquet(file *parquet.File) error {
+	var there []string
+	for _, path := range file.Schema().Columns() {
+		there = append(there, strings.Join(path, "."))
+	}
+	at, err := t.find(0, there)
+	if err != nil {
+		return err
+	}
+	unsigned := make([]bool, len(there)) // by column of the file
+	for i, place := range at {
+		if place < 0 {
+			continue
+		}
+		leaf, _ := file.Schema().Lookup(file.Schema().Columns()[place]...)
+		if !holdsIDs(leaf) {
+			return t.fault(0, "make it a column of strings or whole numbers", "column %q is of type %s, which is no ID", t.columns[i].Name, leaf.Node.Type())
+		}
+		whole, ok := logicalType(leaf.Node.Type()).(*format.IntType)
+		unsigned[place] = ok && !whole.IsSigned
+	}
+	line := 0
+	for _, group := range file.RowGroups() {
+		if line, err = t.readGroup(group, at, unsigned, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readGroup reads one row group, the first row of which is the one after row.
+func (t *rowTable) readGroup(group parquet.RowGroup, at []int, unsigned []bool, row int) (int, error) {
+	rows := group.Rows()
+	defer rows.Close()
+	batch := make([]parquet.Row, 256)
+	for {
+		n, err := rows.ReadRows(batch)
+		for _, values := range batch[:n] {
+			row++
+			for i := range t.values {
+				t.values[i] = t.values[i][:0]
+			}
+			for _, v := range values {
+				if i := slices.Index(at, v.Column()); i >= 0 {
+					t.values[i] = appendValue(t.values[i], v, unsigned[v.Column()])
+				}
+			}
+			if err := t.give(row); err != nil {
+				return row, err
+			}
+		}
+		if err == io.EOF {
+			return row, nil
+		}
+		if err != nil || n == 0 {
+			return row, t.damagedParquet(cmpError(err, "a row group ends too early"))
+		}
+	}
+}
