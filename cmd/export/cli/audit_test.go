@@ -96,7 +96,7 @@ func (h *audited) night(t *testing.T, world *simulated.World, i int) {
 		app.RemoveMember(h.group, h.moved)
 	}
 	truth := map[pairOf]string{}
-	roles := map[string]string{"1": "owner", "2": "admin", "3": "member"}
+	roles := map[string]string{"1": "member", "2": "admin", "3": "owner"}
 	for m := range app.Truth().Memberships() {
 		if m.InGroupView || m.InUserView && m.UserListed {
 			truth[pairOf{m.Group, m.User}] = roles[m.Role]
@@ -127,7 +127,8 @@ func TestAuditorsCommands(t *testing.T) {
 	t.Parallel()
 	h := audit(t)
 	for name, test := range map[string]func(*testing.T, *audited){
-		"verify": verifies,
+		"verify":    verifies,
+		"reconcile": reconciles,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

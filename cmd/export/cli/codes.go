@@ -39,7 +39,7 @@ func Codes() []Code {
 		{NotSealed, "not sealed: more is missing than tolerated, or a check failed; the same command asks only what is missing"},
 		{Stopped, "stopped before the end (signal, vendor down, sink down): run it again to go on"},
 		{Busy, "another run holds this snapshot"},
-		{Different, "verify, reconcile or diff --exit-code found a difference (these commands come with a later release)"},
+		{Different, "verify, reconcile or diff --exit-code found a difference"},
 	}
 }
 

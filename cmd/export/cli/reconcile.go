@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline"
+	"rollcall/pipeline/keys"
+	"rollcall/pipeline/reconcile"
+	"rollcall/pipeline/snapshot"
+	"rollcall/sources"
+	"rollcall/sources/all"
+)
+
+const aboutReconcile = `Holds the application's own membership records against a sealed snapshot (the latest, or --date). The
+records are a table, CSV with a header, NDJSON or Parquet, each of which may end in .gz, local or s3://,
+or - for standard input: group_id, user_id, and where there are any role (owner, admin or member) and
+source.
+
+Tells who is missing at the vendor, who is unknown to the application, whose role differs, and where it
+can't tell: nobody is called missing unless the group's or the user's own list was read whole on that
+night, or the vendor says that they are gone. The records are taken to be all there are; with
+--only-listed-groups, groups that they don't name are left out.
+
+Ends with 7 where something differs, else with 0; what it can't tell makes no 7 unless --strict says so.`
+
+// reconcileFlags are those of reconcile.
+type reconcileFlags struct {
+	expected, format, source, out string
+	only, strict                  bool
+	limit                         int
+}
+
+// reconciled is a comparison as a script reads it.
+type reconciled struct {
+	reconcile.Summary
+	Details []reconcile.Difference `json:"details"`   // the first of each kind
+	Limit   int                    `json:"limit"`     // how many of each kind
+	Out     string                 `json:"out_file"`  // where all of them are
+	Code    int                    `json:"exit_code"` // of the command
+}
+
+func (a *app) reconcileCommand() *cobra.Command {
+	var f reconcileFlags
+	cmd := &cobra.Command{
+		Use:   "reconcile --expected FILE",
+		Short: "hold the application's own membership records against a snapshot",
+		Long:  aboutReconcile,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.expected == "" {
+				return misused("give the file of the application's records, such as --expected members.csv, or - for standard input", "--expected is missing")
+			}
+			if f.limit < 0 {
+				return misused("give 0 or more", "--limit %d is below zero", f.limit)
+			}
+			answer, err := a.reconcile(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				err = a.answer(answer)
+			} else {
+				showReconciled(a.env.Stdout, answer, f.expected)
+			}
+			return errors.Join(err, found(answer.Code))
+		},
+	}
+	set := cmd.Flags()
+	set.StringVar(&f.expected, "expected", "", "the application's records: a `FILE`, s3://bucket/key, or -")
+	set.StringVar(&f.format, "format", "", "what the records are: `csv|ndjson|parquet` (default: by the file's name)")
+	set.StringVar(&f.source, "source", "", "the records are of this `SOURCE`, such as rongcloud.prod")
+	set.StringVar(&f.out, "out", "", "write all differences into this Parquet `FILE`")
+	set.IntVar(&f.limit, "limit", 20, "show `N` differences of each kind")
+	set.BoolVar(&f.only, "only-listed-groups", false, "leave out groups that the records don't name")
+	set.BoolVar(&f.strict, "strict", false, "end with 7 also where it can't be told whether something differs")
+	return cmd
+}
+
+func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, error) {
+	j, err := a.load(false)
+	if err != nil {
+		return reconciled{}, err
+	}
+	sink, err := pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil)
+	if err != nil {
+		return reconciled{}, err
+	}
+	s, err := snapshot.Open(ctx, sink, a.flags.date)
+	if err != nil {
+		return reconciled{}, err
+	}
+	told := a.listener()
+	defer told.close()
+	answer := reconciled{Limit: f.limit, Out: f.out, Details: []reconcile.Difference{}}
+	take, finish, err := answer.taker(f.out)
+	if err != nil {
+		return reconciled{}, err
+	}
+	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
+		Records: keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(j.Sink), Stdin: a.env.Stdin},
+		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Scratch: os.TempDir(),
+		Listen: func(rows int64) {
+			told.tell(func() string { return "reconciling: " + humanize.Comma(rows) + " rows read" })
+		},
+	}, take)
+	if err = finish(err); err != nil {
+		return reconciled{}, err
+	}
+	if answer.Differs() || f.strict && answer.Counts[reconcile.CantTell] > 0 {
+		answer.Code = Different
+	}
+	return answer, nil
+}
+
+// taker gives what takes differences: the first of each kind for the screen, all of them into a file
+// where one is named. Finish ends the file, or takes it away after an error.
+func (r *reconciled) taker(out string) (take func(*reconcile.Difference) error, finish func(error) error, err error) {
+	kept := map[reconcile.Kind]int{}
+	keep := func(d *reconcile.Difference) error {
+		if kept[d.Kind] < r.Limit {
+			kept[d.Kind]++
+			r.Details = append(r.Details, *d)
+		}
+		return nil
+	}
+	if out == "" {
+		return keep, func(err error) error { return err }, nil
+	}
+	file, err := reconcile.CreateFile(out)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(d *reconcile.Difference) error { return errors.Join(keep(d), file.Add(d)) }, func(err error) error {
+		if err != nil {
+			return errors.Join(err, file.Abort())
+		}
+		return file.Close()
+	}, nil
+}
+
+// blindUsers tells of which groups users' own lists may say nothing although they are read whole.
+// Tencent leaves topic communities out unless they are asked for, and live groups always: of a
+// group that no view names, a user's list can't say that it does not exist.
+func blindUsers(definitions []sources.Definition) func(source, group string, known bool) bool {
+	prefixes := map[string]string{} // by the type of the source
+	for _, d := range definitions {
+		for _, data := range d.Data {
+			if data.TopicIDs != "" {
+				prefixes[d.Type] = data.TopicIDs
+			}
+		}
+	}
+	return func(source, group string, known bool) bool {
+		kind, _, _ := strings.Cut(source, ".")
+		prefix, some := prefixes[kind]
+		return some && (!known || strings.HasPrefix(group, prefix))
+	}
+}
+
+// showReconciled tells a person what differs, the figures first.
+func showReconciled(w io.Writer, r reconciled, file string) {
+	fmt.Fprintf(w, "Reconciled %s with the snapshot of %s in %s\n", escape(file), r.Date, escape(r.Place))
+	fmt.Fprintf(w, "  %s records of %s, %s memberships; %s agree\n", humanize.Comma(r.Pairs), escape(strings.Join(r.Sources, " and ")), humanize.Comma(r.Memberships), humanize.Comma(r.Agree))
+	for _, aside := range []struct {
+		n    int64
+		text string
+	}{
+		{r.Duplicates, "records stand there twice"},
+		{r.Others, "records are of other sources and were left out"},
+		{r.Unlisted, "memberships are of groups that no record names and were left out"},
+	} {
+		if aside.n > 0 {
+			fmt.Fprintf(w, "  %s %s\n", humanize.Comma(aside.n), aside.text)
+		}
+	}
+	if len(r.NotCompared) > 0 {
+		fmt.Fprintf(w, "  not compared: %s, of which there is no record\n", escape(strings.Join(r.NotCompared, ", ")))
+	}
+	headings := map[reconcile.Kind]string{
+		reconcile.MissingAtVendor: "missing at the vendor", reconcile.UnknownToApplication: "unknown to the application",
+		reconcile.RoleDiffers: "with another role", reconcile.Contradiction: "contradicted by the records themselves", reconcile.CantTell: "of which nothing can be told",
+	}
+	for _, kind := range reconcile.Kinds() {
+		fmt.Fprintf(w, "  %8s %s\n", humanize.Comma(r.Counts[kind]), headings[kind])
+	}
+	for _, kind := range reconcile.Kinds() {
+		showDifferences(w, r, kind, headings[kind])
+	}
+	if r.Out != "" {
+		fmt.Fprintf(w, "\nAll of them: %s\n", escape(r.Out))
+	}
+	if !r.Differs() {
+		fmt.Fprintln(w, "Nothing differs.")
+	}
+}
+
+func showDifferences(w io.Writer, r reconciled, kind reconcile.Kind, heading string) {
+	list := slices.DeleteFunc(slices.Clone(r.Details), func(d reconcile.Difference) bool { return d.Kind != kind })
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s%s:\n", strings.ToUpper(heading[:1]), heading[1:])
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  SOURCE\tGROUP\tUSER\tAPPLICATION\tVENDOR\tWHY")
+	for _, d := range list {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", escape(d.Source), escape(d.GroupID), escape(d.UserID), dash(d.ExpectedRole), dash(d.VendorRole), escape(d.Why))
+	}
+	_ = table.Flush() // to the screen: nobody is left to tell
+	if more := r.Counts[kind] - int64(len(list)); more > 0 {
+		fmt.Fprintf(w, "  and %s more: --limit shows them, --out keeps all\n", humanize.Comma(more))
+	}
+}
+
+func dash(text *string) string {
+	if text == nil {
+		return "-"
+	}
+	return escape(*text)
+}
