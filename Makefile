@@ -7,7 +7,7 @@ FUZZTIME ?= 3s
 PKG ?= ./...
 
 .NOTPARALLEL:
-.PHONY: help build test unit race lint fuzz acceptance vuln bench-budget bench-query demo clean
+.PHONY: help build test unit race lint fuzz acceptance vuln sbom bench-budget bench-query demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +18,10 @@ build: ## one static binary: bin/rollcall
 test: lint fuzz acceptance race ## all that a change must pass, in a few minutes; needs gcc for the race detector
 
 unit: ## the unit tests alone, without the race detector
-	$(TOOL) gotestsum --format pkgname-and-test-fails -- -shuffle=on $(PKG)
+	$(TOOL) gotestsum --format pkgname-and-test-fails -- -shuffle=on -timeout 30m $(PKG)
 
 race: ## the unit tests in random order under the race detector
-	CGO_ENABLED=1 $(TOOL) gotestsum --format pkgname-and-test-fails -- -race -shuffle=on $(PKG)
+	CGO_ENABLED=1 $(TOOL) gotestsum --format pkgname-and-test-fails -- -race -shuffle=on -timeout 30m $(PKG)
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l cmd pipeline schema sinks sources); \
@@ -29,7 +29,7 @@ lint: ## gofmt, go vet, staticcheck
 	go vet ./...
 	$(TOOL) staticcheck ./...
 
-fuzz: ## every fuzz target for FUZZTIME each (3s)
+fuzz: ## every fuzz target for FUZZTIME each (3s): make fuzz FUZZTIME=10m
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
 
 acceptance: ## the sealed snapshot as its readers see it: DuckDB, an S3 server, a killed run
@@ -37,6 +37,9 @@ acceptance: ## the sealed snapshot as its readers see it: DuckDB, an S3 server, 
 
 vuln: ## known vulnerabilities in what is linked; skipped, and said so, where the database can't be reached
 	@.ci/vuln
+
+sbom: build ## what bin/rollcall was built from, with versions and licences: bin/rollcall.cdx.json (CycloneDX)
+	go run .ci/sbom/main.go bin/rollcall cmd/export/dependencies.txt > bin/rollcall.cdx.json
 
 bench-budget: ## is the budget kept, and used? every budget, latency and share against a counting server, beside two other limiters
 	cd pipeline/budget/bench && go run .

@@ -250,6 +250,23 @@ func TestFilesCanBeReadInOneSitting(t *testing.T) {
 	}
 }
 
+// TestEveryPackageLooksForLeaks: a goroutine that outlives its test shows in the package that left it behind.
+func TestEveryPackageLooksForLeaks(t *testing.T) {
+	t.Parallel()
+	looks := map[string]bool{}
+	for _, f := range load(t).files {
+		if !f.test {
+			continue
+		}
+		looks[f.pkg] = looks[f.pkg] || slices.ContainsFunc(f.uses(), func(u use) bool { return u.name == "goleak.VerifyTestMain" })
+	}
+	for pkg, looks := range looks {
+		if !looks {
+			t.Errorf("the tests of %s have no TestMain that calls goleak.VerifyTestMain: a run goes on for hours, and a goroutine left behind at each request would end it", pkg)
+		}
+	}
+}
+
 // kits are the folders that only tests use.
 func kits() []string { return []string{"sources/sourcetest", "sinks/sinktest", "schema/disk/disktest"} }
 

@@ -121,19 +121,28 @@ func enter(path, name string) error {
 	return nil
 }
 
-// TestDependenciesAreThoseReviewed compares the modules linked into the binary with the committed
-// list, so that a new one shows in review.
+// TestDependenciesAreThoseReviewed compares the modules linked into the binary, and their licences, with
+// the committed list, so that a new one shows in review.
 func TestDependenciesAreThoseReviewed(t *testing.T) {
 	t.Parallel()
-	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", ".")
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", ".")
 	list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	out, err := list.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	modules := strings.Fields(strings.ReplaceAll(strings.TrimSpace(string(out)), " ", "@"))
+	modules := strings.Split(strings.TrimSpace(string(out)), "\n")
 	slices.Sort(modules)
-	got := strings.ReplaceAll(strings.Join(slices.Compact(modules), "\n")+"\n", "@", " ")
+	got := ""
+	for _, line := range slices.Compact(modules) {
+		module, dir, _ := strings.Cut(line, "\t")
+		path, _, _ := strings.Cut(module, " ")
+		spdx, err := licence(path, dir)
+		if err != nil {
+			t.Errorf("%s: %v", module, err)
+		}
+		got += module + " " + spdx + "\n"
+	}
 	if *update {
 		if err := os.WriteFile("dependencies.txt", []byte(got), 0o644); err != nil {
 			t.Fatal(err)
