@@ -3,14 +3,19 @@ package pipeline_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/diff"
+	sealed "rollcall/pipeline/snapshot"
 	"rollcall/schema"
+	"rollcall/sinks/local"
 	"rollcall/sources/simulated"
 )
 
@@ -200,7 +205,9 @@ func TestEveryChangeIsTrueAndEveryDepartureThatAWholeViewShowsIsThere(t *testing
 		}
 		h.judge(c.date, c.base, totals)
 	}
-	t.Log(totals)
+	for _, pair := range [][2]string{{"2026-11-01", "2026-11-13"}, {"2026-11-13", "2026-11-01"}, {"2026-11-03", "2026-11-05"}, {"2026-11-09", "2026-11-03"}, {"2026-11-06", "2026-11-07"}, {"2026-11-12", "2026-11-11"}} {
+		h.differences(pair[0], pair[1])
+	}
 	for _, kind := range []string{"joined true", "joined false", "left true", "role_changed true", "role_changed false", "departures that nobody may tell"} {
 		if totals[kind] < 10 {
 			t.Errorf("%d of %s: the test shows little", totals[kind], kind)
@@ -336,4 +343,102 @@ func (s tablet) shows(o tablet, m member, named schema.Membership) bool {
 		}
 	}
 	return true
+}
+
+// differences compares any two dates as `rollcall diff` does, in both directions.
+func (h *history) differences(from, to string) {
+	h.t.Helper()
+	ctx := h.t.Context()
+	sink, err := local.Open(local.Config{Path: h.out, Now: time.Now})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	a, err := sealed.Open(ctx, sink, from)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	b, err := sealed.Open(ctx, sink, to)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	before, after := newTablet(h.seals[from]), newTablet(h.seals[to])
+	told := map[member]diff.Difference{}
+	var last member
+	summary, err := diff.Run(ctx, a, b, diff.Options{Scratch: h.t.TempDir()}, func(d diff.Difference) error {
+		m := member{d.Key["source"], d.Key["group_id"], d.Key["user_id"]}
+		if len(told) > 0 && last.compare(m) >= 0 {
+			h.t.Errorf("%v is not above %v", m, last)
+		}
+		told[m], last = d, m
+		return nil
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	want := map[diff.Change]int64{}
+	for m, row := range after.members {
+		old, known := before.members[m]
+		d := told[m]
+		switch {
+		case !known:
+			want[diff.Joined]++
+			if d.Change != diff.Joined || d.Certain != before.shows(after, m, row) {
+				h.t.Errorf("%s to %s: %v joined, told as %+v", from, to, m, d)
+			}
+		case old.Role != nil && row.Role != nil && *old.Role != *row.Role:
+			want[diff.RoleChanged]++
+			if d.Change != diff.RoleChanged || d.Before["role"] != *old.Role || d.After["role"] != *row.Role {
+				h.t.Errorf("%s to %s: %v changed role, told as %+v", from, to, m, d)
+			}
+		case d.Change != "":
+			h.t.Errorf("%s to %s: %v is the same, told as %+v", from, to, m, d)
+		}
+	}
+	for m, row := range before.members {
+		if _, still := after.members[m]; still {
+			continue
+		}
+		kind := diff.Unseen
+		if after.shows(before, m, row) {
+			kind = diff.Left
+			if _, is := h.truth[to][m]; is {
+				h.t.Errorf("%s to %s: %v is a false departure", from, to, m)
+			}
+		}
+		want[kind]++
+		if told[m].Change != kind || told[m].Certain != (kind == diff.Left) {
+			h.t.Errorf("%s to %s: %v is named no more, told as %+v, want %s", from, to, m, told[m], kind)
+		}
+	}
+	if !maps.Equal(summary.Changes, want) {
+		h.t.Errorf("%s to %s: %v, want %v", from, to, summary.Changes, want)
+	}
+	h.narrowed(a, b, told)
+}
+
+// narrowed demands of one group and of one user what the whole difference has about them.
+func (h *history) narrowed(a, b *sealed.Snapshot, told map[member]diff.Difference) {
+	h.t.Helper()
+	for m := range told {
+		for _, o := range []diff.Options{{Group: m.group}, {User: m.user}, {Group: m.group, User: m.user}} {
+			want, got := 0, 0
+			for other := range told {
+				if (o.Group == "" || other.group == o.Group) && (o.User == "" || other.user == o.User) {
+					want++
+				}
+			}
+			o.Scratch = h.t.TempDir()
+			_, err := diff.Run(h.t.Context(), a, b, o, func(d diff.Difference) error {
+				got++
+				if whole := told[member{d.Key["source"], d.Key["group_id"], d.Key["user_id"]}]; !reflect.DeepEqual(whole, d) {
+					h.t.Errorf("narrowed to %+v: %+v, of all: %+v", o, d, whole)
+				}
+				return nil
+			})
+			if err != nil || got != want {
+				h.t.Errorf("narrowed to %+v: %d rows, want %d, %v", o, got, want, err)
+			}
+		}
+		return // one is enough
+	}
 }

@@ -44,10 +44,15 @@ type book struct {
 	state   group
 }
 
-func openBook(ctx context.Context, s *snapshot.Snapshot) (*book, error) {
+// openBook stands at the first source. Of memberships it reads those that only lets through.
+func openBook(ctx context.Context, s *snapshot.Snapshot, only Only) (*book, error) {
 	b := &book{Snapshot: s}
 	var err, second error
-	b.members, err = openCursor(snapshot.Rows[schema.Membership](ctx, s))
+	members := snapshot.Rows[schema.Membership](ctx, s)
+	if only != (Only{}) {
+		members = snapshot.Find[schema.Membership](ctx, s, only.where("")...)
+	}
+	b.members, err = openCursor(members)
 	b.groups, second = openCursor(snapshot.Rows[schema.Group](ctx, s))
 	return b, errors.Join(err, second)
 }
@@ -221,11 +226,11 @@ type readers interface {
 	close() error
 }
 
-// usersOf reads the users of the source.
-func (b *book) usersOf(ctx context.Context, k kinds) (readers, error) {
+// usersOf reads the users of the source; where one is named, that one alone.
+func (b *book) usersOf(ctx context.Context, k kinds, user string) (readers, error) {
 	r := &bookUsers{book: b}
 	var err error
-	r.users, err = openCursor(snapshot.Find[schema.User](ctx, b.Snapshot, parquet.Equal{Column: "source", Value: b.source}))
+	r.users, err = openCursor(snapshot.Find[schema.User](ctx, b.Snapshot, Only{User: user}.where(b.source)...))
 	if err != nil {
 		return r, err
 	}

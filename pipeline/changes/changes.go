@@ -54,6 +54,7 @@ type Comparison struct {
 	base     *book
 	accounts map[string]Account // of the base
 	night    Night
+	only     Only
 	unseen   bool // pairs that are Unseen are kept
 	tolerant bool // a damaged base is a note, no error
 	readers  func(ctx context.Context, source string) (readers, error)
@@ -84,7 +85,7 @@ func New(ctx context.Context, base *snapshot.Snapshot, night Night, options Opti
 }
 
 func newComparison(options Options) *Comparison {
-	c := &Comparison{options: options, kinds: kinds{}, accounts: map[string]Account{}}
+	c := &Comparison{options: options, kinds: kinds{}}
 	c.rows = c.sorter()
 	return c
 }
@@ -96,14 +97,11 @@ func (c *Comparison) sorter() *sorted.Sorter {
 }
 
 func (c *Comparison) open(ctx context.Context, base *snapshot.Snapshot) error {
-	for row, err := range snapshot.Rows[schema.SourceFigures](ctx, base) {
-		if err != nil {
-			return err
-		}
-		c.accounts[row.Source] = Account{row.Type, row.AppID}
-	}
 	var err error
-	c.base, err = openBook(ctx, base)
+	if c.accounts, err = accountsOf(ctx, base); err != nil {
+		return err
+	}
+	c.base, err = openBook(ctx, base, c.only)
 	return err
 }
 
@@ -130,7 +128,7 @@ func (c *Comparison) Source(ctx context.Context, address string) error {
 		return nil
 	}
 	before, known := c.accounts[address]
-	if now := c.night.Accounts[address]; known && now != before {
+	if now, still := c.night.Accounts[address]; known && still && now != before {
 		c.active = false
 		c.notes = append(c.notes, fmt.Sprintf("%s asks another app than on %s: its memberships are not compared", address, c.base.Date))
 		return nil
@@ -272,7 +270,7 @@ func (c *Comparison) settle(ctx context.Context) (err error) {
 	if !asks.Next() {
 		return fault.Wrap(asks.Err(), "sort changes by user")
 	}
-	before, err := c.base.usersOf(ctx, c.kinds)
+	before, err := c.base.usersOf(ctx, c.kinds, c.only.User)
 	if before != nil {
 		defer before.close()
 	}

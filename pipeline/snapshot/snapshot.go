@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+	"strings"
 
 	"rollcall/schema"
 	"rollcall/schema/fault"
@@ -45,8 +46,14 @@ func (e *MissingError) Error() string {
 	case len(e.Sealed) == 1:
 		return fmt.Sprintf("no snapshot of %s is sealed in %s; there is one of %s", e.Date, e.Place, e.Sealed[0])
 	default:
-		return fmt.Sprintf("no snapshot of %s is sealed in %s; there are %d, from %s to %s", e.Date, e.Place, len(e.Sealed), e.Sealed[0], e.Sealed[len(e.Sealed)-1])
+		return fmt.Sprintf("no snapshot of %s is sealed in %s; there are %d, from %s to %s, the nearest %s", e.Date, e.Place, len(e.Sealed), e.Sealed[0], e.Sealed[len(e.Sealed)-1], e.nearest())
 	}
+}
+
+// nearest names the sealed dates next to the one that is missing.
+func (e *MissingError) nearest() string {
+	at, _ := slices.BinarySearch(e.Sealed, e.Date)
+	return strings.Join(e.Sealed[max(0, at-1):min(len(e.Sealed), at+1)], " and ")
 }
 
 // DamagedError says that a file of a snapshot is not what its manifest says: missing, of another

@@ -272,7 +272,7 @@ func TestDatesAreOpenedByNameAndByOrder(t *testing.T) {
 			t.Errorf("the latest is %v, %v", s, err)
 		}
 		_, err = snapshot.Open(t.Context(), p.sink, "2026-11-22")
-		wantMissing(t, err, "no snapshot of 2026-11-22 is sealed in "+p.sink.String()+"; there are 3, from 2026-11-20 to 2026-11-23")
+		wantMissing(t, err, "no snapshot of 2026-11-22 is sealed in "+p.sink.String()+"; there are 3, from 2026-11-20 to 2026-11-23, the nearest 2026-11-21 and 2026-11-23")
 		for date, want := range map[string]string{"2026-11-20": "", "2026-01-01": "", "2026-11-21": "2026-11-20", "2026-11-22": "2026-11-21", "2026-11-23": "2026-11-21", "2027-01-01": "2026-11-23"} {
 			base, err := snapshot.Before(t.Context(), p.sink, date)
 			if got := dateOf(base); err != nil || got != want {

@@ -129,6 +129,7 @@ func TestAuditorsCommands(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *audited){
 		"verify":    verifies,
 		"reconcile": reconciles,
+		"diff":      differs,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

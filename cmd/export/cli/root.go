@@ -91,6 +91,7 @@ func (a *app) commands() []*cobra.Command {
 		a.statusCommand(),
 		a.snapshotsCommand(),
 		a.verifyCommand(),
+		a.diffCommand(),
 		a.reconcileCommand(),
 		a.sqlCommand(),
 		a.simulateCommand(),

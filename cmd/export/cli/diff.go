@@ -1,0 +1,332 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline/diff"
+	"rollcall/pipeline/snapshot"
+	"rollcall/sinks"
+	"rollcall/sinks/manifest"
+)
+
+const aboutDiff = `Tells what is different in the snapshot of date B, seen from that of date A; either may be the
+earlier one. A summary comes first, then what changed, group by group.
+
+Nobody is said to have left on a failure: the group or user that named them must have been read whole
+on both nights and deny them now. Who is named no more, and that is all there is, is "no longer seen,
+not certain". What only role queries denied stands in the table changes of the night itself.
+
+--table compares another table row by row; the ledger's times and requests are no difference. --json
+gives one document: "from", "to", "rows", one a line, and "summary" at its end. --exit-code ends with 7
+where a row differs. Needs read access to the sink and no secrets.`
+
+// diffFlags are those of diff.
+type diffFlags struct {
+	options  diff.Options
+	exitCode bool
+	limit    int
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	var f diffFlags
+	cmd := &cobra.Command{
+		Use:   "diff A B",
+		Short: "tell who joined, left and changed role between two snapshots",
+		Long:  aboutDiff,
+		Args:  twoDates,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.options.Check(); err != nil {
+				return err
+			}
+			different, err := a.diff(cmd.Context(), args[0], args[1], f)
+			if err == nil && different && f.exitCode {
+				return found(Different)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&f.options.Table, "table", "memberships", "compare `TABLE`: "+strings.Join(diff.Tables(), ", "))
+	cmd.Flags().StringVar(&f.options.Group, "group", "", "only what is about the group `ID`")
+	cmd.Flags().StringVar(&f.options.User, "user", "", "only what is about the user `ID`")
+	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "end with 7 where a row differs")
+	cmd.Flags().IntVar(&f.limit, "limit", 100, "show the first `N` rows that differ; 0: all")
+	return cmd
+}
+
+func twoDates(cmd *cobra.Command, args []string) error {
+	if len(args) != 2 {
+		return misused("such as: rollcall diff 2026-11-20 2026-11-21", "rollcall %s takes two dates, and was given %d", cmd.Name(), len(args))
+	}
+	for _, date := range args {
+		if !sinks.IsDate(date) {
+			return misused("write it as 2026-11-21", "%q is no date", date)
+		}
+	}
+	return nil
+}
+
+func (a *app) diff(ctx context.Context, from, to string, f diffFlags) (different bool, err error) {
+	sink, err := a.openSink(ctx)
+	if err != nil {
+		return false, err
+	}
+	before, err := snapshot.Open(ctx, sink, from)
+	if err != nil {
+		return false, err
+	}
+	after, err := snapshot.Open(ctx, sink, to)
+	if err != nil {
+		return false, err
+	}
+	scratch, err := os.MkdirTemp("", "rollcall-diff-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(scratch)
+	f.options.Scratch = scratch
+	if a.flags.json {
+		return a.diffJSON(ctx, before, after, f)
+	}
+	return a.diffText(ctx, before, after, f)
+}
+
+// side is one of the two snapshots as a script reads it.
+type side struct {
+	Date string `json:"date"`
+	Sum  string `json:"manifest_sha256"`
+}
+
+// diffJSON streams one document.
+func (a *app) diffJSON(ctx context.Context, before, after *snapshot.Snapshot, f diffFlags) (bool, error) {
+	w := a.env.Stdout
+	head, err := json.Marshal(map[string]side{"from": {before.Date, before.Sum}, "to": {after.Date, after.Sum}})
+	if err != nil {
+		return false, err
+	}
+	fmt.Fprintf(w, "%s,\"rows\":[", head[:len(head)-1])
+	between := "\n"
+	summary, err := diff.Run(ctx, before, after, f.options, func(d diff.Difference) error {
+		row, err := plainJSON(d)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "%s%s", between, row)
+		between = ",\n"
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	foot, err := plainJSON(summary)
+	if err != nil {
+		return false, err
+	}
+	_, err = fmt.Fprintf(w, "\n],\"summary\":%s}\n", foot)
+	return summary.Any(), err
+}
+
+// plainJSON is one value on one line, with vendors' < and & as they are.
+func plainJSON(value any) (string, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return strings.TrimSuffix(b.String(), "\n"), err
+}
+
+// diffText collects what changed before it is summed up: the few first rows in memory, all of them
+// in the scratch folder.
+func (a *app) diffText(ctx context.Context, before, after *snapshot.Snapshot, f diffFlags) (bool, error) {
+	var details io.ReadWriter = &bytes.Buffer{}
+	if f.limit == 0 {
+		file, err := os.CreateTemp(f.options.Scratch, "details-")
+		if err != nil {
+			return false, err
+		}
+		defer file.Close()
+		details = file
+	}
+	rows := int64(0)
+	lines := &detailed{w: details}
+	summary, err := diff.Run(ctx, before, after, f.options, func(d diff.Difference) error {
+		if rows++; f.limit > 0 && rows > int64(f.limit) {
+			return nil
+		}
+		return lines.tell(d)
+	})
+	if err != nil {
+		return false, err
+	}
+	w := a.env.Stdout
+	fmt.Fprintf(w, "%s, seen from %s, in %s\n", after.Date, before.Date, escape(after.Sink.String()))
+	sumUp(w, summary)
+	if f.options.Group == "" && f.options.User == "" {
+		unreadLine(w, before.Manifest)
+		unreadLine(w, after.Manifest)
+	}
+	if seeker, ok := details.(io.Seeker); ok {
+		if _, err := seeker.Seek(0, io.SeekStart); err != nil {
+			return false, err
+		}
+	}
+	if _, err := io.Copy(w, details); err != nil {
+		return false, err
+	}
+	if more := rows - int64(f.limit); f.limit > 0 && more > 0 {
+		fmt.Fprintf(w, "\n... and %s more: --limit 0 shows all, --group and --user those of one, --json is for scripts\n", humanize.Comma(more))
+	}
+	return summary.Any(), nil
+}
+
+// sumUp says how much is different.
+func sumUp(w io.Writer, s diff.Summary) {
+	if !s.Any() {
+		fmt.Fprintf(w, "  no difference in %s\n", s.Table)
+	}
+	count := func(c diff.Change, text string) {
+		if n := s.Changes[c]; n > 0 {
+			fmt.Fprintf(w, "  %s %s", humanize.Comma(n), text)
+			if groups := s.Groups[c]; groups > 0 {
+				fmt.Fprintf(w, ", in %s", plural(groups, "group"))
+			}
+			fmt.Fprintln(w)
+		}
+	}
+	count(diff.Joined, "joined")
+	count(diff.Left, "left")
+	count(diff.RoleChanged, "changed role")
+	count(diff.Unseen, "no longer seen, not certain: nobody who was read whole on both nights denies them")
+	count(diff.Added, "new in "+s.Table)
+	count(diff.Removed, "no longer in "+s.Table)
+	count(diff.Changed, "changed in "+s.Table)
+	for _, column := range slices.Sorted(maps.Keys(s.Columns)) {
+		fmt.Fprintf(w, "    %s in %s\n", escape(column), humanize.Comma(s.Columns[column]))
+	}
+	if certain := s.Uncertain - s.Changes[diff.Unseen]; certain > 0 {
+		fmt.Fprintf(w, "  %s of those who joined or changed role are not certain: their group or user was not read whole on both nights\n", humanize.Comma(certain))
+	}
+	if g := s.GroupRows; g != (diff.GroupRows{}) {
+		fmt.Fprintf(w, "  groups: %s new, %s there no more, %s with another verdict\n", humanize.Comma(g.New), humanize.Comma(g.Gone), humanize.Comma(g.Verdict))
+	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(w, "  %s\n", escape(note))
+	}
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return humanize.Comma(n) + " " + noun + "s"
+}
+
+// unreadLine says what of a night can't be compared.
+func unreadLine(w io.Writer, m manifest.Manifest) {
+	var parts []string
+	for _, of := range []struct {
+		noun     string
+		verdicts map[string]int64
+	}{{"group", m.Verdicts.Groups}, {"user", m.Verdicts.Users}} {
+		n := int64(0)
+		for _, verdict := range []string{"failed", "short", "over", "drifted"} {
+			n += of.verdicts[verdict]
+		}
+		if n > 0 {
+			parts = append(parts, plural(n, of.noun))
+		}
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(w, "  %s: %s not read whole; nobody is said to have left by them\n", m.Date, strings.Join(parts, " and "))
+	}
+}
+
+// detailed writes differences, those of one group together.
+type detailed struct {
+	w     io.Writer
+	place string
+}
+
+func (l *detailed) tell(d diff.Difference) error {
+	place, what := d.Key["source"], ""
+	for _, column := range []string{"group_id", "data", "user_id", "key", "kind"} {
+		value, has := d.Key[column]
+		switch {
+		case !has:
+		case column == "group_id" && d.Key["user_id"] != "" || column == "data":
+			place += " " + value
+		default:
+			what += " " + escape(value)
+		}
+	}
+	if place != l.place {
+		l.place = place
+		fmt.Fprintf(l.w, "\n%s\n", escape(place))
+	}
+	_, err := fmt.Fprintf(l.w, "  %s%s %s\n", mark(d.Change), what, words(d))
+	return err
+}
+
+func mark(c diff.Change) string {
+	switch c {
+	case diff.Joined, diff.Added:
+		return "+"
+	case diff.Left, diff.Removed:
+		return "-"
+	case diff.Unseen:
+		return "?"
+	default:
+		return "~"
+	}
+}
+
+// words says a difference behind its key.
+func words(d diff.Difference) string {
+	text := ""
+	switch d.Change {
+	case diff.Joined:
+		text = "joined" + as(" as ", d.After["role"])
+	case diff.Left:
+		return "left" + as(", was ", d.Before["role"])
+	case diff.Unseen:
+		return "no longer seen" + as(", was ", d.Before["role"]) + ", not certain"
+	case diff.RoleChanged:
+		text = shown(d.Before["role"]) + " -> " + shown(d.After["role"])
+	case diff.Changed:
+		var parts []string
+		for _, column := range slices.Sorted(maps.Keys(d.After)) {
+			parts = append(parts, column+": "+shown(d.Before[column])+" -> "+shown(d.After[column]))
+		}
+		return strings.Join(parts, ", ")
+	default:
+		return string(d.Change)
+	}
+	if !d.Certain {
+		text += ", not certain"
+	}
+	return text
+}
+
+func as(before string, value any) string {
+	if value == nil {
+		return ""
+	}
+	return before + shown(value)
+}
+
+func shown(value any) string {
+	if value == nil {
+		return "null"
+	}
+	return escape(fmt.Sprint(value))
+}
