@@ -3,7 +3,8 @@
 // [Run] is the night's work: it takes a job, asks the vendors, merges the answers and seals one
 // snapshot. It goes on by itself where an earlier run of the same date stopped. Its promises: a
 // snapshot is sealed whole or not at all; what was fetched survives any stop; every key that was
-// asked has its outcome in the snapshot; a date that is sealed is not asked again.
+// asked has its outcome in the snapshot; a date that is sealed is not asked again, unless it is to
+// be replaced: then the old snapshot stands until the new one is ready.
 //
 // Failures come back as errors that package cmd/export/cli turns into exit codes: *NotSealedError
 // where more is missing than tolerated, *ChecksError where a check
@@ -62,7 +63,9 @@ type Request struct {
 	Listen event.Listener
 	Accept []string // checks that seal all the same when they fail
 
-	Discard bool // throw away what an earlier run of the date fetched, and begin anew
+	Discard bool       // throw away what an earlier run of the date fetched, and begin anew
+	Replace bool       // seal a date anew that is sealed; one that is not is sealed as ever
+	Sink    sinks.Sink // nil: the one that the job names
 
 	Workers int // of each endpoint; 0: as many as its pace and latency need
 	Memory  int // what the spool gathers before it writes a run, in bytes; 0: 16 MiB
@@ -127,15 +130,17 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 		return Result{}, err
 	}
 	defer folder.Close()
-	sink, err := openSink(ctx, r.Job.Sink, r.World)
+	sink, err := r.open(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	date, sealed, err := chooseDate(ctx, r, folder, sink)
+	chosen, err := choose(ctx, r, folder, sink)
 	if err != nil {
 		return Result{}, err
 	}
-	if sealed != nil && !folder.Holds(date) {
+	date, sealed := chosen.date, chosen.done
+	if sealed != nil && (chosen.kept != nil || !folder.Holds(date)) {
+		r.tellKept(chosen.kept)
 		return *sealed, nil
 	}
 	lock, err := sink.Lock(ctx, sinks.Owner{State: folder.Owner, Host: r.Host, PID: r.PID, Date: date, Since: r.Now().UTC()})
@@ -156,7 +161,7 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	if unlock := lock.Release(last); unlock != nil && err == nil {
 		r.Listen(event.Notice{Warning: true, Text: "the lock of " + sink.String() + " was not given back: " + unlock.Error(), Hint: "it goes stale by itself in half a minute"})
 	}
-	if err == nil { // now, and not before: where the date is still there, a run clears away what is left in the sink, too
+	if err == nil && !run.spare { // now, and not before: where the date is still there, a run clears away what is left in the sink, too
 		run.forget()
 	}
 	return result, err
@@ -165,7 +170,7 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 // Sealed is the snapshot that a run would find sealed and ask nothing for; nil where there is
 // something to do. It takes no lock, changes nothing, and needs no secrets in the job.
 func Sealed(ctx context.Context, r Request) (*Result, error) {
-	sink, err := OpenSink(ctx, r.Job.Sink, r.Now, r.Disk)
+	sink, err := r.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -177,19 +182,39 @@ func Sealed(ctx context.Context, r Request) (*Result, error) {
 		}
 		date = cmp.Or(pending, r.Now().UTC().Format(time.DateOnly))
 	}
-	return sealedBefore(ctx, sink, date)
+	sealed, err := sealedBefore(ctx, sink, date)
+	if sealed == nil || err != nil || r.Replace {
+		return nil, err
+	}
+	return already(sink, *sealed), nil
+}
+
+// open opens the sink.
+func (r Request) open(ctx context.Context) (sinks.Sink, error) {
+	if r.Sink != nil {
+		return r.Sink, nil
+	}
+	return openSink(ctx, r.Job.Sink, r.World)
 }
 
 // locked carries the run out, unless the date was sealed while this run waited for the lock, or
 // is found to be sealed when it comes to its own seal.
 func (r *run) locked(ctx context.Context) (Result, error) {
-	sealed, err := sealedBefore(ctx, r.sink, r.date)
+	chosen, err := settle(ctx, r.Request, r.folder, r.sink, r.date)
 	if err != nil {
 		return Result{}, err
 	}
-	if sealed != nil {
+	if r.spare = chosen.kept != nil; r.spare {
+		r.tellKept(chosen.kept)
+		return *chosen.done, nil
+	}
+	if chosen.done != nil {
 		r.clear(ctx)
-		return *sealed, nil
+		return *chosen.done, nil
+	}
+	r.old = chosen.old
+	if err := r.discardStale(ctx, chosen); err != nil {
+		return Result{}, err
 	}
 	result, err := r.carryOut(ctx)
 	if _, faster := errors.AsType[*sinks.SealedError](err); !faster {
@@ -199,7 +224,7 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 	if broken != nil || sealed == nil {
 		return Result{}, errors.Join(err, broken)
 	}
-	return *sealed, nil
+	return *already(r.sink, *sealed), nil
 }
 
 // What a run may hold in memory, in bytes: two buffers of the spool while fetching, and two sorters
@@ -225,47 +250,6 @@ func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), within)
 }
 
-// chooseDate tells which date the run is for, and its snapshot where it is sealed. An unsealed date
-// of the state folder that turns out to be sealed is forgotten, and today takes its place.
-func chooseDate(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sink) (string, *Result, error) {
-	today := r.Now().UTC().Format(time.DateOnly)
-	date := r.Date
-	if date == "" {
-		pending, err := folder.Pending(r.Now())
-		if err != nil {
-			return "", nil, err
-		}
-		if date = cmp.Or(pending, today); date != today {
-			sealed, err := sealedBefore(ctx, sink, date)
-			switch {
-			case err != nil:
-				return "", nil, err
-			case sealed == nil:
-				r.Listen(event.Notice{Text: "taking up the unsealed date " + date + "; today, " + today + ", is for another run", Hint: "for another date, name it with --date"})
-				return date, nil, nil
-			}
-			if err := folder.Forget(date); err != nil {
-				return "", nil, err
-			}
-			date = today
-		}
-	}
-	sealed, err := sealedBefore(ctx, sink, date)
-	return date, sealed, err
-}
-
-func sealedBefore(ctx context.Context, sink sinks.Sink, date string) (*Result, error) {
-	path := manifest.Path(date)
-	m, err := manifest.Read(ctx, sink, path)
-	if isMissing(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &Result{Date: date, Place: sink.String(), Already: true, Code: m.ExitCode, Path: path, Sum: m.Sum, Manifest: m.Manifest, URL: sink.URL}, nil
-}
-
 // run is one run at work, its locks held.
 type run struct {
 	Request
@@ -273,6 +257,8 @@ type run struct {
 	folder *state.Folder
 	sink   sinks.Sink
 	lock   sinks.Lock
+	old    *manifest.Sealed // what seals the date and is to be replaced; nil: the date is not sealed
+	spare  bool             // the state folder's night of the date is another run's to go on with
 
 	night    *state.Night
 	resumed  bool
@@ -295,6 +281,9 @@ func (r *run) carryOut(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r.night, r.resumed = night, resumed
+	if err := r.setOut(); err != nil {
+		return Result{}, err
+	}
 	silence := r.report(ctx)
 	result, err := r.work(ctx)
 	silence()

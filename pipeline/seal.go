@@ -137,7 +137,7 @@ func (r *run) path(f parquet.File) string {
 }
 
 func (r *run) store(ctx context.Context, files []parquet.File, encoded []byte) (err error) {
-	staging, err := r.sink.Begin(ctx, r.lock, r.date, r.night.Journal())
+	staging, err := r.stage(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,17 +158,16 @@ func (r *run) store(ctx context.Context, files []parquet.File, encoded []byte) (
 		}
 	}
 	r.phase(event.Sealing, 0, len(files))
+	if err := r.night.SetSealing(manifest.Sum(encoded)); err != nil {
+		return err
+	}
 	return staging.Seal(ctx, manifest.Path(r.date), encoded)
 }
 
 func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []parquet.File) (manifest.Manifest, error) {
-	latest, err := manifest.Latest(ctx, r.sink)
-	if err != nil {
-		return manifest.Manifest{}, err
-	}
 	fingerprint := job.Fingerprint(r.Job)
 	m := manifest.Manifest{
-		Date: r.date, Sequence: 1, Tool: r.Version,
+		Date: r.date, Tool: r.Version,
 		SealedAt: manifest.At(r.Now()), AskedFrom: moment(l.from), AskedUntil: moment(l.until),
 		Configuration: hex.EncodeToString(fingerprint[:]),
 		Lists:         map[string]manifest.List{}, Outcomes: map[string]map[string]int64{},
@@ -176,8 +175,8 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		Requests:      map[string]map[string]manifest.Figures{},
 		ReplacedTexts: s.Replaced, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless},
 	}
-	if latest != nil {
-		m.Sequence, m.Previous = latest.Sequence+1, latest.Link()
+	if err := r.place(ctx, &m); err != nil {
+		return manifest.Manifest{}, err
 	}
 	if l.missing > 0 || s.Disagrees {
 		m.ExitCode = CodeNotWhole

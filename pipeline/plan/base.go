@@ -26,10 +26,12 @@ type base struct {
 // readBase finds the base and copies its ledger. A ledger that is gone or damaged costs the plan
 // its figures and no more; that the sink can't be read ends it, as it would end a run.
 func (p *planner) readBase(ctx context.Context) error {
-	latest, err := manifest.Latest(ctx, p.Sink)
-	if err != nil || latest == nil {
+	chain, err := manifest.Chain(ctx, p.Sink)
+	live := manifest.Live(chain)
+	if err != nil || len(live) == 0 {
 		return err
 	}
+	latest := live[len(live)-1]
 	b := &base{Manifest: latest.Manifest}
 	for _, f := range latest.Files {
 		if f.Table != "outcomes" {

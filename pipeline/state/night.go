@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -8,12 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
+
+// nightFile says what a night is.
+const nightFile = "night.json"
 
 // Night is what is remembered of one unsealed snapshot date.
 type Night struct {
@@ -22,6 +27,10 @@ type Night struct {
 	Generation int             `json:"generation"` // process starts so far, this one included
 	Binding    []string        `json:"binding"`    // one line for each thing that may not change
 	Lists      map[string]List `json:"lists"`      // ID lists that were copied
+
+	Replace  bool   `json:"replace,omitempty"`  // it is to replace what seals the date
+	Replaces string `json:"replaces,omitempty"` // SHA-256 of that manifest, in hex; empty where the date was not sealed then
+	Sealing  string `json:"sealing,omitempty"`  // SHA-256 of the manifest that it last set out to put, in hex
 
 	Path string `json:"-"`
 
@@ -39,20 +48,41 @@ type List struct {
 // a nightly job may begin earlier than the night before, lest it never come to its own date.
 const FreshFor = 24*time.Hour - 30*time.Minute
 
-// Pending is the unsealed date that a run without --date takes up: the newest that began less
-// than FreshFor ago, or "".
-func (f *Folder) Pending(now time.Time) (string, error) {
+// Fresh lists the nights that a run without --date may take up: those that began less than
+// FreshFor ago, the newest first.
+func (f *Folder) Fresh(now time.Time) ([]Night, error) {
 	nights, err := f.Nights()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	best := Night{}
+	nights = slices.DeleteFunc(nights, func(n Night) bool { return now.Sub(n.Started) >= FreshFor })
+	slices.SortStableFunc(nights, func(a, b Night) int { return b.Started.Compare(a.Started) })
+	return nights, nil
+}
+
+// Pending is the unsealed date that a run without --date takes up, as far as the folder alone can
+// tell: the newest fresh one that replaces nothing, or "".
+func (f *Folder) Pending(now time.Time) (string, error) {
+	nights, err := f.Fresh(now)
 	for _, n := range nights {
-		if now.Sub(n.Started) < FreshFor && n.Started.After(best.Started) {
-			best = n
+		if !n.Replace {
+			return n.Date, err
 		}
 	}
-	return best.Date, nil
+	return "", err
+}
+
+// Night is what is remembered of date; nil where that is nothing.
+func (f *Folder) Night(date string) (*Night, error) {
+	n, err := read(filepath.Join(f.Path, date))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n.disk = f.disk
+	return &n, nil
 }
 
 // Nights lists the unsealed dates, in the order of dates.
@@ -90,7 +120,7 @@ func Nights(folder string) ([]Night, error) {
 func isNight(name string) bool { return regexp.MustCompile(`^\d{4}-\d\d-\d\d$`).MatchString(name) }
 
 func read(path string) (Night, error) {
-	file := filepath.Join(path, "night.json")
+	file := filepath.Join(path, nightFile)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return Night{}, err
@@ -142,7 +172,7 @@ func (f *Folder) Begin(date string, binding []string, now time.Time) (night *Nig
 // unknown is the fault of answers of which nobody knows what they were asked for.
 func unknown(path string) error {
 	return &fault.Error{
-		Kind: fault.Bug, Message: filepath.Join(path, "night.json") + " is missing, and nobody can tell which configuration the answers beside it belong to",
+		Kind: fault.Bug, Message: filepath.Join(path, nightFile) + " is missing, and nobody can tell which configuration the answers beside it belong to",
 		Hint: "remove the folder " + path + " to begin this date anew: everything is asked again",
 	}
 }
@@ -179,7 +209,7 @@ func (n *Night) Save() error {
 	if err != nil {
 		return err
 	}
-	return disk.Replace(n.disk, filepath.Join(n.Path, "night.json"), fileMode, Stamp(append(text, '\n')))
+	return disk.Replace(n.disk, filepath.Join(n.Path, nightFile), fileMode, Stamp(append(text, '\n')))
 }
 
 // Keys is where the copy of an ID list lies.
@@ -240,5 +270,43 @@ func (f *Folder) Holds(date string) bool {
 	return err == nil
 }
 
-// Forget removes what is left of a date that turned out to be sealed.
-func (f *Folder) Forget(date string) error { return f.disk.RemoveAll(filepath.Join(f.Path, date)) }
+// SetOut remembers that the night is to replace the manifest of that SHA-256; empty where the date
+// is not sealed, or not any more.
+func (n *Night) SetOut(sum string) error {
+	if n.Replace && (sum == "" || sum == n.Replaces) {
+		return nil
+	}
+	n.Replace, n.Replaces = true, cmp.Or(sum, n.Replaces)
+	return n.Save()
+}
+
+// SetSealing remembers the manifest that is about to be put, by its SHA-256.
+func (n *Night) SetSealing(sum string) error {
+	n.Sealing = sum
+	return n.Save()
+}
+
+// Forget removes what is left of a date that is sealed. What the night remembers goes last: a stop
+// in between leaves a night that still knows itself to be done.
+func (f *Folder) Forget(date string) error {
+	path := filepath.Join(f.Path, date)
+	entries, err := os.ReadDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == nightFile {
+			continue
+		}
+		if err := f.disk.RemoveAll(filepath.Join(path, e.Name())); err != nil {
+			return err
+		}
+	}
+	if err := f.disk.SyncFolder(path); err != nil {
+		return err
+	}
+	return f.disk.RemoveAll(path)
+}

@@ -73,6 +73,26 @@ func (b *Bucket) Remove(key string) {
 	delete(b.objects, key)
 }
 
+// Delete takes an object away without asking any condition, as a lifecycle rule does.
+func (b *Bucket) Delete(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.objects, key)
+}
+
+// Clone is another bucket with the same objects and uploads.
+func (b *Bucket) Clone() *Bucket {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := &Bucket{Name: b.Name, MinPart: b.MinPart, objects: maps.Clone(b.objects), uploads: map[string]*multipart{}, begun: b.begun}
+	for id, upload := range b.uploads {
+		copied := *upload
+		copied.parts = maps.Clone(upload.parts)
+		c.uploads[id] = &copied
+	}
+	return c
+}
+
 // Keys lists the objects, ascending.
 func (b *Bucket) Keys() []string {
 	b.mu.Lock()

@@ -26,6 +26,10 @@ snapshot. What an earlier run of the same date left is gone on with, by itself: 
 the same command again. A date that is sealed is not asked again. rollcall status shows from another
 terminal how far it is.
 
+With --replace a sealed date is asked again: everything is fetched anew, and when all is ready the old manifest moves to
+_snapshots/replaced/, where the new one names it, and the files are swapped. Until then the old snapshot
+stands. Stopped at whatever moment, the same command goes on.
+
 Where a check of the configuration fails, nothing is sealed and nothing is lost: the same command with
 --accept NAME seals all the same, asks nothing again, and the manifest says so.
 
@@ -35,7 +39,7 @@ it again; or a check failed), 5 (stopped before the end; run it again) or 6 (ano
 func (a *app) runCommand() *cobra.Command {
 	var address string
 	var accept []string
-	var discard bool
+	var discard, replace bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "fetch, merge, write and seal one snapshot; resume what an earlier run left",
@@ -45,7 +49,7 @@ func (a *app) runCommand() *cobra.Command {
 			begun := a.env.Now()
 			j, err := a.load(true)
 			if err != nil {
-				if sealed := a.sealed(cmd.Context()); sealed != nil {
+				if sealed := a.sealed(cmd.Context()); sealed != nil && !replace {
 					return a.tellSealed(*sealed, a.env.Now().Sub(begun))
 				}
 				return err
@@ -58,7 +62,7 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			defer stop()
-			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept, discard: discard}, watch)
+			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept, discard: discard, replace: replace}, watch)
 			if err != nil {
 				return err
 			}
@@ -68,6 +72,7 @@ func (a *app) runCommand() *cobra.Command {
 	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:9100, while it runs")
 	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
 	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
+	cmd.Flags().BoolVar(&replace, "replace", false, "seal the date anew although it is sealed; the old snapshot stands until the new one is ready")
 	return cmd
 }
 
@@ -140,6 +145,7 @@ type order struct {
 	state     string
 	accept    []string
 	discard   bool
+	replace   bool
 	transport http.RoundTripper // nil: the network
 }
 
@@ -158,7 +164,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: n.transport,
 			Host: a.env.Host, PID: a.env.PID, Version: a.env.Version,
 		},
-		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard,
+		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard, Replace: n.replace,
 	})
 	progress.Close()
 	a.screen.Store(nil)

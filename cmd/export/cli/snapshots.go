@@ -29,7 +29,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "snapshots",
 		Short: "list sealed snapshots",
-		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing. Needs no vendor's secrets.",
+		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing; what was replaced is left out. Needs no vendor's secrets.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			j, err := a.load(false)
@@ -45,7 +45,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 				return err
 			}
 			rows := []snapshotRow{}
-			for _, m := range chain {
+			for _, m := range manifest.Live(chain) {
 				rows = append(rows, snapshotRowOf(m, sink.URL(m.Path)))
 			}
 			if a.flags.json {
