@@ -42,6 +42,7 @@ func (n *night) runCut(requests int64) (pipeline.Result, error) {
 	transport := &cutAfter{RoundTripper: client.NewTransport(nil, nil), cut: cancel}
 	transport.left.Store(requests)
 	r.Transport = transport
+	r.Workers = 4 // with more, all requests may be on their way before the first is answered
 	return pipeline.Run(ctx, r)
 }
 
