@@ -194,10 +194,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	for source, endpoints := range r.vendors.tallies() {
 		m.Requests[source] = map[string]manifest.Figures{}
 		for name, t := range endpoints {
-			m.Requests[source][name] = manifest.Figures{
-				Requests: t.Requests, Retries: t.Retries, Throttles: t.Throttles, PerSecond: r.Job.Budget(source, name).PerSecond,
-				LatencyMS: float64(t.mean().Microseconds()) / 1000, Seconds: t.Active.Seconds(),
-			}
+			m.Requests[source][name] = t.figures(r.Job.Budget(source, name).PerSecond)
 		}
 	}
 	for _, f := range files {

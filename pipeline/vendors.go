@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/status"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
+	"rollcall/sinks/manifest"
 	"rollcall/sources"
 )
 
@@ -40,16 +41,40 @@ type tally struct {
 	Requests  int64         `json:"requests"`
 	Retries   int64         `json:"retries"`
 	Throttles int64         `json:"throttles"`
-	Active    time.Duration `json:"active"` // from the first request to the last answer, over processes
+	Failures  int64         `json:"failures"` // transient
+	Active    time.Duration `json:"active"`   // from the first request to the last answer, over processes
 	Answers   int64         `json:"answers"`
 	Latency   time.Duration `json:"latency"` // of all answers together
 	First     time.Time     `json:"first"`
 	Last      time.Time     `json:"last"`
+	Latencies [12]int64     `json:"latencies"` // answers by client.LatencyBounds
+	Series    client.Series `json:"series"`
 }
 
 // mean is the mean latency of all answers.
 func (t tally) mean() time.Duration {
 	return t.Latency / time.Duration(max(1, t.Answers))
+}
+
+// figures are t as a manifest tells it; perSecond is the budget.
+func (t tally) figures(perSecond float64) manifest.Figures {
+	f := manifest.Figures{
+		Requests: t.Requests, Retries: t.Retries, Throttles: t.Throttles, PerSecond: perSecond,
+		LatencyMS: float64(t.mean().Microseconds()) / 1000, Seconds: t.Active.Seconds(), Failures: t.Failures,
+	}
+	bounds := client.LatencyBounds()
+	for i, answers := range t.Latencies {
+		l := manifest.Latency{Answers: answers}
+		if i < len(bounds) {
+			ms := float64(bounds[i].Milliseconds())
+			l.UpToMS = &ms
+		}
+		f.Latencies = append(f.Latencies, l)
+	}
+	if s := t.Series; !s.Empty() {
+		f.Series = &manifest.Series{From: manifest.At(time.Unix(s.From, 0)), Step: s.Step, Sent: s.Sent, Throttled: s.Throttled, Failed: s.Failed, Limit: s.Limit}
+	}
+	return f
 }
 
 func (r *run) openVendors() (*vendors, error) {
@@ -176,9 +201,14 @@ func (v *vendors) tallies() map[string]map[string]tally {
 			t.Requests += g.Requests
 			t.Retries += g.Retries
 			t.Throttles += g.Throttles
+			t.Failures += g.Failures
 			t.Active += g.Last.Sub(g.First)
 			t.Answers += g.Answers
 			t.Latency += g.Took
+			for i, answers := range g.Buckets {
+				t.Latencies[i] += answers
+			}
+			t.Series = t.Series.Plus(g.Series)
 			if t.First.IsZero() {
 				t.First = g.First
 			}

@@ -89,6 +89,7 @@ func (e *Endpoint) leave() {
 
 // sending and sent bracket one attempt, which goes the way that is given back.
 func (e *Endpoint) sending(request *http.Request, at time.Time, again bool) leg {
+	limit := e.budget.Limit()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	way := e.route.send(request, at)
@@ -105,6 +106,7 @@ func (e *Endpoint) sending(request *http.Request, at time.Time, again bool) leg 
 		f.First = at
 	}
 	f.Last = at
+	f.Series.send(at, limit)
 	e.recent.add(at)
 	return way
 }
@@ -156,9 +158,11 @@ func (e *Endpoint) judge(ticket budget.Ticket, way leg, status int, err error) e
 	switch {
 	case err != nil && kind == fault.Throttled:
 		e.figures.Throttles++
+		e.figures.Series.Throttled[e.figures.Series.bucket(ticket.Sent())]++
 		e.health.throttled(ticket.Sent(), news)
 	case err != nil && kind == fault.Transient:
 		e.figures.Failures++
+		e.figures.Series.Failed[e.figures.Series.bucket(ticket.Sent())]++
 		e.health.failed(ticket.Sent())
 		e.failure = err.Error()
 	default:

@@ -26,6 +26,7 @@ type Figures struct {
 	Buckets [12]int64     // their latency by LatencyBounds; the last is for those above all bounds
 
 	First, Last time.Time // when requests were sent; zero: none was
+	Series      Series    // what was sent when
 
 	FailingSince time.Time // when the first request was sent after the last good answer; zero: it answers well
 	Failure      string    // the last transient failure since then
@@ -46,6 +47,7 @@ func (e *Endpoint) Figures() Figures {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := e.figures
+	f.Series = f.Series.Clone()
 	f.Limit, f.Allowed, f.Pace = limit, allowed, e.recent.pace(now, f.First)
 	if e.route.hosts.Backup != "" {
 		f.Switches, f.Backup, f.Host, f.Why = e.route.switches, e.route.backup, e.route.host(), e.route.reason

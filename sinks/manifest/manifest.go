@@ -129,6 +129,33 @@ type Figures struct {
 	PerSecond float64 `json:"per_second"` // the budget
 	LatencyMS float64 `json:"latency_ms"` // mean time from sending to the whole answer, in milliseconds
 	Seconds   float64 `json:"seconds"`    // from the first request to the last answer, over all processes of the run
+
+	// Since the format was first written; older manifests don't have them.
+	Failures  int64     `json:"failures"`  // transient: cut connections, 5xx, answers that can't be read
+	Latencies []Latency `json:"latencies"` // of answers, in ascending order of their bounds; empty: not told
+	Series    *Series   `json:"series"`    // what was sent when; null: not told
+}
+
+// Latency counts answers by how long they took: more than the bound before, and up to this one.
+type Latency struct {
+	UpToMS  *float64 `json:"up_to_ms"` // milliseconds; null for the last, which has no bound
+	Answers int64    `json:"answers"`
+}
+
+// Series is what one endpoint was sent over time, in at most 240 buckets of equal width. The four lists
+// have one value for each bucket.
+type Series struct {
+	From      Time      `json:"from"` // when the first bucket begins
+	Step      int64     `json:"step"` // width of a bucket in seconds
+	Sent      []int64   `json:"sent"` // requests
+	Throttled []int64   `json:"throttled"`
+	Failed    []int64   `json:"failed"` // transient failures
+	Limit     []float64 `json:"limit"`  // requests a second that were allowed; 0 where nothing was sent
+}
+
+// whole tells whether each list has a value for each bucket.
+func (s *Series) whole() bool {
+	return s == nil || s.Step > 0 && len(s.Sent) == len(s.Throttled) && len(s.Sent) == len(s.Failed) && len(s.Sent) == len(s.Limit)
 }
 
 // Path is where the manifest of date lies in a sink.
@@ -212,6 +239,13 @@ func check(m Manifest) error {
 	for name, list := range m.Lists {
 		if !isSum(list.SHA256) {
 			return wrong("list %q has no SHA-256", name)
+		}
+	}
+	for source, endpoints := range m.Requests {
+		for name, f := range endpoints {
+			if !f.Series.whole() {
+				return wrong("the requests over time to %s %s are not told whole", source, name)
+			}
 		}
 	}
 	for i, file := range m.Files {

@@ -54,7 +54,7 @@ func TestEncodeGivesOneCanonicalLine(t *testing.T) {
 		`"lists":{"rooms":{"sha256":"0101010101010101010101010101010101010101010101010101010101010101","unique":0,"read":0},"staff":{"sha256":"0000000000000000000000000000000000000000000000000000000000000000","unique":2,"read":3}},` +
 		`"files":[{"path":"groups/snapshot_date=2026-11-21/part-00000.parquet","table":"groups","size":8,"rows":1,"sha256":"2222222222222222222222222222222222222222222222222222222222222222","min_key":["a","<g>"],"max_key":["a","<g>"]},` +
 		`{"path":"users/snapshot_date=2026-11-21/part-00000.parquet","table":"users","size":9,"rows":0,"sha256":"1111111111111111111111111111111111111111111111111111111111111111","min_key":[],"max_key":[]}],` +
-		`"outcomes":{"rongcloud_user_groups.staff":{"gone":1,"ok":2}},"verdicts":{"groups":{"exact":1},"users":{"not_asked":4}},"requests":{"rongcloud.prod":{"user_groups":{"requests":3,"retries":0,"throttles":0,"per_second":100,"latency_ms":0,"seconds":0}}},"replaced_texts":0,"changes_base":"2026-11-20","discrepancies":0,` +
+		`"outcomes":{"rongcloud_user_groups.staff":{"gone":1,"ok":2}},"verdicts":{"groups":{"exact":1},"users":{"not_asked":4}},"requests":{"rongcloud.prod":{"user_groups":{"requests":3,"retries":0,"throttles":0,"per_second":100,"latency_ms":0,"seconds":0,"failures":0,"latencies":[],"series":null}}},"replaced_texts":0,"changes_base":"2026-11-20","discrepancies":0,` +
 		`"checks":[],"roles":{},"ownership":{"judged":0,"ownerless":0},"data":{},"changes_base_sha256":null,"changes_note":"","changes":{},"changes_uncertain":0}` + "\n"
 	for range 20 { // map order must not show
 		if got := string(encode(t, sample())); got != want {
@@ -120,6 +120,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a sum that is too short":         strings.Replace(good, `"sha256":"22`, `"sha256":"`, 1),
 		"a time in another zone":          strings.Replace(good, `05.678901Z`, `05.678901+01:00`, 1),
 		"a time with other than 6 digits": strings.Replace(good, `05.678901Z`, `05.678Z`, 1),
+		"requests over time with a gap":   strings.Replace(good, `"series":null`, `"series":{"from":"","step":1,"sent":[1],"throttled":[],"failed":[],"limit":[]}`, 1),
 		"nothing":                         "",
 		"an array":                        "[]\n",
 	} {
