@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -173,6 +174,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		Lists:         map[string]manifest.List{}, Outcomes: map[string]map[string]int64{},
 		Verdicts:      manifest.Verdicts{Groups: words(s.Groups), Users: words(s.Users)},
 		Requests:      map[string]map[string]manifest.Figures{},
+		RoleCounts:    map[string]int64{"owner": 0, "admin": 0, "member": 0, "unknown": 0},
 		ReplacedTexts: s.Replaced, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless},
 	}
 	if err := r.place(ctx, &m); err != nil {
@@ -180,6 +182,9 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	}
 	if l.missing > 0 || s.Disagrees {
 		m.ExitCode = CodeNotWhole
+	}
+	for role, held := range s.Held {
+		m.RoleCounts[cmp.Or(role.String(), "unknown")] = held
 	}
 	r.compared.describe(&m, r.Job)
 	for _, rows := range s.Discrepancies {

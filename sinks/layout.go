@@ -16,6 +16,16 @@ const LockPath = "_locks/run.json"
 // ManifestPath is where the manifest that seals date lies.
 func ManifestPath(date string) string { return "_snapshots/" + date + ".json" }
 
+// ReportPath is where the page about the snapshot of date lies, if one was written.
+func ReportPath(date string) string { return "_reports/" + date + ".html" }
+
+// IsReport tells whether name is a path like ReportPath's.
+func IsReport(name string) bool {
+	date, ok := strings.CutPrefix(name, "_reports/")
+	date, suffixed := strings.CutSuffix(date, ".html")
+	return ok && suffixed && IsDate(date)
+}
+
 // ReplacedFolder is where manifests lie that were replaced.
 const ReplacedFolder = "_snapshots/replaced/"
 

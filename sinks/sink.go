@@ -40,6 +40,9 @@ type Sink interface {
 	// between leaves a date for Begin. Where another manifest than old seals the date, here or in
 	// Seal, *SealedError; where none does, an error for which errors.Is(err, fs.ErrNotExist) holds.
 	Replace(ctx context.Context, lock Lock, date string, journal string, old Old) (Staging, error)
+	// Publish writes a page for people at a path like [ReportPath]'s, whole, over whatever lies there. It is
+	// no part of what is sealed: no manifest names it, nothing keeps it from being replaced or removed.
+	Publish(ctx context.Context, path string, page []byte) error
 	// Manifests lists the names of sealed manifests, "_snapshots/2026-11-21.json", in ascending order.
 	Manifests(ctx context.Context) ([]string, error)
 	// Open reads one file. A file that is not there gives an error for which errors.Is(err, fs.ErrNotExist) holds.

@@ -86,6 +86,7 @@ type Summary struct {
 	Disagrees     bool  // some group or user is short, over or drifted
 
 	Roles     map[string]map[string]int64 // memberships, by source and the vendor's word for the role, see OtherRoles
+	Held      map[schema.Role]int64       // memberships, by role
 	Judged    int64                       // groups that were read whole, with the role of some member
 	Ownerless int64                       // of these, those that nobody owns
 }
@@ -146,6 +147,7 @@ func newMerger(in Input, out Output, options Options) *merger {
 			Users:         map[schema.Verdict]int64{},
 			Discrepancies: map[string]int64{},
 			Roles:         map[string]map[string]int64{},
+			Held:          map[schema.Role]int64{},
 		},
 		groups:        newBatch[schema.Group, groupValues](out.Groups),
 		users:         newBatch[schema.User, int64](out.Users),

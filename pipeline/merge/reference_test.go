@@ -21,7 +21,7 @@ type place struct{ source, group, user string }
 
 func expect(f *fake) snapshot {
 	r := &reference{fake: f, out: snapshot{Summary: merge.Summary{
-		Outcomes: map[string]map[schema.Outcome]int64{}, Groups: map[schema.Verdict]int64{}, Users: map[schema.Verdict]int64{}, Discrepancies: map[string]int64{}, Roles: map[string]map[string]int64{},
+		Outcomes: map[string]map[schema.Outcome]int64{}, Groups: map[schema.Verdict]int64{}, Users: map[schema.Verdict]int64{}, Discrepancies: map[string]int64{}, Roles: map[string]map[string]int64{}, Held: map[schema.Role]int64{},
 	}}}
 	r.outcomes()
 	r.memberships()
@@ -414,11 +414,13 @@ func (r *reference) census() {
 	sum := &r.out.Summary
 	roles := map[place]bool{}
 	for _, m := range r.out.Memberships {
-		word := m.RoleRaw
+		word, held := m.RoleRaw, schema.NoRole
 		if m.Role != nil {
+			held, _ = schema.ParseRole(*m.Role)
 			roles[place{m.Source, m.GroupID, ""}] = true
 			word = cmp.Or(word, m.Role)
 		}
+		sum.Held[held]++
 		if word == nil {
 			continue
 		}

@@ -297,6 +297,7 @@ func (g *groupPass) member(h *hearing, row *schema.Group) error {
 	if accusations > 0 {
 		g.summary.Disputed++
 	}
+	g.summary.Held[role]++
 	g.summary.Memberships++
 	return nil
 }

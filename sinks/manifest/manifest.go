@@ -65,6 +65,8 @@ type Manifest struct {
 	ChangesNote      string           `json:"changes_note"`        // why changes compares with nothing although there is an earlier date, or leaves something out
 	Changes          map[string]int64 `json:"changes"`             // rows: "joined", "left", "role_changed"
 	ChangesUncertain int64            `json:"changes_uncertain"`   // of these, those that are not certain
+
+	RoleCounts map[string]int64 `json:"role_counts"` // memberships: "owner", "admin", "member", "unknown"; nil: not counted
 }
 
 // Data is what one data block asked, as far as its answers can only be understood with it.

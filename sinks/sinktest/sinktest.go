@@ -98,6 +98,7 @@ func Run(t *testing.T, options Options) {
 		{"an empty place has no manifests", emptyPlace},
 		{"a file can be read at any place", readAnywhere},
 		{"every file that lies there is listed", everyFile},
+		{"a report can be written again and again, and is no part of a snapshot", published},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
