@@ -181,7 +181,7 @@ func TestACrashAtAnyStepOfTheDiskGoesOnToTheSameBytes(t *testing.T) {
 	q := quietNight(t)
 	for _, loss := range disktest.Losses() {
 		count := newTried(t, "the process or the machine stops at a step of the disk ("+loss.String()+")")
-		for _, step := range sample(len(q.steps), 23) {
+		for _, step := range sample(len(q.steps), 41) {
 			t.Run(fmt.Sprintf("%s at step %d", loss, step+int(loss)), func(t *testing.T) {
 				t.Parallel()
 				n := tiny(t)

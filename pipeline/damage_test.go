@@ -46,6 +46,9 @@ func damages() map[string]func(path, of string) error {
 		},
 	}
 	for part := range 9 {
+		if part%4 != 0 && !long() {
+			continue
+		}
 		all[fmt.Sprintf("flipped at %d/8", part)] = flip(part)
 	}
 	return all

@@ -42,7 +42,7 @@ func TestADiskThatRefusesAtAnyStepIsSaidAndGoesOnToTheSameBytes(t *testing.T) {
 	q := quietNight(t)
 	for name, r := range refusals() {
 		count := newTried(t, name)
-		for _, step := range sample(len(q.steps), 47) {
+		for _, step := range sample(len(q.steps), 83) {
 			t.Run(fmt.Sprintf("%s at step %d", name, step), func(t *testing.T) {
 				t.Parallel()
 				n := tiny(t)

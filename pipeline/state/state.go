@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -85,6 +86,9 @@ func Open(o Options) (*Folder, error) {
 	}
 	lock := flock.New(filepath.Join(o.Path, "lock"), flock.SetPermissions(fileMode))
 	held, err := lock.TryLock()
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + o.Path + " can't be written", Hint: "let this user write there, or name another folder with --state; what was fetched is kept where it is", Err: err}
+	}
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + o.Path + " can't be locked", Hint: "name a folder on a local disk with --state", Err: err}
 	}

@@ -110,7 +110,7 @@ func TestARunKilledManyTimesAsksNothingAgainThatWasSafe(t *testing.T) {
 
 	rounds, kills, repeated := 1, 0, 0
 	if long() {
-		rounds = 12
+		rounds = 8
 	}
 	for range rounds {
 		s := newSite(t, small(), localSink)
