@@ -60,7 +60,7 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 // census holds how many memberships have a role against the manifest's figures, which older ones
 // don't have.
 func (c *content) census(roles map[string]int64) {
-	if c.snapshot.Roles == nil {
+	if len(c.snapshot.Roles) == 0 {
 		return
 	}
 	claimed := map[string]int64{}

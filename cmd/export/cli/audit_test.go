@@ -130,6 +130,7 @@ func TestAuditorsCommands(t *testing.T) {
 		"verify":    verifies,
 		"reconcile": reconciles,
 		"diff":      differs,
+		"explain":   explains,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -93,6 +93,7 @@ func (a *app) commands() []*cobra.Command {
 		a.verifyCommand(),
 		a.diffCommand(),
 		a.reconcileCommand(),
+		a.explainCommand(),
 		a.sqlCommand(),
 		a.simulateCommand(),
 		a.versionCommand(),

@@ -1,0 +1,303 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"rollcall/pipeline/explain"
+	"rollcall/schema"
+	"rollcall/sinks"
+	"rollcall/sources/all"
+)
+
+const aboutExplain = `Tells everything that the snapshots know about one group, one user, or one user in one group: the rows of
+one night (the latest, or --date), which views said what, what was asked and how it ended, what the
+verdict means, contradictions, and the history over all sealed snapshots. Reads only the files and row
+groups that may hold the IDs.
+
+A night whose reading was not whole denies nothing: the history says then that it can't be told, and why.
+--since leaves out older nights.`
+
+func (a *app) explainCommand() *cobra.Command {
+	var q explain.Question
+	cmd := &cobra.Command{
+		Use:   "explain --group ID [--user ID]",
+		Short: "tell everything the snapshots know about one group, user or membership",
+		Long:  aboutExplain,
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case q.Group == "" && q.User == "":
+				return misused("give --group ID, --user ID, or both", "it is not said what to explain")
+			case q.Names < 0:
+				return misused("give 0 or more", "--limit %d is below zero", q.Names)
+			case q.Since != "" && !sinks.IsDate(q.Since):
+				return misused("write it as 2026-11-21", "--since %q is no date", q.Since)
+			}
+			answer, err := a.explain(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				return a.answer(answer)
+			}
+			showExplained(a.env.Stdout, answer)
+			return nil
+		},
+	}
+	set := cmd.Flags()
+	set.StringVar(&q.Group, "group", "", "the vendor's `ID` of a group")
+	set.StringVar(&q.User, "user", "", "the vendor's `ID` of a user")
+	set.StringVar(&q.Source, "source", "", "look in this `SOURCE` only, such as rongcloud.prod")
+	set.StringVar(&q.Since, "since", "", "tell the history from `DATE` on")
+	set.IntVar(&q.Names, "limit", 20, "name `N` memberships, and as many changes a night")
+	return cmd
+}
+
+func (a *app) explain(ctx context.Context, q explain.Question) (explain.Answer, error) {
+	sink, err := a.openSink(ctx)
+	if err != nil {
+		return explain.Answer{}, err
+	}
+	key := keyOf(all.Definitions())
+	q.Date, q.Blind = a.flags.date, blindUsers(all.Definitions())
+	q.Groups = func(data string) (bool, bool) {
+		k, known := key(data)
+		return k.Groups, known
+	}
+	told := a.listener()
+	defer told.close()
+	q.Listen = func(date string) { told.tell(func() string { return "reading " + date }) }
+	answer, err := explain.Ask(ctx, sink, q)
+	if unknown, ok := errors.AsType[*explain.UnknownError](err); ok {
+		return answer, misused("IDs are compared byte for byte: check spelling and case; `rollcall snapshots` lists what is sealed", "%s", unknown.Error())
+	}
+	return answer, err
+}
+
+// showExplained tells a person all of an answer.
+func showExplained(w io.Writer, a explain.Answer) {
+	for i, s := range a.Subjects {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s of %s, in the snapshot of %s\n", title(a), escape(s.Source), a.Date)
+		if a.Group != "" && a.User != "" {
+			showPair(w, s)
+		}
+		showStanding(w, "group", "members", s.Now.Group, a.Group != "")
+		showStanding(w, "user", "groups", s.Now.User, a.User != "")
+		showOutcomes(w, s.Outcomes)
+		showDiscrepancies(w, s.Discrepancies)
+		if a.Group == "" || a.User == "" {
+			showMembers(w, s, a.Group == "")
+		}
+		showHistory(w, s, a)
+	}
+}
+
+func title(a explain.Answer) string {
+	switch {
+	case a.User == "":
+		return "Group " + escape(a.Group)
+	case a.Group == "":
+		return "User " + escape(a.User)
+	default:
+		return "User " + escape(a.User) + " in group " + escape(a.Group)
+	}
+}
+
+// showPair tells whether the user is in the group, and which view says so.
+func showPair(w io.Writer, s explain.Subject) {
+	fmt.Fprintf(w, "  %s\n", standsAs(s.Now))
+	if len(s.Members) == 0 {
+		return
+	}
+	m := s.Members[0]
+	if m.RoleRaw != nil {
+		fmt.Fprintf(w, "  role in the vendor's word: %s\n", escape(*m.RoleRaw))
+	}
+	if m.Nickname != nil && *m.Nickname != "" {
+		fmt.Fprintf(w, "  nickname: %s\n", escape(*m.Nickname))
+	}
+	if m.JoinedAt != nil {
+		fmt.Fprintf(w, "  joined, as the vendor tells it: %s\n", moment(*m.JoinedAt))
+	}
+	for _, v := range []struct {
+		view  string
+		named *bool
+	}{{"the user's own list", m.InUserView}, {"the group's own list", m.InGroupView}, {"the role query", m.InRoleView}} {
+		said := "was not asked, or not read whole"
+		if v.named != nil {
+			said = map[bool]string{true: "names the membership", false: "was read whole and does not name it"}[*v.named]
+		}
+		fmt.Fprintf(w, "  %s %s\n", v.view, said)
+	}
+}
+
+// standsAs is what a night says of a pair.
+func standsAs(n explain.Night) string {
+	text := map[explain.State]string{explain.IsMember: "in the group", explain.NotMember: "not in the group", explain.CantTell: "can't be told", "": "nothing is known"}[n.State]
+	if n.Role != "" {
+		text += " as " + escape(n.Role)
+	}
+	if n.Why != "" {
+		text += ": " + escape(n.Why)
+	}
+	return text
+}
+
+// advice is what to do about a verdict, where there is something.
+func advice(verdict string) string {
+	switch schema.Verdict(verdict) {
+	case schema.Short, schema.Over, schema.Drifted:
+		return "who is not named may be there all the same; the next night reads it anew, and a vendor's list that stays apart from its total is a question to the vendor"
+	case schema.VerdictFailed:
+		return "nothing is denied by this night; what was asked and how it ended stands below"
+	case schema.VerdictUnsupported, schema.NotAsked:
+		return "whom no other view names may be there all the same"
+	default:
+		return ""
+	}
+}
+
+func showStanding(w io.Writer, noun, what string, s *explain.Standing, asked bool) {
+	if !asked {
+		return
+	}
+	if s == nil {
+		fmt.Fprintf(w, "  the %s is not in this snapshot: nobody asked about it, and no view names it\n", noun)
+		return
+	}
+	if s.Name != nil {
+		fmt.Fprintf(w, "  name: %s\n", escape(*s.Name))
+	}
+	if s.Type != nil {
+		fmt.Fprintf(w, "  type: %s\n", escape(*s.Type))
+	}
+	fmt.Fprintf(w, "  the %s is %s: %s\n", noun, s.Verdict, meaning(schema.Verdict(s.Verdict)))
+	if do := advice(s.Verdict); do != "" {
+		fmt.Fprintf(w, "    %s\n", do)
+	}
+	fmt.Fprintf(w, "  %s: %s declared, %s collected", what, number(s.Declared), humanize.Comma(s.Collected))
+	if noun == "group" {
+		fmt.Fprintf(w, "; %s, %s", count(int(s.Owners), "owner"), count(int(s.Admins), "admin"))
+	}
+	fmt.Fprintln(w)
+}
+
+func number(n *int64) string {
+	if n == nil {
+		return "none"
+	}
+	return humanize.Comma(*n)
+}
+
+func moment(micros int64) string { return time.UnixMicro(micros).UTC().Format(time.RFC3339) }
+
+func showOutcomes(w io.Writer, list []explain.Outcome) {
+	if len(list) == 0 {
+		fmt.Fprintln(w, "  nobody was asked about it by name")
+	}
+	for _, o := range list {
+		fmt.Fprintf(w, "  asked: %s of %s: %s, %s, %s, %s, from %s to %s\n", escape(o.Data), escape(o.Key), o.Outcome,
+			count(int(o.Rows), "row"), count(int(o.Requests), "request"), count(int(o.Attempts), "reading"), moment(o.AskedAt), moment(o.AnsweredAt))
+		if o.Code != nil || o.Message != nil {
+			fmt.Fprintf(w, "    the vendor's code %s: %s\n", dash(o.Code), dash(o.Message))
+		}
+	}
+}
+
+func showDiscrepancies(w io.Writer, list []explain.Discrepancy) {
+	const most = 20
+	for _, d := range list[:min(most, len(list))] {
+		fmt.Fprintf(w, "  contradiction %s: group %s, user %s; the user's list says %s, the group's %s, the role query %s\n", d.Kind, escape(d.GroupID), escape(d.UserID), dash(d.UserView), dash(d.GroupView), dash(d.RoleView))
+	}
+	if len(list) > most {
+		fmt.Fprintf(w, "  and %d more contradictions: see the table discrepancies\n", len(list)-most)
+	}
+}
+
+func showMembers(w io.Writer, s explain.Subject, groups bool) {
+	if s.Total == 0 {
+		return
+	}
+	fmt.Fprintf(w, "  %s", count(int(s.Total), "membership"))
+	if more := s.Total - int64(len(s.Members)); more > 0 {
+		fmt.Fprintf(w, ", of which %d are shown (--limit)", len(s.Members))
+	}
+	fmt.Fprintln(w, ":")
+	for _, m := range s.Members {
+		id := m.UserID
+		if groups {
+			id = m.GroupID
+		}
+		disputed := ""
+		if m.Disputed {
+			disputed = ", disputed"
+		}
+		fmt.Fprintf(w, "    %s: %s%s\n", escape(id), dash(m.Role), disputed)
+	}
+}
+
+// showHistory tells the nights, oldest first.
+func showHistory(w io.Writer, s explain.Subject, a explain.Answer) {
+	fmt.Fprintln(w, "History:")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if a.Group != "" && a.User != "" {
+		for _, n := range s.History {
+			event := n.Event
+			if event == "" {
+				event = "-"
+			}
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", n.Date, event, standsAs(n))
+		}
+	} else {
+		fmt.Fprintln(table, "  DATE\tVERDICT\tDECLARED\tCOLLECTED\tCHANGES SINCE THE BASE")
+		for _, n := range s.History {
+			row := n.Group
+			if a.Group == "" {
+				row = n.User
+			}
+			if row == nil {
+				row = &explain.Standing{Verdict: "-"}
+			}
+			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", n.Date, row.Verdict, number(row.Declared), humanize.Comma(row.Collected), changesOf(n, a.Group == ""))
+		}
+	}
+	_ = table.Flush() // to the screen: nobody is left to tell
+}
+
+// changesOf is "u1 joined, u2 left (not certain)".
+func changesOf(n explain.Night, groups bool) string {
+	var parts []string
+	for _, c := range n.Changes {
+		id := c.UserID
+		if groups {
+			id = c.GroupID
+		}
+		text := escape(id) + " " + strings.ReplaceAll(c.Change, "_", " ")
+		if c.Change == "role_changed" {
+			text += " from " + dash(c.RoleBefore) + " to " + dash(c.RoleAfter)
+		}
+		if !c.Certain {
+			text += " (not certain)"
+		}
+		parts = append(parts, text)
+	}
+	if n.More > 0 {
+		parts = append(parts, fmt.Sprintf("and %s more", humanize.Comma(n.More)))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
