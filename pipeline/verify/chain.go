@@ -48,6 +48,7 @@ func (v *verifier) chain(ctx context.Context) error {
 		v.link(n, byHash)
 	}
 	v.replacements(byHash)
+	v.bases(byHash)
 	if last := len(v.nodes) - 1; last >= 0 {
 		newest := v.nodes[last]
 		v.report.Chain.Manifests = len(v.nodes)
@@ -243,6 +244,28 @@ func (v *verifier) replacements(byHash map[string]*node) {
 			v.found.add(Removed, n.Path, "the manifest of %s was taken off and none replaces it: a `rollcall run --replace` has not ended, or the night was hidden", n.Date)
 		}
 	}
+}
+
+// bases holds what each night's changes compared with against the manifests that are there, replaced
+// ones included. Manifests of older versions don't have the sum.
+func (v *verifier) bases(byHash map[string]*node) {
+	for _, n := range v.nodes {
+		if n.ChangesBase == nil || n.ChangesBaseSum == nil {
+			continue
+		}
+		base := byHash[*n.ChangesBaseSum]
+		switch path := manifest.Path(*n.ChangesBase); {
+		case base != nil && base.Date != *n.ChangesBase:
+			v.found.add(Figures, n.Path, "its changes are against %s, and the sum it gives is that of %s", *n.ChangesBase, base.Path)
+		case base == nil && !v.pruned(path) && !v.unreadable[*n.ChangesBase] && v.there(path):
+			v.found.add(Resealed, path, "%s compared with it when its SHA-256 was %s: it was altered, or sealed again since", n.Path, *n.ChangesBaseSum)
+		}
+	}
+}
+
+// there tells whether a manifest lies at path. One that does not has been found by its chain.
+func (v *verifier) there(path string) bool {
+	return slices.ContainsFunc(v.nodes, func(n *node) bool { return n.Path == path })
 }
 
 // head looks for the manifest whose hash was kept elsewhere, and how far back it proves the chain.

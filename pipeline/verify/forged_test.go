@@ -211,6 +211,10 @@ func forgedFigures(t *testing.T, h *history, night string) {
 		}, []want{{verify.Sums, folder("sources", night), "requests"}}},
 		"roles": {func(m *manifest.Manifest) { m.Roles["tencentchat.test"]["Owner"]-- }, []want{{verify.Sums, folder("memberships", night), "with a role"}}},
 		"base":  {func(m *manifest.Manifest) { later := "2026-11-30"; m.ChangesBase = &later }, []want{{verify.Figures, path, "which is not before"}}},
+		"sum of the base": {func(m *manifest.Manifest) {
+			other := m.Files[0].SHA256
+			m.ChangesBaseSum = &other
+		}, []want{{verify.Resealed, manifest.Path("2026-11-20"), "compared with it when its SHA-256 was"}}},
 		"rows":  {func(m *manifest.Manifest) { m.Files[5].Rows++ }, []want{{verify.Figures, part("sources", night), "its manifest says 3"}}},
 		"key":   {func(m *manifest.Manifest) { m.Files[5].MinKey = []string{"a"} }, []want{{verify.Figures, part("sources", night), `manifest says ["a"]`}}},
 		"table": {func(m *manifest.Manifest) { m.Files[5].Table = "users" }, []want{{verify.Misplaced, part("sources", night), "of the table"}, {verify.Figures, path, "no file of the table sources"}}},

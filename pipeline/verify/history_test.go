@@ -237,7 +237,13 @@ func (h *history) relink(t testing.TB, date string) {
 	before := date
 	for _, next := range nights()[slices.Index(nights(), date)+1:] {
 		sum := manifest.Sum(h.read(t, manifest.Path(before)))
-		h.edit(t, next, func(m *manifest.Manifest) { m.Previous.SHA256 = sum })
+		h.edit(t, next, func(m *manifest.Manifest) {
+			m.Previous.SHA256 = sum
+			if m.ChangesBaseSum != nil {
+				base := manifest.Sum(h.read(t, manifest.Path(*m.ChangesBase)))
+				m.ChangesBaseSum = &base
+			}
+		})
 		before = next
 	}
 }
