@@ -4,10 +4,11 @@ SHELL := /bin/bash
 
 TOOL := go tool -modfile=.ci/tools/go.mod
 FUZZTIME ?= 3s
+CHAOSTIME ?= 10m
 PKG ?= ./...
 
 .NOTPARALLEL:
-.PHONY: help build test unit race lint fuzz acceptance vuln sbom bench-budget bench-query demo clean
+.PHONY: help build test unit race lint fuzz acceptance vuln sbom bench-budget bench-query chaos demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ bench-budget: ## is the budget kept, and used? every budget, latency and share a
 
 bench-query: ## what order, row groups and bloom filters are worth to a lookup in DuckDB; needs a C compiler
 	cd cmd/export/acceptance && CGO_ENABLED=1 go run ./querybench
+
+chaos: ## nights of crashes, kills, broken networks and clocks for CHAOSTIME (10m); prints the table of pipeline/CHAOS.md
+	@CHAOSTIME=$(CHAOSTIME) .ci/chaos
 
 demo: ## the whole job with no account, into ./rollcall-demo
 	go run ./cmd/export demo

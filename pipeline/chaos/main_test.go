@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +38,7 @@ func (l line) tell(t *testing.T) {
 			happened += fmt.Sprintf("; gone on with %d times", l.resumed)
 		}
 	}
-	t.Logf("CHAOS | %s | %d | %s | %d | %d | %d | %d |", l.fault, l.times, happened, l.harm.lost, l.harm.twice, l.harm.lies, l.repeated)
+	t.Logf("| %s | %d | %s | %d | %d | %d | %d |", l.fault, l.times, happened, l.harm.lost, l.harm.twice, l.harm.lies, l.repeated)
 }
 
 // night carries out a draw and adds it to the line.
@@ -59,6 +60,9 @@ func (l *line) night(t *testing.T, d draw, quiet reference) {
 
 // TestChaos is all scenarios, one after the other in one bubble.
 func TestChaos(t *testing.T) {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull} {
+		t.Setenv(name, value)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		var quiet reference
 		var err error
@@ -73,6 +77,8 @@ func TestChaos(t *testing.T) {
 		away(t, quiet)
 		clocks(t, quiet)
 		midnight(t, quiet)
+		paging(t, quiet)
+		bucketTrouble(t, quiet)
 		anyNight(t, quiet)
 	})
 }

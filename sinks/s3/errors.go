@@ -35,6 +35,7 @@ const (
 	hintBucket = "make the bucket, or correct bucket in the sink block"
 	hintRegion = "set region in the sink block to the bucket's own"
 	hintClock  = "set this machine's clock: signatures are only valid for some minutes"
+	hintFull   = "make room in the bucket or raise its quota; then run the same command again: nothing that was fetched is lost"
 	hintDown   = "the bucket does not answer: run the same command again, nothing that was fetched is lost"
 )
 
@@ -51,6 +52,8 @@ func judge(code string, status int) verdict {
 		return verdict{fault.Configuration, hintBucket}
 	case "PermanentRedirect", "TemporaryRedirect", "IllegalLocationConstraintException", "MovedPermanently":
 		return verdict{fault.Configuration, hintRegion}
+	case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientStorage":
+		return verdict{fault.Transient, hintFull}
 	case "NotImplemented":
 		return verdict{fault.Configuration, "this server can't do what sealing needs: multipart uploads and conditional writes"}
 	}

@@ -103,6 +103,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		{501, "NotImplemented", fault.Configuration, "conditional writes"},
 		{500, "InternalError", fault.Transient, "again"},
 		{503, "SlowDown", fault.Transient, "again"},
+		{507, "XMinioStorageFull", fault.Transient, "make room"},
+		{403, "QuotaExceeded", fault.Transient, "make room"},
 	} {
 		t.Run(test.code, func(t *testing.T) {
 			t.Parallel()
