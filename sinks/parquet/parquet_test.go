@@ -70,7 +70,7 @@ func members(n int) []schema.Membership {
 	return rows
 }
 
-func write(t *testing.T, dir string, rows []schema.Membership, batch int, options parquet.Options) []parquet.File {
+func write(t testing.TB, dir string, rows []schema.Membership, batch int, options parquet.Options) []parquet.File {
 	t.Helper()
 	w := parquet.NewWriter[schema.Membership](dir, table(t, "memberships"), options)
 	for from := 0; from < len(rows); from += batch {
