@@ -257,15 +257,18 @@ func (v *verifier) bases(byHash map[string]*node) {
 		switch path := manifest.Path(*n.ChangesBase); {
 		case base != nil && base.Date != *n.ChangesBase:
 			v.found.add(Figures, n.Path, "its changes are against %s, and the sum it gives is that of %s", *n.ChangesBase, base.Path)
-		case base == nil && !v.pruned(path) && !v.unreadable[*n.ChangesBase] && v.there(path):
+		case base == nil && !v.pruned(path) && !v.unreadable[*n.ChangesBase] && v.claimed(path, *n.ChangesBaseSum):
 			v.found.add(Resealed, path, "%s compared with it when its SHA-256 was %s: it was altered, or sealed again since", n.Path, *n.ChangesBaseSum)
 		}
 	}
 }
 
-// there tells whether a manifest lies at path. One that does not has been found by its chain.
-func (v *verifier) there(path string) bool {
-	return slices.ContainsFunc(v.nodes, func(n *node) bool { return n.Path == path })
+// claimed tells whether the manifest that lies at path ought to have had this sum. One that is not
+// there, or has replaced the one with the sum, has been found by the chain.
+func (v *verifier) claimed(path, sum string) bool {
+	return slices.ContainsFunc(v.nodes, func(n *node) bool {
+		return n.Path == path && (n.Replaces == nil || n.Replaces.SHA256 != sum)
+	})
 }
 
 // head looks for the manifest whose hash was kept elsewhere, and how far back it proves the chain.

@@ -84,7 +84,7 @@ func simulate(t testing.TB, nasty bool, nights ...string) *history {
 		}
 		_, err := pipeline.Run(t.Context(), pipeline.Request{
 			World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Version: "test"},
-			Job:   j, Date: date, State: t.TempDir(), Listen: func(event.Event) {},
+			Job:   j, Date: date, State: t.TempDir(), Listen: func(event.Event) {}, Replace: slices.Contains(nights[:i], date),
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", date, err)

@@ -106,8 +106,12 @@ func folder(table, date string) string { return table + "/snapshot_date=" + date
 
 func TestWhatANastyWorldSealedIsWhole(t *testing.T) {
 	t.Parallel()
-	h := simulate(t, true, nights()[:2]...)
-	check(t, h.verified(t, nil))
+	h := simulate(t, true, "2026-11-20", "2026-11-21", "2026-11-20") // the first date is replaced
+	report := h.verified(t, nil)
+	check(t, report)
+	if report.Chain.Manifests != 3 || report.Chain.Replaced != 1 || report.Listed != 14 || len(report.Notes) > 0 {
+		t.Errorf("%+v", report)
+	}
 }
 
 // TestEveryKindOfTamperingIsCaughtAndNamed does one thing after the other to copies of one history.
@@ -194,9 +198,10 @@ func TestEveryKindOfTamperingIsCaughtAndNamed(t *testing.T) {
 			h.write(t, manifest.Path(newest), slices.Delete(line, from, to))
 			check(t, h.verified(t, nil))
 		},
-		"the old end": prunedHistory,
-		"rows":        func(t *testing.T, h *history) { forgedRows(t, h, night) },
-		"figures":     func(t *testing.T, h *history) { forgedFigures(t, h, night) },
+		"the old end":     prunedHistory,
+		"a replaced date": replacedDate,
+		"rows":            func(t *testing.T, h *history) { forgedRows(t, h, night) },
+		"figures":         func(t *testing.T, h *history) { forgedFigures(t, h, night) },
 		"a share of the files": func(t *testing.T, h *history) {
 			report := h.verified(t, func(o *verify.Options) { o.Share = 0.3 })
 			again := h.verified(t, func(o *verify.Options) { o.Share = 0.3 })
@@ -298,4 +303,30 @@ func prunedHistory(t *testing.T, h *history) {
 	}
 	check(t, h.verified(t, from("2026-11-21")), want{verify.Missing, part("memberships", "2026-11-21"), "is not there"})
 	check(t, h.verified(t, from("2026-11-22")))
+}
+
+// replacedDate seals a date anew, as a run that replaces it does, and then takes away what it replaced.
+func replacedDate(t *testing.T, h *history) {
+	const date, newest = "2026-11-22", "2026-11-24"
+	old, line := h.manifest(t, date), h.read(t, manifest.Path(date))
+	aside := manifest.ReplacedPath(date, old.Sequence)
+	h.write(t, aside, line)
+	h.remove(t, manifest.Path(date))
+	report := h.verified(t, func(o *verify.Options) { o.All, o.Date = false, newest })
+	check(t, report, want{verify.Removed, aside, "none replaces it"})
+
+	again := old
+	again.Sequence, again.Previous = 7, &manifest.Link{Path: manifest.Path(newest), SHA256: manifest.Sum(h.read(t, manifest.Path(newest)))}
+	again.Replaces = &manifest.Link{Path: aside, SHA256: manifest.Sum(line)}
+	h.write(t, manifest.Path(date), encoded(t, again))
+	report = h.verified(t, func(o *verify.Options) { o.Head = manifest.Sum(line) })
+	check(t, report)
+	if report.Chain.Manifests != 7 || report.Chain.Replaced != 1 || report.Chain.Proved != 3 || report.Chain.Last != 7 || report.Listed != 42 {
+		t.Errorf("%+v", report.Chain)
+	}
+	h.write(t, manifest.ReplacedPath(date, 2), line)
+	h.remove(t, aside)
+	check(t, h.verified(t, nil), want{verify.Misplaced, manifest.ReplacedPath(date, 2), "lies under another's name"})
+	h.remove(t, manifest.ReplacedPath(date, 2))
+	check(t, h.verified(t, nil), want{verify.Removed, aside, "replaces it, and it is not there"}, want{verify.Removed, manifest.Path(date), "sequence 3 is not there"})
 }
