@@ -70,9 +70,11 @@ func base(t *testing.T, sink sinks.Sink, date string) *snapshot.Snapshot {
 	return s
 }
 
-func open(t *testing.T) sinks.Sink {
+func open(t *testing.T) sinks.Sink { return openAt(t, t.TempDir()) }
+
+func openAt(t testing.TB, path string) sinks.Sink {
 	t.Helper()
-	sink, err := local.Open(local.Config{Path: t.TempDir(), Now: time.Now})
+	sink, err := local.Open(local.Config{Path: path, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
