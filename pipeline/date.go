@@ -64,6 +64,11 @@ func settle(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sin
 		return choice{}, err
 	}
 	how := standingOf(night, sealed)
+	if r.Replace && how != finished {
+		if err := replaceable(ctx, sink, *sealed); err != nil {
+			return choice{}, err
+		}
+	}
 	switch {
 	case how == halfway && r.Replace:
 		return choice{date: date, old: sealed}, nil

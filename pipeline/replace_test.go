@@ -38,6 +38,9 @@ type lake struct {
 	state  string
 	later  time.Duration // on the clock of the next run; a while between two, so that no run waits for the budgets of the one before
 	told   []string      // notices of the last run
+
+	retention s3.Retention
+	forbid    string // a parameter of requests that the bucket's policy refuses, where they change something
 }
 
 // vendors makes a world that has the same groups whatever its seed, with other members in each.
@@ -81,8 +84,9 @@ func (a answer) Do(r *http.Request) (*http.Response, error) { return a(r) }
 // sink opens the bucket; refuse is asked before each request. Nothing is tried twice.
 func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 	l.t.Helper()
+	later := l.later
 	sink, err := s3.Open(l.t.Context(), s3.Config{
-		Bucket: "audit", Region: "eu-central-1", Endpoint: "http://s3.test", Now: time.Now, Attempts: 1, Disk: unsynced{},
+		Bucket: "audit", Region: "eu-central-1", Endpoint: "http://s3.test", Now: func() time.Time { return l.noon().Add(later) }, Attempts: 1, Retention: l.retention, Disk: unsynced{},
 		Pace:        lease.Pace{Beat: sinks.HeartbeatEvery, Stale: 50 * time.Millisecond}, // the tests have no rival who lives
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 		HTTP: answer(func(r *http.Request) (*http.Response, error) {
@@ -90,6 +94,9 @@ func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 				if err := refuse(r); err != nil {
 					return nil, err
 				}
+			}
+			if l.forbid != "" && r.Method == http.MethodPut && r.URL.Query().Has(l.forbid) {
+				return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			}
 			return l.bucket.Do(r)
 		}),
@@ -117,10 +124,12 @@ func (l *lake) run(change func(*pipeline.Request)) (pipeline.Result, error) {
 	return pipeline.Run(l.t.Context(), r)
 }
 
+func (l *lake) noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+
 // clock is that of the next run: it begins on the date that is sealed, at noon.
 func (l *lake) clock() func() time.Time {
 	l.later += time.Minute
-	ahead := time.Until(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)) + l.later
+	ahead := time.Until(l.noon()) + l.later
 	return func() time.Time { return time.Now().Add(ahead) }
 }
 

@@ -141,11 +141,11 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	date, sealed := chosen.date, chosen.done
 	if sealed != nil && (chosen.kept != nil || !folder.Holds(date)) {
 		r.tellKept(chosen.kept)
-		return *sealed, nil
+		return *sealed, r.finishRetention(ctx, sink, sealed.Manifest)
 	}
 	lock, err := sink.Lock(ctx, sinks.Owner{State: folder.Owner, Host: r.Host, PID: r.PID, Date: date, Since: r.Now().UTC()})
 	if err != nil && sealed != nil {
-		return *sealed, nil // what the run left that sealed it is for the next one to clear away
+		return *sealed, r.finishRetention(ctx, sink, sealed.Manifest) // what the run left that sealed it is for the next one to clear away
 	}
 	if ctx.Err() != nil && err != nil {
 		return Result{}, &StoppedError{Date: date, Done: -1, Message: "stopped while waiting for the lock of " + sink.String(), Err: err}
@@ -204,19 +204,25 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if r.spare = chosen.kept != nil; r.spare {
-		r.tellKept(chosen.kept)
-		return *chosen.done, nil
-	}
 	if chosen.done != nil {
-		r.clear(ctx)
-		return *chosen.done, nil
+		if r.spare = chosen.kept != nil; r.spare {
+			r.tellKept(chosen.kept)
+		} else {
+			r.clear(ctx)
+		}
+		return *chosen.done, r.finishRetention(ctx, r.sink, chosen.done.Manifest)
+	}
+	if err := r.finishLatest(ctx); err != nil {
+		return Result{}, err
 	}
 	r.old = chosen.old
 	if err := r.discardStale(ctx, chosen); err != nil {
 		return Result{}, err
 	}
 	result, err := r.carryOut(ctx)
+	if err == nil {
+		_, err = retain(ctx, r.sink, result.Manifest)
+	}
 	if _, faster := errors.AsType[*sinks.SealedError](err); !faster {
 		return result, err
 	}

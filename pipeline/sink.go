@@ -28,7 +28,7 @@ func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
 	case s.S3 != nil:
 		return s3.Open(ctx, s3.Config{
 			Bucket: s.S3.Bucket, Prefix: s.S3.Prefix, Region: s.S3.Region, Endpoint: s.S3.Endpoint,
-			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Now: w.Now, Disk: w.Disk, HTTP: w.Bucket,
+			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Retention: s3.Retention(s.S3.Retention), Now: w.Now, Disk: w.Disk, HTTP: w.Bucket,
 		})
 	default:
 		return nil, fault.New(fault.Bug, "the configuration has no sink")

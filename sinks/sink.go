@@ -69,6 +69,20 @@ type Object struct {
 	Size int64 // bytes
 }
 
+// Retainer is a sink that can lock what is sealed against removal until a moment.
+type Retainer interface {
+	Sink
+	// Retains tells whether it is to do so.
+	Retains() bool
+	// Retain locks the files of a snapshot, and its manifest when all of them are, for as long as
+	// the sink is told to, counted from when it was sealed: however often it is called, the moment is
+	// the same. What is locked as long already stays as it is. It tells whether anything was locked.
+	Retain(ctx context.Context, sealedAt time.Time, files []string, manifest string) (bool, error)
+	// Retained is the latest moment until which any of the files is locked, whoever locked it; zero
+	// where none is, now.
+	Retained(ctx context.Context, files []string) (time.Time, error)
+}
+
 // Old is a manifest that is to be replaced.
 type Old struct {
 	SHA256 string // of its bytes, in hex

@@ -215,6 +215,10 @@ sink "s3" "x" {
   endpoint   = "http://127.0.0.1:9000"
   encryption = "aws:kms"
   kms_key_id = "key"
+  retention {
+    mode = "GOVERNANCE"
+    days = 30
+  }
 }
 snapshot {
   tolerate_failed = 25
@@ -260,7 +264,7 @@ snapshot {
 	if !reflect.DeepEqual(j.Data, wantData) {
 		t.Errorf("data blocks are\n%+v, want\n%+v", j.Data, wantData)
 	}
-	if want := (job.S3{Bucket: "b", Prefix: "im", Endpoint: "http://127.0.0.1:9000", Encryption: "aws:kms", KMSKeyID: "key"}); *j.Sink.S3 != want {
+	if want := (job.S3{Bucket: "b", Prefix: "im", Endpoint: "http://127.0.0.1:9000", Encryption: "aws:kms", KMSKeyID: "key", Retention: job.Retention{Mode: "GOVERNANCE", Days: 30}}); *j.Sink.S3 != want {
 		t.Errorf("the sink is %+v", j.Sink.S3)
 	}
 	wantChecks := []job.Check{

@@ -68,7 +68,7 @@ func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
 // plainNames lists the attributes of sources and sinks that are no secrets.
 func (l *loader) plainNames() map[string]bool {
 	plain := map[string]bool{}
-	for name := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path bucket prefix region endpoint encryption kms_key_id") {
+	for name := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path bucket prefix region endpoint encryption kms_key_id mode days") {
 		plain[name] = true
 	}
 	for _, d := range l.options.Definitions {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -71,6 +72,7 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 		}
 	}
 	s.readEncryption(sink)
+	s.readRetention(sink)
 	for _, name := range []string{"access_key", "access_key_id", "secret_key", "secret_access_key"} {
 		if attribute, given := block.Body.Attributes[name]; given {
 			s.told = append(s.told, name)
@@ -88,6 +90,33 @@ func (s *section) readEncryption(sink *job.S3) {
 	}
 	if sink.KMSKeyID, given = s.text("kms_key_id"); given && sink.Encryption != "aws:kms" {
 		s.fault(s.where("kms_key_id"), "kms_key_id needs another encryption", `Add: encryption = "aws:kms"`)
+	}
+}
+
+// mostDays is the longest retention that S3 takes: a hundred years.
+const mostDays = 36500
+
+func (s *section) readRetention(sink *job.S3) {
+	for i, block := range s.blocks("retention") {
+		if i > 0 {
+			s.fault(block.DefRange(), "There is a second retention", "Keep one of them.")
+			continue
+		}
+		r := s.loader.section(block)
+		mode, ok := r.needText("mode", `"COMPLIANCE"`)
+		if ok && mode != "COMPLIANCE" && mode != "GOVERNANCE" {
+			r.fault(r.where("mode"), fmt.Sprintf("There is no retention mode %q", mode), didYouMean(mode, "modes", []string{"COMPLIANCE", "GOVERNANCE"}))
+		}
+		before := len(r.diags)
+		days, ok := r.number("days")
+		if !ok && len(r.diags) == before {
+			r.missing("days", "Give it, as in: days = 2555")
+		}
+		if ok && (days < 1 || days > mostDays || days != math.Trunc(days)) {
+			r.fault(r.where("days"), "days is no length of a retention", fmt.Sprintf("Give a whole number from 1 to %d, as in 2555 for seven years.", mostDays))
+		}
+		sink.Retention = job.Retention{Mode: mode, Days: int(days)}
+		r.end()
 	}
 }
 

@@ -118,6 +118,13 @@ type S3 struct {
 	Endpoint               string // optional; path-style addressing follows
 	Encryption             string // "", "AES256" or "aws:kms"
 	KMSKeyID               string
+	Retention              Retention
+}
+
+// Retention is how long what is sealed is locked against removal; the zero value is not at all.
+type Retention struct {
+	Mode string // "COMPLIANCE" or "GOVERNANCE"
+	Days int    // from the moment of sealing
 }
 
 // Tolerance is how many keys may be failed or denied in a sealed snapshot.

@@ -9,6 +9,9 @@
 // and, should it have died in between, by listing. A snapshot that is replaced goes before its
 // successor's first upload is completed: its manifest first, on the condition that it is still the one meant.
 //
+// With a retention, what is sealed is locked by Object Lock: the data files, and when all of them
+// are, the manifest. A locked manifest therefore says that all is locked. Nothing else ever is.
+//
 // An answer can be lost after the bucket has carried out what was asked, and the SDK then asks
 // again and is told that it comes too late. Wherever a conditional write is refused, this package
 // therefore looks at what is there: if it is what we meant to write, we wrote it.
@@ -57,6 +60,7 @@ type Config struct {
 	Endpoint       string // empty: AWS; otherwise a URL, with path-style addressing
 	Encryption     string // "", "AES256" or "aws:kms"
 	KMSKeyID       string
+	Retention      Retention // of what is sealed; locks and reports are never locked
 
 	Now         func() time.Time        // for the lock's record
 	Credentials aws.CredentialsProvider // nil: the SDK's chain
@@ -160,8 +164,11 @@ func (s *Sink) key(path string) *string { return aws.String(s.prefix + path) }
 
 func (s *Sink) bucket() *string { return aws.String(s.cfg.Bucket) }
 
-// Lock takes _locks/run.json.
+// Lock takes _locks/run.json, in a bucket that doesn't lock every heartbeat against removal.
 func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
+	if err := s.checkBucket(ctx); err != nil {
+		return nil, err
+	}
 	held, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ const pageSize = 1000
 type Bucket struct {
 	Name    string
 	MinPart int // least bytes of a part that is not the last; S3 has 5 MiB
+	Locking ObjectLock
 
 	mu      sync.Mutex
 	objects map[string]object
@@ -43,6 +44,7 @@ type object struct {
 	etag     string
 	checksum string
 	header   http.Header // of the request that made it
+	retained retention
 }
 
 type multipart struct {
@@ -84,7 +86,7 @@ func (b *Bucket) Delete(key string) {
 func (b *Bucket) Clone() *Bucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := &Bucket{Name: b.Name, MinPart: b.MinPart, objects: maps.Clone(b.objects), uploads: map[string]*multipart{}, begun: b.begun}
+	c := &Bucket{Name: b.Name, MinPart: b.MinPart, Locking: b.Locking, objects: maps.Clone(b.objects), uploads: map[string]*multipart{}, begun: b.begun}
 	for id, upload := range b.uploads {
 		copied := *upload
 		copied.parts = maps.Clone(upload.parts)
@@ -173,6 +175,10 @@ func (b *Bucket) serve(w http.ResponseWriter, r *http.Request, key string, conte
 	switch operation := r.Method + " " + query.Get("x-id"); {
 	case key == "" && r.Method == http.MethodGet && query.Get("list-type") == "2":
 		return b.listObjects(w, r)
+	case key == "" && r.Method == http.MethodGet && query.Has("object-lock"):
+		return b.lockConfiguration(w)
+	case query.Has("retention"):
+		return b.retention(w, r, key, content)
 	case key == "" && r.Method == http.MethodGet && query.Has("uploads"):
 		return b.listUploads(w, r)
 	case operation == "PUT PutObject":
@@ -216,6 +222,9 @@ func (b *Bucket) keep(key string, o object) {
 // conditions holds If-Match and If-None-Match against what is there ("Conditional requests" page).
 func (b *Bucket) conditions(r *http.Request, key string) error {
 	there, found := b.objects[key]
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && there.retained.holds() {
+		return refusal{http.StatusForbidden, "AccessDenied"}
+	}
 	none, match := r.Header.Get("If-None-Match"), r.Header.Get("If-Match")
 	switch {
 	case none != "" && none != "*":

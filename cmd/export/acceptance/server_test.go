@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -27,6 +28,8 @@ const (
 	serverFolder  = "ROLLCALL_ACCEPTANCE_SERVER"
 	serverAddress = "ROLLCALL_ACCEPTANCE_ADDRESS"
 	serverTLS     = "ROLLCALL_ACCEPTANCE_TLS" // not empty: with the certificate in the folder
+
+	serverVersions = "ROLLCALL_ACCEPTANCE_VERSIONS" // not empty: its buckets may have versions, and with them Object Lock
 )
 
 const (
@@ -58,15 +61,23 @@ func serve(folder, address string) error {
 	if err != nil {
 		return err
 	}
-	backend, err := posix.New(filepath.Join(folder, "data"), side, posix.PosixOpts{SideCarDir: filepath.Join(folder, "meta")})
+	options := posix.PosixOpts{SideCarDir: filepath.Join(folder, "meta")}
+	if os.Getenv(serverVersions) != "" {
+		options.VersioningDir = filepath.Join(folder, "versions")
+	}
+	disk, err := posix.New(filepath.Join(folder, "data"), side, options)
 	if err != nil {
 		return err
+	}
+	var stored backend.Backend = disk
+	if options.VersioningDir != "" {
+		stored = markers{disk}
 	}
 	cert, key := "", ""
 	if os.Getenv(serverTLS) != "" {
 		cert, key = filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
 	}
-	return embedgw.RunVersityGW(context.Background(), backend, &embedgw.Config{
+	return embedgw.RunVersityGW(context.Background(), stored, &embedgw.Config{
 		CertFile: cert, KeyFile: key,
 		RootUserAccess: accessKey, RootUserSecret: secretKey, Region: region, IAMDir: filepath.Join(folder, "iam"),
 		Ports: []string{address}, MaxConnections: 512, MaxRequests: 256, MultipartMaxParts: 10_000, Quiet: true, KeepAlive: true,
@@ -83,16 +94,19 @@ type Server struct {
 }
 
 // S3 starts a server of its own for the test and ends it with the test.
-func S3(t testing.TB) *Server { return launch(t, false) }
+func S3(t testing.TB) *Server { return launch(t, false, false) }
 
 // S3TLS is S3 behind a certificate that only Env's AWS_CA_BUNDLE makes known.
-func S3TLS(t testing.TB) *Server { return launch(t, true) }
+func S3TLS(t testing.TB) *Server { return launch(t, true, false) }
 
-func launch(t testing.TB, secure bool) *Server {
+// S3Locking is S3 with versions and Object Lock switched on for its bucket, without a default.
+func S3Locking(t testing.TB) *Server { return launch(t, false, true) }
+
+func launch(t testing.TB, secure, locking bool) *Server {
 	t.Helper()
 	folder := t.TempDir()
 	s := &Server{Bucket: "audit", Folder: filepath.Join(folder, "data", "audit")}
-	for _, sub := range []string{s.Folder, filepath.Join(folder, "iam")} {
+	for _, sub := range []string{filepath.Join(folder, "data"), filepath.Join(folder, "iam"), filepath.Join(folder, "versions")} {
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -104,9 +118,15 @@ func launch(t testing.TB, secure bool) *Server {
 		s.Endpoint, s.CA = "https://"+address, certify(t, folder)
 		settings = append(settings, serverTLS+"=yes")
 	}
+	if locking {
+		settings = append(settings, serverVersions+"=yes")
+	}
 	start(t, settings)
 	s.Client = s.connect(t)
 	s.await(t)
+	if _, err := s.Client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.Bucket, ObjectLockEnabledForBucket: &locking}); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -163,11 +183,11 @@ func (s *Server) connect(t testing.TB) *s3.Client {
 	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(s.Endpoint), true })
 }
 
-// await waits until the server listens and makes the bucket.
+// await waits until the server listens.
 func (s *Server) await(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		_, err := s.Client.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: &s.Bucket})
+		_, err := s.Client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		if err == nil {
 			return
 		}

@@ -24,6 +24,12 @@ sink "s3" "lake" {
   kms_key_id    = "k"
   access_key    = "AKIA"
   storage_class = "GLACIER"
+  retention {
+    mode   = "COMPLIENCE"
+    days   = 0.5
+    bypass = true
+  }
+  retention {}
 }
 
 snapshot { tolerate_failed = "101%" }
