@@ -71,7 +71,7 @@ func serve(folder, address string) error {
 	}
 	var stored backend.Backend = disk
 	if options.VersioningDir != "" {
-		stored = markers{disk}
+		stored = markers{disk, side}
 	}
 	cert, key := "", ""
 	if os.Getenv(serverTLS) != "" {
