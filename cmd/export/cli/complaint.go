@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"rollcall/pipeline"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema/fault"
+	"rollcall/schema/spelling"
 	"rollcall/sinks/manifest"
 )
 
@@ -94,24 +93,8 @@ func hint(err error) string {
 	}
 }
 
-// escape makes text from elsewhere safe for a terminal and keeps it on one line: what can't be
-// printed is written as in a Go string.
-func escape(s string) string {
-	if strings.IndexFunc(s, hidden) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
+// escape makes text from elsewhere safe for a terminal and keeps it on one line.
+func escape(s string) string { return spelling.Visible(s) }
 
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
