@@ -80,7 +80,8 @@ type Result struct {
 	Path     string // of the manifest in the sink
 	Sum      string // SHA-256 of the manifest, in hex
 	Manifest manifest.Manifest
-	Gaps     []Gap // what is missing, largest first; empty when Already
+	Gaps     []Gap  // what is missing, largest first; empty when Already
+	Report   string // path of the page in the sink; empty: this run wrote none
 	URL      func(path string) string
 }
 
@@ -209,6 +210,7 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 			r.tellKept(chosen.kept)
 		} else {
 			r.clear(ctx)
+			chosen.done.Report = r.publish(ctx) // the run that sealed may have died before it did
 		}
 		return *chosen.done, r.finishRetention(ctx, r.sink, chosen.done.Manifest)
 	}
@@ -292,6 +294,9 @@ func (r *run) carryOut(ctx context.Context) (Result, error) {
 	}
 	silence := r.report(ctx)
 	result, err := r.work(ctx)
+	if err == nil {
+		result.Report = r.publish(ctx)
+	}
 	silence()
 	if err != nil {
 		err = r.stopped(ctx, err)

@@ -124,6 +124,7 @@ func (l *loader) readSnapshot() {
 	for _, address := range l.of("snapshot") {
 		s := l.section(l.blocks[address])
 		s.readTolerance()
+		s.job.Report = s.flag("report")
 		s.readChecks()
 		s.end()
 	}

@@ -21,6 +21,7 @@ type Job struct {
 	Sink     Sink
 	Tolerate Tolerance
 	Checks   []Check // sorted by name
+	Report   bool    // a page about the snapshot is written beside it
 }
 
 // Budget is what the configuration allows one endpoint of a source, before share.

@@ -58,6 +58,7 @@ type tile struct {
 	Label  string
 	Figure figure
 	Note   string
+	Since  string // a date; empty: the note is not about one
 }
 
 // stack is a bar of words with their shares.
@@ -253,7 +254,7 @@ func tiles(m manifest.Manifest, nights []night) []tile {
 		if len(nights) > 1 {
 			before := nights[len(nights)-2]
 			if rows := before.rows(t.name); rows != nil {
-				one.Note = signed(one.Figure.N-*rows) + " since " + before.Date
+				one.Note, one.Since = signed(one.Figure.N-*rows)+" since ", before.Date
 			}
 		}
 		all = append(all, one)

@@ -107,6 +107,8 @@ func span(d time.Duration) string {
 	switch {
 	case h > 0:
 		return strconv.FormatInt(h, 10) + " h " + strconv.FormatInt(m, 10) + " min"
+	case m > 0 && s == 0:
+		return strconv.FormatInt(m, 10) + " min"
 	case m > 0:
 		return strconv.FormatInt(m, 10) + " min " + strconv.FormatInt(s, 10) + " s"
 	default:
@@ -138,7 +140,7 @@ func meaning(terms []schema.Term, word string) string {
 func advice(o schema.Outcome) string {
 	switch o {
 	case schema.Failed:
-		return "The vendor gave no whole answer after all attempts. A sealed date is not added to: the next night asks these keys again. If they fail every night, ask the vendor with this code."
+		return "The vendor gave no whole answer after all attempts. The next night asks these keys again; rollcall run --replace asks everything of this date again. If they fail every night, ask the vendor with this code."
 	case schema.Denied:
 		return "The vendor refuses to answer about these keys: grant the app the right in the vendor's console, or take them from the ID list."
 	case schema.Gone:

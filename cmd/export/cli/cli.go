@@ -47,6 +47,7 @@ type Env struct {
 	Signals   <-chan os.Signal               // the first cancels, another a second later exits
 	Exit      func(code int)                 // ends the process at once
 	Width     func() (columns int, tty bool) // of the terminal on Stderr
+	Shown     func() bool                    // Stdout is a terminal; nil: it is none
 	Version   string
 	Program   string // what a person types to start it; empty: rollcall
 }
@@ -81,6 +82,7 @@ func System() Env {
 		Signals:   signals,
 		Exit:      os.Exit,
 		Width:     stderrWidth,
+		Shown:     func() bool { return term.IsTerminal(int(os.Stdout.Fd())) },
 		Version:   version(),
 		Program:   program(),
 	}

@@ -24,6 +24,7 @@ type sealedAnswer struct {
 	Code          int                         `json:"exit_code"`
 	Manifest      string                      `json:"manifest"`
 	Sum           string                      `json:"manifest_sha256"`
+	Report        string                      `json:"report,omitempty"`   // where the page is, if this run wrote one
 	Replaces      string                      `json:"replaces,omitempty"` // the manifest in whose place it is
 	Rows          map[string]int64            `json:"rows"`
 	Outcomes      map[string]map[string]int64 `json:"outcomes"`
@@ -45,6 +46,9 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Rows: rowsOf(m),
 		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Checks: append([]manifest.Check{}, m.Checks...),
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
+	}
+	if r.Report != "" {
+		answer.Report = r.URL(r.Report)
 	}
 	if m.Replaces != nil {
 		answer.Replaces = r.URL(m.Replaces.Path)
@@ -81,6 +85,9 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	asked(w, r, took)
 	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
 	fmt.Fprintf(w, "    SHA-256 %s\n", r.Sum)
+	if r.Report != "" {
+		fmt.Fprintf(w, "  report: %s\n", escape(r.URL(r.Report)))
+	}
 	if m.Replaces != nil {
 		fmt.Fprintf(w, "  in place of: %s\n", escape(r.URL(m.Replaces.Path)))
 	}

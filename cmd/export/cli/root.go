@@ -95,6 +95,7 @@ func (a *app) commands() []*cobra.Command {
 		a.reconcileCommand(),
 		a.explainCommand(),
 		a.sqlCommand(),
+		a.reportCommand(),
 		a.simulateCommand(),
 		a.versionCommand(),
 	}
