@@ -42,6 +42,11 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	if err := r.check(ctx, &m); err != nil {
 		return Result{}, err
 	}
+	if r.Job.Sign != nil {
+		if m, err = manifest.Sign(m, *r.Job.Sign); err != nil {
+			return Result{}, err
+		}
+	}
 	encoded, err := manifest.Encode(m)
 	if err != nil {
 		return Result{}, err

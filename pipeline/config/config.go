@@ -127,7 +127,7 @@ func (l *loader) index(body *hclsyntax.Body) {
 		names, known := labels(block.Type)
 		if !known {
 			hint := didYouMean(block.Type, "blocks", kinds())
-			if inner := map[string]string{"check": "snapshot", "retention": "sink", "budget": "source", "window": "source"}[block.Type]; inner != "" {
+			if inner := map[string]string{"check": "snapshot", "sign": "snapshot", "retention": "sink", "budget": "source", "window": "source"}[block.Type]; inner != "" {
 				hint = fmt.Sprintf("A %s goes into a %s block.", block.Type, inner)
 			}
 			l.fault(block.TypeRange, fmt.Sprintf("There is no block %q", block.Type), hint)

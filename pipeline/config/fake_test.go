@@ -59,6 +59,9 @@ func options() config.Options {
 			if path == "/etc/rollcall/secret.txt" {
 				return []byte("hunter2-of-file\r\n"), nil
 			}
+			if text, ok := keyFiles()[path]; ok {
+				return []byte(text), nil
+			}
 			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		},
 	}
@@ -81,4 +84,30 @@ func mustParse(t *testing.T, text string, options config.Options) *job.Job {
 		t.Fatalf("not valid: %+v", diagnostics.List())
 	}
 	return j
+}
+
+// keyFiles are a key, one that takes its place, and their endorsements, as `rollcall keygen` writes them.
+func keyFiles() map[string]string {
+	return map[string]string{
+		"/etc/rollcall/first.pem": `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIBASAc041En+vH/vWFpoEHDdCnuklZa+mbxk/DyE/Otl
+-----END PRIVATE KEY-----
+`,
+		"/etc/rollcall/first.pub": `-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA827KFQb7TP+unNR4wtW7GjL3N5feqz/jgU5u8uS1mrA=
+-----END PUBLIC KEY-----
+`,
+		"/etc/rollcall/second.pem": `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIO5xXZO44RAK2J3373BtrQHuMCY3NY8hjmcWEMjvb2Eh
+-----END PRIVATE KEY-----
+`,
+		"/etc/rollcall/second.endorsement": `{"by":"827KFQb7TP+unNR4wtW7GjL3N5feqz/jgU5u8uS1mrA=","key":"HFDUz3oVZ7Z33NF5/YTEboFNhyijt78IVnvL0OnEQ80=","value":"VNaExn6Nn041H6F+tHxqZorfgL8a1XJAPwLYOvb552psogB0igbYD3l+45GdKkVehCiD0LZGyDYT6HEu7bAWCw=="}
+`,
+		"/etc/rollcall/third.pem": `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINEbvweF0Sx/sIBVjEdoqhTDK9yzLE6fYmAdjke3Nr4a
+-----END PRIVATE KEY-----
+`,
+		"/etc/rollcall/third.endorsement": `{"by":"HFDUz3oVZ7Z33NF5/YTEboFNhyijt78IVnvL0OnEQ80=","key":"BO5wIVT5BJVKr7lHC4vo+KjfykJ+CeayBlT0+jcZ62g=","value":"UI5+yqHi5mo6EzGQIzDWJW6fCNBerfKk653HblKUKisSSH4WS15Os8oYpQKTZTzGQb79Bv8SpsW9V/MxhEfPBg=="}
+`,
+	}
 }

@@ -21,8 +21,12 @@ func (l *loader) checkSecret(attribute *hclsyntax.Attribute) bool {
 		l.fault(attribute.Expr.Range(), fmt.Sprintf("%s can have no default", attribute.Name), "A default in the configuration is a secret in the configuration. Leave it out.")
 		return false
 	}
+	from := fmt.Sprintf("env(%q)", strings.ToUpper(attribute.Name))
+	if attribute.Name == signingKey {
+		from = `file("rollcall-key.pem")`
+	}
 	l.fault(attribute.Expr.Range(), fmt.Sprintf("%s must come from env() or file()", attribute.Name),
-		fmt.Sprintf(`A secret in the configuration ends up in backups and version control. Write: %s = env("%s")`, attribute.Name, strings.ToUpper(attribute.Name)))
+		fmt.Sprintf("A secret in the configuration ends up in backups and version control. Write: %s = %s", attribute.Name, from))
 	return false
 }
 
@@ -57,6 +61,11 @@ func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
 			if _, known := labels(block.Type); block.Type == "source" || block.Type == "sink" || !known {
 				maskBody(block.Body, plain, shown)
 			}
+			for _, inner := range block.Body.Blocks {
+				if block.Type == "snapshot" && inner.Type != "check" {
+					maskBody(inner.Body, plain, shown)
+				}
+			}
 		}
 	}
 	if broken {
@@ -65,10 +74,10 @@ func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
 	return shown
 }
 
-// plainNames lists the attributes of sources and sinks that are no secrets.
+// plainNames lists the attributes of sources, sinks and sign blocks that are no secrets.
 func (l *loader) plainNames() map[string]bool {
 	plain := map[string]bool{}
-	for name := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path bucket prefix region endpoint encryption kms_key_id mode days") {
+	for name := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path bucket prefix region endpoint encryption kms_key_id mode days endorsements") {
 		plain[name] = true
 	}
 	for _, d := range l.options.Definitions {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rollcall/schema"
+	"rollcall/sinks/signature"
 	"rollcall/sources"
 )
 
@@ -22,6 +23,10 @@ type Job struct {
 	Tolerate Tolerance
 	Checks   []Check // sorted by name
 	Report   bool    // a page about the snapshot is written beside it
+
+	// Sign signs manifests; nil: they aren't signed. Its key is zero where secrets were not asked
+	// for. It is no part of the fingerprint: another key asks and answers the same.
+	Sign *signature.Signer
 }
 
 // Budget is what the configuration allows one endpoint of a source, before share.

@@ -13,6 +13,7 @@ import (
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
+	"rollcall/sinks/signature"
 )
 
 const (
@@ -28,6 +29,9 @@ type node struct {
 	manifest.Sealed
 	replaced bool // lies among those that were replaced
 	linked   bool // its link to the one before it holds, or it is the first
+
+	key   signature.PublicKey // that signed it, as its signature proves
+	valid bool                // it has a signature, and that and its endorsements are in order
 }
 
 // chain reads all manifests and holds them against each other.
@@ -49,6 +53,7 @@ func (v *verifier) chain(ctx context.Context) error {
 	}
 	v.replacements(byHash)
 	v.bases(byHash)
+	v.signatures(byHash)
 	if last := len(v.nodes) - 1; last >= 0 {
 		newest := v.nodes[last]
 		v.report.Chain.Manifests = len(v.nodes)
@@ -131,6 +136,7 @@ func (v *verifier) statement(path string, encoded []byte) {
 		v.found.add(Altered, path, "it is not written as Rollcall writes a manifest: %v", err)
 	}
 	v.claims(n)
+	v.signed(n, encoded)
 }
 
 // dateIn is the date in the name of a manifest, be it replaced or not.

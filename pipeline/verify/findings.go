@@ -29,6 +29,12 @@ const (
 	Resealed   Kind = "resealed"
 	Forked     Kind = "forked"
 	Unproved   Kind = "unproved"
+
+	Unsigned       Kind = "unsigned"
+	BadSignature   Kind = "signature"
+	BadEndorsement Kind = "endorsement"
+	Stranger       Kind = "stranger"
+	Retired        Kind = "retired"
 )
 
 // Kinds explains every kind of finding.
@@ -51,6 +57,11 @@ func Kinds() []schema.Term {
 		{Word: string(Resealed), Meaning: "a manifest is not the one that the next one names: it was altered, or its night sealed again"},
 		{Word: string(Forked), Meaning: "two manifests claim the same place in the chain, or one follows the wrong one"},
 		{Word: string(Unproved), Meaning: "no manifest has the hash that was kept elsewhere: the newest nights were taken away, or the chain was written anew"},
+		{Word: string(Unsigned), Meaning: "a manifest has no signature, although one before it has; or none at all is signed"},
+		{Word: string(BadSignature), Meaning: "a manifest's signature is not that of its words: one of them was altered, or the signature is another's"},
+		{Word: string(BadEndorsement), Meaning: "what should prove that one key took another's place was altered, or is by another key"},
+		{Word: string(Stranger), Meaning: "a manifest is signed with a key that is none of those given, and that none of them endorsed"},
+		{Word: string(Retired), Meaning: "a manifest is signed, or its key endorsed, with a key whose place another had taken"},
 	}
 }
 
@@ -94,6 +105,7 @@ func (f *findings) take(others *findings) { f.list = append(f.list, others.list.
 type Report struct {
 	Place    string    `json:"place"`
 	Chain    Chain     `json:"chain"`
+	Signed   Signed    `json:"signatures"`
 	Listed   int64     `json:"files_listed"` // files that manifests name and whose presence and size was looked at
 	Dates    []string  `json:"dates_read"`   // whose content was read
 	Share    float64   `json:"share_read"`   // of their files
@@ -116,6 +128,27 @@ type Chain struct {
 	Kept      string `json:"kept,omitempty"`
 	Proved    int64  `json:"proved_sequence"` // up to here the kept hash proves the chain; 0: nothing
 	From      int64  `json:"proved_from"`     // the first sequence of what is proved
+}
+
+// Signed is what manifests are signed, and what of that was proved.
+type Signed struct {
+	Manifests int       `json:"manifests"`   // that carry a signature
+	Since     string    `json:"since"`       // date of the first of them; empty where none does
+	First     int64     `json:"first"`       // its sequence
+	Keys      []KeyUsed `json:"keys"`        // in the order of their first use
+	Given     []string  `json:"public_keys"` // IDs of those that were given
+	Proved    int       `json:"proved"`      // manifests signed by a key that was given, or by one to which it leads; 0 where none was given
+	Linked    int       `json:"linked"`      // unsigned manifests before the first signed one, that one's links prove
+}
+
+// KeyUsed is a key that signed manifests.
+type KeyUsed struct {
+	ID        string `json:"id"`
+	Manifests int    `json:"manifests"`
+	First     int64  `json:"first_sequence"`
+	Last      int64  `json:"last_sequence"`
+	After     string `json:"endorsed_by,omitempty"` // ID of the key whose place it took
+	Trusted   bool   `json:"trusted"`               // it was given, or one that was given leads to it
 }
 
 // Whole tells whether nothing is wrong.

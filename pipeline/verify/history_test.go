@@ -60,6 +60,12 @@ func nights() []string {
 // group can't be read on one night, and an older date is sealed late.
 func simulate(t testing.TB, nasty bool, nights ...string) *history {
 	t.Helper()
+	return simulateWith(t, nasty, func(string, *job.Job) {}, nights...)
+}
+
+// simulateWith makes it with a job that prepare changes before each night.
+func simulateWith(t testing.TB, nasty bool, prepare func(date string, j *job.Job), nights ...string) *history {
+	t.Helper()
 	limits := map[string]int{}
 	for _, path := range simulated.Paths() {
 		limits[path] = -1
@@ -82,6 +88,7 @@ func simulate(t testing.TB, nasty bool, nights ...string) *history {
 			world.Fault(simulated.Fault{Path: "/entrust/group/member/query.json", Key: group, Do: simulated.Code(1002, "groupId is wrong.")})
 			world.RongCloud.RemoveMember(group, user)
 		}
+		prepare(date, j)
 		_, err := pipeline.Run(t.Context(), pipeline.Request{
 			World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Version: "test"},
 			Job:   j, Date: date, State: t.TempDir(), Listen: func(event.Event) {}, Replace: slices.Contains(nights[:i], date),

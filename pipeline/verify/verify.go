@@ -23,6 +23,7 @@ import (
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
+	"rollcall/sinks/signature"
 )
 
 // Options says what to prove.
@@ -32,6 +33,8 @@ type Options struct {
 	From  string  // history before this date may have been pruned; empty: it must be whole
 	Share float64 // of the files whose content is read, above 0 to 1
 	Head  string  // SHA-256 of a manifest that was kept elsewhere, in hex; empty: none was
+
+	PublicKeys []signature.PublicKey // that are trusted to have signed; none: signatures are held against the keys that they carry
 
 	// Key tells what the keys of a data block ("rongcloud_group_members.all") are; nil or unknown:
 	// its outcomes are counted, but not held against groups and users.

@@ -3,7 +3,8 @@
 //
 // A manifest is one line of canonical JSON: the same [Manifest] always gives the same bytes, so
 // that its SHA-256 names it. Each carries the sum of the manifest sealed before it, whatever their
-// dates; a statement that was altered or taken away therefore shows in the next one.
+// dates; a statement that was altered or taken away therefore shows in the next one. It may be
+// signed ([Sign]): then whoever can write the sink can't write another that passes for it.
 //
 // [Decode] is strict. What it accepts is whole and in order; a manifest of a newer Rollcall is a
 // Configuration fault that says so, anything else that is not a manifest is a fault of kind Bug
@@ -25,6 +26,7 @@ import (
 
 	"rollcall/schema/fault"
 	"rollcall/sinks"
+	"rollcall/sinks/signature"
 )
 
 // Version is the version of the format that this package writes.
@@ -67,6 +69,8 @@ type Manifest struct {
 	ChangesUncertain int64            `json:"changes_uncertain"`   // of these, those that are not certain
 
 	RoleCounts map[string]int64 `json:"role_counts"` // memberships: "owner", "admin", "member", "unknown"; nil: not counted
+
+	Signature *signature.Signature `json:"signature"` // of all other words of this manifest; null: it is not signed
 }
 
 // Data is what one data block asked, as far as its answers can only be understood with it.

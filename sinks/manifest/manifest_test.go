@@ -55,7 +55,7 @@ func TestEncodeGivesOneCanonicalLine(t *testing.T) {
 		`"files":[{"path":"groups/snapshot_date=2026-11-21/part-00000.parquet","table":"groups","size":8,"rows":1,"sha256":"2222222222222222222222222222222222222222222222222222222222222222","min_key":["a","<g>"],"max_key":["a","<g>"]},` +
 		`{"path":"users/snapshot_date=2026-11-21/part-00000.parquet","table":"users","size":9,"rows":0,"sha256":"1111111111111111111111111111111111111111111111111111111111111111","min_key":[],"max_key":[]}],` +
 		`"outcomes":{"rongcloud_user_groups.staff":{"gone":1,"ok":2}},"verdicts":{"groups":{"exact":1},"users":{"not_asked":4}},"requests":{"rongcloud.prod":{"user_groups":{"requests":3,"retries":0,"throttles":0,"per_second":100,"latency_ms":0,"seconds":0,"failures":0,"latencies":[],"series":null}}},"replaced_texts":0,"changes_base":"2026-11-20","discrepancies":0,` +
-		`"checks":[],"roles":{},"ownership":{"judged":0,"ownerless":0},"data":{},"changes_base_sha256":null,"changes_note":"","changes":{},"changes_uncertain":0,"role_counts":{}}` + "\n"
+		`"checks":[],"roles":{},"ownership":{"judged":0,"ownerless":0},"data":{},"changes_base_sha256":null,"changes_note":"","changes":{},"changes_uncertain":0,"role_counts":{},"signature":null}` + "\n"
 	for range 20 { // map order must not show
 		if got := string(encode(t, sample())); got != want {
 			t.Fatalf("encoded\n%s\nwant\n%s", got, want)

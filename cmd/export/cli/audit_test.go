@@ -131,6 +131,7 @@ func TestAuditorsCommands(t *testing.T) {
 		"reconcile": reconciles,
 		"diff":      differs,
 		"explain":   explains,
+		"signed":    verifiesSignatures,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,6 +177,8 @@ func verifies(t *testing.T, h *audited) {
 		{"verify --from soon", `--from "soon" is no date`, "2026-11-21"},
 		{"verify --sample 0%", `--sample "0%" is no share`, "1%"},
 		{"verify --sample some", `--sample "some" is no share`, "1%"},
+		{"verify --public-key none.pub", "--public-key none.pub can't be read: no such file", "check the path"},
+		{"verify --public-key " + h.config, "it is no key in PEM", ".pub file"},
 		{"verify --head 1234", `--head "1234" is no SHA-256`, "64 hexadecimal digits"},
 	} {
 		got := h.run(t, strings.Fields(c.args)...)
@@ -201,6 +204,18 @@ func TestWhatVerifySays(t *testing.T) {
 	r.Dates, r.Share = []string{"2026-11-20", "2026-11-21"}, 0.01
 	r.Notes = []string{"2026-11-22 is not sealed, and has 3 files: a run is at work or was stopped"}
 	show()
+	r.Signed = verify.Signed{Manifests: 1000, Since: "2024-02-01", First: 96, Keys: []verify.KeyUsed{{ID: strings.Repeat("c1", 32), Manifests: 1000, First: 96, Last: 1095}}}
+	r.Chain.Kept = ""
+	show()
+	r.Signed.Given, r.Signed.Proved, r.Signed.Linked, r.Signed.Keys[0].Trusted = []string{strings.Repeat("c1", 32)}, 1000, 95, true
+	r.Signed.Keys = append(r.Signed.Keys, verify.KeyUsed{ID: strings.Repeat("c2", 32), Manifests: 1, First: 1095, Last: 1095, After: strings.Repeat("c1", 32), Trusted: true})
+	show()
+	r.Signed.Keys[1].Trusted, r.Signed.Proved = false, 999
+	r.Findings = []verify.Finding{{Kind: verify.Stranger, Path: "_snapshots/2026-11-21.json", Message: "it is signed with the key " + strings.Repeat("c2", 32) + ", which is none of the public keys given, and none of them endorsed it"}}
+	show()
+	r.Signed = verify.Signed{Given: []string{strings.Repeat("c1", 32)}}
+	show()
+	r.Signed, r.Chain.Kept = verify.Signed{}, r.Chain.Hash
 	r.Chain.Proved, r.Files, r.Dates, r.Share = 0, 0, nil, 1
 	r.Findings = []verify.Finding{
 		{Kind: verify.Unproved, Path: "_snapshots/", Message: "no manifest has the SHA-256 " + r.Chain.Kept + ": the newest nights were taken away, or the chain was written anew"},

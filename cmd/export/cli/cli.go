@@ -12,6 +12,7 @@ package cli
 
 import (
 	"context"
+	entropy "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,8 @@ type Env struct {
 	LookupEnv func(name string) (string, bool)
 	Now       func() time.Time
 	Random    func() uint64
-	Host      string // for the lock
+	Entropy   io.Reader // random bytes that nobody can guess, for keys
+	Host      string    // for the lock
 	PID       int
 	Alive     func(pid int) bool             // of this machine's processes
 	Signals   <-chan os.Signal               // the first cancels, another a second later exits
@@ -76,6 +78,7 @@ func System() Env {
 		LookupEnv: os.LookupEnv,
 		Now:       time.Now,
 		Random:    rand.Uint64,
+		Entropy:   entropy.Reader,
 		Host:      host,
 		PID:       os.Getpid(),
 		Alive:     alive,

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	entropy "crypto/rand"
 	"errors"
 	"flag"
 	"os"
@@ -62,6 +63,7 @@ func testEnv(stdout, stderr *bytes.Buffer, args ...string) Env {
 		Stderr:    stderr,
 		LookupEnv: func(string) (string, bool) { return "", false },
 		Now:       func() time.Time { return midnight },
+		Entropy:   entropy.Reader,
 		Exit:      func(int) {},
 		Width:     func() (int, bool) { return 0, false },
 		Version:   "v0.0.0-test",
@@ -152,6 +154,8 @@ func TestCompletionOffersWhatAFlagTakes(t *testing.T) {
 		"demo --users ":             noFiles,
 		"demo --out ":               onlyFolders,
 		"run --config ":             "hcl\n" + onlyExtension,
+		"verify --public-key ":      "pub\n" + onlyExtension,
+		"keygen --rotate ":          "pem\n" + onlyExtension,
 		"run ":                      noFiles,
 		"help ":                     "validate\nverify\nversion\n" + noFiles,
 		"simulate --oddities=false": noFiles,

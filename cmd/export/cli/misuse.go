@@ -88,6 +88,9 @@ func complete(root *cobra.Command) {
 		"config":   cobra.FixedCompletions([]string{"hcl"}, cobra.ShellCompDirectiveFilterFileExt),
 		"state":    cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 		"out":      cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+
+		"public-key": cobra.FixedCompletions([]string{"pub"}, cobra.ShellCompDirectiveFilterFileExt),
+		"rotate":     cobra.FixedCompletions([]string{"pem"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	register := func(cmd *cobra.Command) func(*pflag.Flag) {
 		return func(f *pflag.Flag) {

@@ -26,6 +26,7 @@ type sealedAnswer struct {
 	Sum           string                      `json:"manifest_sha256"`
 	Report        string                      `json:"report,omitempty"`   // where the page is, if this run wrote one
 	Replaces      string                      `json:"replaces,omitempty"` // the manifest in whose place it is
+	Signed        string                      `json:"signed_with"`        // ID of the key; empty: not signed
 	Rows          map[string]int64            `json:"rows"`
 	Outcomes      map[string]map[string]int64 `json:"outcomes"`
 	Groups        map[string]int64            `json:"group_verdicts"`
@@ -42,8 +43,12 @@ type sealedAnswer struct {
 func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	m := r.Manifest
 	figures := total(m)
+	signed := ""
+	if m.Signature != nil {
+		signed = m.Signature.KeyID
+	}
 	answer := sealedAnswer{
-		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Rows: rowsOf(m),
+		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Signed: signed, Rows: rowsOf(m),
 		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Checks: append([]manifest.Check{}, m.Checks...),
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
@@ -85,6 +90,9 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	asked(w, r, took)
 	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
 	fmt.Fprintf(w, "    SHA-256 %s\n", r.Sum)
+	if m.Signature != nil {
+		fmt.Fprintf(w, "    signed with the key %s\n", m.Signature.KeyID)
+	}
 	if r.Report != "" {
 		fmt.Fprintf(w, "  report: %s\n", escape(r.URL(r.Report)))
 	}

@@ -94,6 +94,7 @@ func (a *app) commands() []*cobra.Command {
 		a.diffCommand(),
 		a.reconcileCommand(),
 		a.explainCommand(),
+		a.keygenCommand(),
 		a.sqlCommand(),
 		a.reportCommand(),
 		a.simulateCommand(),

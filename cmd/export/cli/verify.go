@@ -32,7 +32,12 @@ Ends with 0 where nothing is wrong and with 7 where something is; everything tha
 sizes are looked at all the same, and sums only between tables that were read whole. --from says that
 history before a date was pruned. --head holds the chain against the hash of a manifest that was kept
 elsewhere: "rollcall run" prints it. Everything up to that manifest is proved then. Without it, who may
-write the sink may have written all of it anew.`
+write the sink may have written all of it anew.
+
+--public-key holds every signature against the key that should have made it, or against one to which
+that key leads by endorsements; a manifest without a signature after one that has one is found. Whoever
+lacks the private key can't have written a proved manifest, nor the files that it names. Without it
+signatures are held against the keys that they carry, which proves nothing about who signed.`
 
 // verifyFlags are those of verify.
 type verifyFlags struct {
@@ -40,6 +45,7 @@ type verifyFlags struct {
 	from   string
 	sample string
 	head   string
+	keys   []string // files
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -73,6 +79,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.from, "from", "", "history before `DATE` may have been pruned")
 	cmd.Flags().StringVar(&f.sample, "sample", "100%", "read this `SHARE` of the files, such as 1%")
 	cmd.Flags().StringVar(&f.head, "head", "", "the SHA-256 of a manifest, kept elsewhere: `HASH`")
+	cmd.Flags().StringArrayVar(&f.keys, "public-key", nil, "a `FILE` with a public key that is trusted to have signed; may be given several times")
 	return cmd
 }
 
@@ -104,6 +111,13 @@ func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error
 		return o, misused("name an earlier --from", "%s is before --from %s, where history may have been pruned", o.Date, o.From)
 	case err != nil || o.Head != "" && len(sum) != 32:
 		return o, misused("give the 64 hexadecimal digits that `rollcall run` printed", "--head %q is no SHA-256", f.head)
+	}
+	for _, file := range f.keys {
+		key, err := publicKey(file)
+		if err != nil {
+			return o, err
+		}
+		o.PublicKeys = append(o.PublicKeys, key)
 	}
 	var err error
 	o.Share, err = share(f.sample)
@@ -214,6 +228,7 @@ func showVerified(w io.Writer, r verify.Report) {
 		fmt.Fprintf(w, ", %d of them replaced since", c.Replaced)
 	}
 	fmt.Fprintf(w, "\n  sealed last: %s\n    SHA-256 %s\n", escape(c.Newest), c.Hash)
+	showSigned(w, r.Signed)
 	fmt.Fprintf(w, "  files: presence and size of %s\n", humanize.Comma(r.Listed))
 	switch part := ""; {
 	case r.Files == 0:
@@ -244,23 +259,6 @@ func showFindings(w io.Writer, list []verify.Finding) {
 		}
 	}
 	fmt.Fprintln(w)
-}
-
-// showProof says what all of this is worth.
-func showProof(w io.Writer, r verify.Report) {
-	c := r.Chain
-	switch {
-	case c.Kept == "":
-		fmt.Fprintf(w, "Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: rollcall verify --head HASH\n", escape(r.Place))
-	case c.Proved == 0:
-		fmt.Fprintf(w, "The hash that was kept proves nothing here: %s\n", c.Kept)
-	default:
-		fmt.Fprintf(w, "The hash that was kept proves the manifests of sequence %d to %d.", c.From, c.Proved)
-		if c.Last > c.Proved {
-			fmt.Fprintf(w, " The %s sealed since it can't prove.", count(int(c.Last-c.Proved), "manifest"))
-		}
-		fmt.Fprintln(w)
-	}
 }
 
 // spanOf is "2026-11-21", or the first and the last of several dates.

@@ -1,0 +1,10 @@
+source "chat" "prod" {
+  app        = 1
+  app_secret = env("SECRET")
+}
+ids "users" { path = "users.txt" }
+snapshot {
+  sign { ed25519_key = "hunter2" }
+}
+snapshot "again" {}
+sign { ed25519_key = "hunter2" }

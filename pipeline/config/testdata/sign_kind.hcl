@@ -1,0 +1,12 @@
+source "chat" "prod" {
+  app        = 1
+  app_secret = env("SECRET")
+}
+ids "users" { path = "users.txt" }
+snapshot {
+  sign {
+    ed25519_key  = file("/etc/rollcall/first.pub")
+    endorsements = "/etc/rollcall/first.endorsement"
+    ed25519_kee  = "hunter2"
+  }
+}

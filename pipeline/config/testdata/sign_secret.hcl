@@ -1,0 +1,11 @@
+source "chat" "prod" {
+  app        = 1
+  app_secret = env("SECRET")
+}
+ids "users" { path = "users.txt" }
+snapshot {
+  sign {
+    ed25519_key  = env("SECRET")
+    endorsements = [file("/etc/rollcall/second.endorsement"), file("/etc/rollcall/secret.txt")]
+  }
+}
