@@ -84,7 +84,7 @@ func (a answer) Do(r *http.Request) (*http.Response, error) { return a(r) }
 // sink opens the bucket; refuse is asked before each request. Nothing is tried twice.
 func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 	l.t.Helper()
-	later := l.later
+	later, forbid := l.later, l.forbid
 	sink, err := s3.Open(l.t.Context(), s3.Config{
 		Bucket: "audit", Region: "eu-central-1", Endpoint: "http://s3.test", Now: func() time.Time { return l.noon().Add(later) }, Attempts: 1, Retention: l.retention, Disk: unsynced{},
 		Pace:        lease.Pace{Beat: sinks.HeartbeatEvery, Stale: 50 * time.Millisecond}, // the tests have no rival who lives
@@ -95,7 +95,7 @@ func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 					return nil, err
 				}
 			}
-			if l.forbid != "" && r.Method == http.MethodPut && r.URL.Query().Has(l.forbid) {
+			if forbid != "" && r.Method == http.MethodPut && r.URL.Query().Has(forbid) {
 				return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			}
 			return l.bucket.Do(r)

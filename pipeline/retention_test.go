@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,15 +92,16 @@ func TestReplacingWhatIsNotLockedAnyMore(t *testing.T) {
 func TestARetentionThatDiesAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	t.Parallel()
 	for _, next := range []string{date, "2026-11-22"} {
-		for nth := 1; ; nth++ {
+		for nth := int64(1); ; nth++ {
 			l := retaining(t)
-			seen := 0
+			var seen atomic.Int64
 			_, err := l.run(func(r *pipeline.Request) {
 				r.Sink = l.sink(func(request *http.Request) error {
-					if request.URL.Query().Has("retention") || seen >= nth {
-						seen++
+					n := seen.Load()
+					if request.URL.Query().Has("retention") || n >= nth {
+						n = seen.Add(1)
 					}
-					if seen >= nth {
+					if n >= nth {
 						return errGone
 					}
 					return nil
@@ -107,7 +109,7 @@ func TestARetentionThatDiesAnywhereIsFinishedByTheNextRun(t *testing.T) {
 			})
 			m := l.live(date).Manifest
 			before, all := l.locked(m)
-			if seen < nth {
+			if seen.Load() < nth {
 				if err != nil || !all {
 					t.Errorf("not killed: %v", err)
 				}
