@@ -70,13 +70,13 @@ func (c *changing) change() {
 func paging(t *testing.T, quiet reference) {
 	l := line{fault: "members join and leave while their group is paged, tokens expire, pages repeat a row", happened: "sealed with honest verdicts"}
 	for i := range many(20) {
-		seed := rand.Uint64()
+		drawn := seed(i)
 		world := chaotic(simulated.Options{})
 		world.Fault(simulated.Fault{Do: simulated.ExpiredToken(), Probability: 0.02}, simulated.Fault{Path: simulated.PathGroupMembers, Do: simulated.DuplicateRow(), Probability: 0.1})
 		n := newNight(t, world)
 		n.job.Tolerate.Share = 0.5
 		r := n.request()
-		c := &changing{RoundTripper: r.Transport, world: world, every: 1 + i%5, random: rand.New(rand.NewPCG(seed, 1)), joined: map[[3]string]bool{}, left: map[[3]string]bool{}}
+		c := &changing{RoundTripper: r.Transport, world: world, every: 1 + i%5, random: rand.New(rand.NewPCG(drawn, 1)), joined: map[[3]string]bool{}, left: map[[3]string]bool{}}
 		r.Transport, r.Workers = c, 1+i%7
 		result, err := pipeline.Run(t.Context(), r)
 		if err == nil {
@@ -92,7 +92,7 @@ func paging(t *testing.T, quiet reference) {
 			}
 		}
 		if err != nil {
-			t.Errorf("seed %d: %v", seed, err)
+			t.Errorf("seed %d: %v", drawn, err)
 		}
 		n.clear()
 	}
