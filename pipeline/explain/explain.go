@@ -158,13 +158,12 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := &asker{Question: q, subjects: map[string]*Subject{}}
-	nights := 0
+	a := &asker{Question: q, subjects: map[string]*Subject{}, users: map[string]map[string]*Standing{}}
 	for _, date := range dates {
 		if date < q.Since && date != s.Date {
 			continue
 		}
-		nights++
+		a.dates = append(a.dates, date)
 		if q.Listen != nil {
 			q.Listen(date)
 		}
@@ -179,7 +178,7 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 		}
 	}
 	if len(a.subjects) == 0 {
-		return Answer{}, &UnknownError{Subject: q.subject(), Place: sink.String(), Nights: nights}
+		return Answer{}, &UnknownError{Subject: q.subject(), Place: sink.String(), Nights: len(a.dates)}
 	}
 	if err := a.details(ctx, s); err != nil {
 		return Answer{}, err
@@ -200,7 +199,9 @@ func (q Question) subject() string {
 // asker is one question being answered.
 type asker struct {
 	Question
-	subjects map[string]*Subject // by source
+	dates    []string                        // of the nights that were read, ascending
+	subjects map[string]*Subject             // by source
+	users    map[string]map[string]*Standing // of a pair: the user's rows, by source and date
 }
 
 // where are the conditions on a table that has these columns.
@@ -255,9 +256,16 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	if a.User != "" {
 		err := each(snapshot.Find[schema.User](ctx, s, a.where("", "user_id")...), func(u *schema.User) {
-			if a.Group == "" || a.subjects[u.Source] != nil || a.Source != "" {
-				a.of(u.Source, s.Date).User = &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups}
+			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups}
+			if a.Group == "" || a.Source != "" {
+				a.of(u.Source, s.Date).User = row
+				return
 			}
+			// Whether the source knows the group a later night may tell.
+			if a.users[u.Source] == nil {
+				a.users[u.Source] = map[string]*Standing{}
+			}
+			a.users[u.Source][s.Date] = row
 		})
 		if err != nil {
 			return err
@@ -348,6 +356,7 @@ func (a *asker) groups(data string) (groups, known bool) {
 func (a *asker) answer(s *snapshot.Snapshot) Answer {
 	answer := Answer{Date: s.Date, Place: s.Sink.String(), Group: a.Group, User: a.User}
 	for _, subject := range a.subjects {
+		a.complete(subject)
 		if a.Group != "" && a.User != "" {
 			a.judge(subject)
 		}
@@ -359,6 +368,26 @@ func (a *asker) answer(s *snapshot.Snapshot) Answer {
 	}
 	slices.SortFunc(answer.Subjects, func(x, y Subject) int { return strings.Compare(x.Source, y.Source) })
 	return answer
+}
+
+// complete gives the history a night for each that was read since the first that knows the subject:
+// one without a row says that, too.
+func (a *asker) complete(s *Subject) {
+	known := map[string]Night{}
+	for _, n := range s.History {
+		known[n.Date] = n
+	}
+	var whole []Night
+	for _, date := range a.dates {
+		n, there := known[date]
+		if user := a.users[s.Source][date]; user != nil {
+			n.User, there = user, true
+		}
+		if n.Date = date; there || len(whole) > 0 {
+			whole = append(whole, n)
+		}
+	}
+	s.History = whole
 }
 
 // judge says of each night whether the user was in the group, and what happened since the last
@@ -389,8 +418,8 @@ func event(before, now *Night) string {
 		return "joined"
 	case before.State != now.State:
 		return "left"
-	case now.State == IsMember && before.Role != now.Role:
-		return "role changed"
+	case now.State == IsMember && before.Role != now.Role && before.Role != "" && now.Role != "":
+		return "role changed" // where one of them is not known, nothing can be told
 	default:
 		return ""
 	}
