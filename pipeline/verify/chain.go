@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -101,8 +102,27 @@ func (v *verifier) readManifests(ctx context.Context) error {
 		}
 		v.statement(paths[i], r.encoded)
 	}
-	slices.SortStableFunc(v.nodes, func(a, b *node) int { return int(max(-1, min(1, a.Sequence-b.Sequence))) })
+	v.onTheirWay()
+	slices.SortStableFunc(v.nodes, func(a, b *node) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return nil
+}
+
+// onTheirWay leaves out the second copies of manifests that lie at their own place, too: a
+// `rollcall run --replace` is at work or was stopped just before it took the date, which is as sealed
+// as it was.
+func (v *verifier) onTheirWay() {
+	live := map[string]bool{}
+	for _, n := range v.nodes {
+		live[n.Sum] = live[n.Sum] || !n.replaced && n.Path == manifest.Path(n.Date)
+	}
+	v.nodes = slices.DeleteFunc(v.nodes, func(n *node) bool {
+		copied := n.replaced && live[n.Sum] && n.Path == manifest.ReplacedPath(n.Date, n.Sequence)
+		if copied {
+			v.report.Chain.Replaced--
+			v.note("%s is a copy of the manifest that still seals %s: a `rollcall run --replace` is at work or was stopped", n.Path, n.Date)
+		}
+		return copied
+	})
 }
 
 func (v *verifier) readAll(ctx context.Context, path string) ([]byte, error) {

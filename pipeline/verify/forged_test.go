@@ -209,8 +209,12 @@ func forgedFigures(t *testing.T, h *history, night string) {
 			f.Requests--
 			m.Requests["rongcloud.test"]["group_members"] = f
 		}, []want{{verify.Sums, folder("sources", night), "requests"}}},
-		"roles": {func(m *manifest.Manifest) { m.Roles["tencentchat.test"]["Owner"]-- }, []want{{verify.Sums, folder("memberships", night), "with a role"}}},
-		"base":  {func(m *manifest.Manifest) { later := "2026-11-30"; m.ChangesBase = &later }, []want{{verify.Figures, path, "which is not before"}}},
+		"roles":          {func(m *manifest.Manifest) { m.Roles["tencentchat.test"]["Owner"]-- }, []want{{verify.Sums, folder("memberships", night), "with a role"}}},
+		"changes":        {func(m *manifest.Manifest) { m.Changes["left"]++ }, []want{{verify.Figures, path, "changes, and its files have"}, {verify.Sums, folder("changes", night), "by kind"}}},
+		"another change": {func(m *manifest.Manifest) { m.Changes["left"]++; m.Changes["joined"]-- }, []want{{verify.Sums, folder("changes", night), "by kind"}}},
+		"certainty":      {func(m *manifest.Manifest) { m.ChangesUncertain++ }, []want{{verify.Sums, folder("changes", night), "not certain"}}},
+		"role counts":    {func(m *manifest.Manifest) { m.RoleCounts["owner"]++; m.RoleCounts["member"]-- }, []want{{verify.Sums, folder("memberships", night), "by role"}}},
+		"base":           {func(m *manifest.Manifest) { later := "2026-11-30"; m.ChangesBase = &later }, []want{{verify.Figures, path, "which is not before"}}},
 		"sum of the base": {func(m *manifest.Manifest) {
 			other := m.Files[0].SHA256
 			m.ChangesBaseSum = &other

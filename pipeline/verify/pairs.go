@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 
 	"rollcall/pipeline/sorted"
@@ -17,8 +18,11 @@ type pairs struct {
 
 	members, keys, disputes, moves *sum // agreements
 
-	verdicts map[string]int64
-	roles    map[string]int64 // memberships with a role, known or not, by source
+	verdicts  map[string]int64
+	roles     map[string]int64 // memberships with a role, known or not, by source
+	held      map[string]int64 // memberships by role, as the manifest counts them
+	moved     map[string]int64 // rows of changes, by kind
+	uncertain int64            // of these
 }
 
 // tally counts the memberships of one group.
@@ -37,7 +41,7 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 		asked:   &reports{cursor: records},
 		members: c.agreement("groups", "memberships"), keys: c.agreement("groups", "outcomes"),
 		disputes: c.agreement("discrepancies", "memberships"), moves: c.agreement("changes", "memberships"),
-		verdicts: map[string]int64{}, roles: map[string]int64{},
+		verdicts: map[string]int64{}, roles: map[string]int64{}, held: map[string]int64{}, moved: map[string]int64{},
 	}
 	defer p.groups.stop()
 	defer p.discrepancies.stop()
@@ -51,6 +55,7 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 	}
 	c.counted("groups", p.verdicts, c.snapshot.Verdicts.Groups)
 	c.census(p.roles)
+	p.figures()
 	if err := records.Err(); err != nil {
 		return full(err)
 	}
@@ -74,6 +79,24 @@ func (c *content) census(roles map[string]int64) {
 	}
 }
 
+// figures holds memberships by role and changes by kind against what the manifest counts, which
+// older ones don't.
+func (p *pairs) figures() {
+	for _, f := range []struct {
+		table, what  string
+		got, claimed map[string]int64
+	}{{"memberships", "by role", p.held, p.snapshot.RoleCounts}, {"changes", "by kind", p.moved, p.snapshot.Changes}} {
+		s := p.agreement(f.table)
+		if got, want := words(f.got), words(f.claimed); f.claimed != nil && got != want {
+			s.wrong("%s %s are %s, and the manifest says %s", f.table, f.what, got, want)
+		}
+		if f.table == "changes" && f.claimed != nil && p.uncertain != p.snapshot.ChangesUncertain {
+			s.wrong("%d changes are not certain, and the manifest says %d", p.uncertain, p.snapshot.ChangesUncertain)
+		}
+		s.close()
+	}
+}
+
 func (p *pairs) run(ctx context.Context, byUser *sorted.Sorter) error {
 	var group primary // whose memberships are being counted
 	var t tally
@@ -90,6 +113,7 @@ func (p *pairs) run(ctx context.Context, byUser *sorted.Sorter) error {
 		if m.Role != nil || m.RoleRaw != nil {
 			p.roles[m.Source]++
 		}
+		p.held[cmp.Or(text(m.Role), "unknown")]++
 		p.dispute(m)
 		p.move(m)
 		value := byte(aMember)
@@ -224,6 +248,10 @@ func (p *pairs) move(m *schema.Membership) {
 			p.moves.wrong("(%.80q, %.80q) of %s %s, and has no membership", c.GroupID, c.UserID, c.Source, c.Change)
 		case place == 0 && c.Change != "left" && text(c.RoleAfter) != text(m.Role):
 			p.moves.wrong("(%.80q, %.80q) of %s %s as %q, and its membership says %q", c.GroupID, c.UserID, c.Source, c.Change, text(c.RoleAfter), text(m.Role))
+		}
+		p.moved[c.Change]++
+		if !c.Certain {
+			p.uncertain++
 		}
 		p.changes.advance()
 	}

@@ -155,7 +155,12 @@ func (v *verifier) claims(n *node) {
 		{"users", rows["users"], []map[string]int64{n.Verdicts.Users}},
 		{"outcomes", rows["outcomes"], values(n.Outcomes)},
 		{"discrepancies", rows["discrepancies"], []map[string]int64{{"": n.Discrepancies}}},
+		{"changes", rows["changes"], since(n.Changes)},
+		{"memberships", rows["memberships"], since(n.RoleCounts)},
 	} {
+		if of.counts == nil {
+			continue
+		}
 		if sum := total(of.counts...); sum != of.rows {
 			v.found.add(Figures, n.Path, "it counts %d %s, and its files have %d rows of them", sum, of.what, of.rows)
 		}
@@ -181,6 +186,14 @@ func exitCode(m manifest.Manifest) int {
 	return 0
 }
 
+// since gives counts that manifests of older versions don't have: nil of such a one.
+func since(counts map[string]int64) []map[string]int64 {
+	if counts == nil {
+		return nil
+	}
+	return []map[string]int64{counts}
+}
+
 func rowsOf(m manifest.Manifest) map[string]int64 {
 	rows := map[string]int64{}
 	for _, f := range m.Files {
@@ -190,7 +203,7 @@ func rowsOf(m manifest.Manifest) map[string]int64 {
 }
 
 func values(counts map[string]map[string]int64) []map[string]int64 {
-	var all []map[string]int64
+	all := []map[string]int64{}
 	for _, c := range counts {
 		all = append(all, c)
 	}

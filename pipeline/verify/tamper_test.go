@@ -311,8 +311,13 @@ func replacedDate(t *testing.T, h *history) {
 	old, line := h.manifest(t, date), h.read(t, manifest.Path(date))
 	aside := manifest.ReplacedPath(date, old.Sequence)
 	h.write(t, aside, line)
+	report := h.verified(t, nil) // stopped between the copy and the removal: the date is as sealed as it was
+	check(t, report)
+	if len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "is a copy of the manifest that still seals "+date) || report.Chain.Manifests != 6 || report.Chain.Replaced != 0 {
+		t.Errorf("%+v", report)
+	}
 	h.remove(t, manifest.Path(date))
-	report := h.verified(t, func(o *verify.Options) { o.All, o.Date = false, newest })
+	report = h.verified(t, func(o *verify.Options) { o.All, o.Date = false, newest })
 	check(t, report, want{verify.Removed, aside, "none replaces it"})
 
 	again := old
