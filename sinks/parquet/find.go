@@ -76,6 +76,9 @@ func mayHold(file io.ReaderAt, size int64, where []Equal) (groups []parquet.RowG
 	if err != nil {
 		return nil, err
 	}
+	if err := compressed(opened); err != nil {
+		return nil, err
+	}
 	for _, group := range opened.RowGroups() {
 		possible := true
 		for _, w := range where {

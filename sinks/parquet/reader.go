@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"rollcall/schema/fault"
 )
@@ -75,7 +76,23 @@ func open[Row any](file io.ReaderAt, size int64) (rows *parquet.GenericReader[Ro
 	if err != nil {
 		return nil, err
 	}
+	if err := compressed(opened); err != nil {
+		return nil, err
+	}
 	return parquet.NewGenericReader[Row](opened), nil
+}
+
+// compressed refuses a file of which some column is compressed by another method than this package's:
+// read so, altered bytes can ask the library for memory without end.
+func compressed(file *parquet.File) error {
+	for _, group := range file.Metadata().RowGroups {
+		for _, column := range group.Columns {
+			if codec := column.MetaData.Codec; codec != format.Zstd && codec != format.Uncompressed {
+				return fmt.Errorf("a column is compressed by %v, not by zstd", codec)
+			}
+		}
+	}
+	return nil
 }
 
 // next fills the batch anew, so that nothing of the rows before shows through.
