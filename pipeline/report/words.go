@@ -126,16 +126,6 @@ func moment(t time.Time) string {
 // sized is a number of bytes in the units of files.
 func sized(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
 
-// meaning explains a word of the tables.
-func meaning(terms []schema.Term, word string) string {
-	for _, t := range terms {
-		if t.Word == word {
-			return t.Meaning
-		}
-	}
-	return ""
-}
-
 // advice says what to do about keys that have no rows.
 func advice(o schema.Outcome) string {
 	switch o {
