@@ -1,0 +1,69 @@
+package pipeline_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"rollcall/pipeline"
+	"rollcall/pipeline/job"
+	"rollcall/sinks/manifest"
+	"rollcall/sinks/signature"
+)
+
+func signingKey(t *testing.T, n byte) signature.PrivateKey {
+	t.Helper()
+	key, err := signature.Generate(bytes.NewReader(bytes.Repeat([]byte{n}, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestANightIsSignedWithTheKeyThatItIsSealedWith stops a night that would be signed with one key, and
+// goes on with the one that took its place.
+func TestANightIsSignedWithTheKeyThatItIsSealedWith(t *testing.T) {
+	t.Parallel()
+	old, key := signingKey(t, 1), signingKey(t, 2)
+	n := newNight(t, nasty(11, 60, 12)).everything()
+	plain := job.Fingerprint(n.job)
+	n.job.Sign = &signature.Signer{Key: old}
+	if job.Fingerprint(n.job) != plain {
+		t.Error("who signs is part of the fingerprint: a rotated key would look like another configuration")
+	}
+	stopped := &pipeline.StoppedError{}
+	if _, err := n.runCut(40); !errors.As(err, &stopped) {
+		t.Fatalf("the run was not stopped: %v", err)
+	}
+	n.job.Sign = &signature.Signer{Key: key, Endorsements: signature.Chain{signature.Endorse(old, key.Public())}}
+	s := n.sealed()
+	line, err := os.ReadFile(filepath.Join(n.out, manifest.Path(s.Date)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Manifest.Signature == nil || manifest.Sum(line) != s.Sum {
+		t.Fatalf("the answer is not what lies in the sink: %+v", s.Manifest.Signature)
+	}
+	m, err := manifest.Decode(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, err := manifest.CheckSignature(*m.Signature, line); err != nil || by != key.Public() || m.Signature.Endorsements.Keys()[0] != old.Public() {
+		t.Errorf("signed by %s (%v)", by.ID(), err)
+	}
+	// The same statement signed anew, as by a run that died before its manifest was stored, has the same bytes.
+	again, err := manifest.Sign(m, *n.job.Sign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if encoded, err := manifest.Encode(again); err != nil || !bytes.Equal(encoded, line) {
+		t.Errorf("signed again it is %s (%v)", encoded, err)
+	}
+	for _, secret := range [][]byte{bytes.Repeat([]byte{2}, 32), []byte("PRIVATE KEY")} {
+		if bytes.Contains(line, secret) {
+			t.Error("the private key stands in the manifest")
+		}
+	}
+}
