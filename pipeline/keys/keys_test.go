@@ -169,6 +169,7 @@ func TestFaultsOfAListNameTheLineAndWhatToDo(t *testing.T) {
 		{"not gzip", "a.txt.gz", "", "hello", "not a whole gzip file", "take .gz off"},
 		{"gzip cut short", "a.txt.gz", "", string(zip(t, []byte(strings.Repeat("hello\n", 99)))[:30]), "not a whole gzip file", ".gz"},
 		{"no column named", "a.csv", "", "a,b\n1,2\n", `a.csv:1: there are 2 columns, "a", "b"`, "column ="},
+		{"the column twice", "a.csv", "id", "id,b,id\n1,2,3\n", `a.csv:1: there are two columns "id"`, "another name"},
 		{"misspelt column", "a.csv", "group_di", "group_id,b\n1,2\n", `no column "group_di": there are 2 columns`, `did you mean "group_id"?`},
 		{"a cell without an ID", "a.csv", "b", "a,b\n1,\n", "a.csv:2: an empty ID", "without an ID"},
 		{"an ID with a line break", "a.csv", "b", "a,b\n1,\"x\ny\"\n", "a.csv:2: an ID with a line break", "quotes"},

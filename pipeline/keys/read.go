@@ -168,6 +168,9 @@ func (l *list) pick(line int, columns []string) (int, error) {
 		return 0, l.fault(line, `say which column holds the IDs: column = "…"`, "%s", thereAre(columns))
 	}
 	if i := slices.Index(columns, l.column); i >= 0 {
+		if slices.Contains(columns[i+1:], l.column) {
+			return 0, l.twice(line, l.column)
+		}
 		return i, nil
 	}
 	hint := "name one of the columns that are there"
@@ -175,6 +178,11 @@ func (l *list) pick(line int, columns []string) (int, error) {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return 0, l.fault(line, hint, "no column %q: %s", l.column, thereAre(columns))
+}
+
+// twice is the fault of a column of which nobody can tell which one is meant.
+func (l *list) twice(line int, column string) error {
+	return l.fault(line, "leave one of them, or give the other another name", "there are two columns %q", column)
 }
 
 // thereAre lists columns, the first twenty at most.

@@ -93,6 +93,9 @@ func (t *rowTable) find(line int, there []string) ([]int, error) {
 	at := make([]int, len(t.columns))
 	for i, c := range t.columns {
 		at[i] = slices.Index(there, c.Name)
+		if at[i] >= 0 && slices.Contains(there[at[i]+1:], c.Name) {
+			return nil, t.twice(line, c.Name)
+		}
 		if at[i] >= 0 || c.Optional {
 			continue
 		}
@@ -125,7 +128,7 @@ func (t *rowTable) give(line int) error {
 
 // readCSV reads a table with a header.
 func (t *rowTable) readCSV(input io.Reader) error {
-	guard := &rowGuard{list: t.list, from: input}
+	guard := &rowGuard{list: t.list, from: unmarked(input)}
 	table := csv.NewReader(guard)
 	table.ReuseRecord = true
 	header, err := table.Read()
@@ -135,9 +138,7 @@ func (t *rowTable) readCSV(input io.Reader) error {
 	if err != nil {
 		return t.csvFault(err)
 	}
-	there := slices.Clone(header)
-	there[0] = string(bytes.TrimPrefix([]byte(there[0]), byteOrderMark))
-	at, err := t.find(1, there)
+	at, err := t.find(1, slices.Clone(header))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -12,7 +13,7 @@ import (
 
 // readCSV reads a table with a header. Rows have as many fields as the header.
 func (l *list) readCSV(input io.Reader) error {
-	guard := &rowGuard{list: l, from: input}
+	guard := &rowGuard{list: l, from: unmarked(input)}
 	table := csv.NewReader(guard)
 	table.ReuseRecord = true
 	header, err := table.Read()
@@ -22,9 +23,7 @@ func (l *list) readCSV(input io.Reader) error {
 	if err != nil {
 		return l.csvFault(err)
 	}
-	columns := slices.Clone(header)
-	columns[0] = string(bytes.TrimPrefix([]byte(columns[0]), byteOrderMark))
-	at, err := l.pick(1, columns)
+	at, err := l.pick(1, slices.Clone(header))
 	if err != nil {
 		return err
 	}
@@ -42,6 +41,15 @@ func (l *list) readCSV(input io.Reader) error {
 			return err
 		}
 	}
+}
+
+// unmarked is input without the byte order mark at its beginning, which may stand before a quote.
+func unmarked(input io.Reader) io.Reader {
+	buffered := bufio.NewReader(input)
+	if mark, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
+		_, _ = buffered.Discard(len(mark)) // it is there
+	}
+	return buffered
 }
 
 func (l *list) csvFault(err error) error {
