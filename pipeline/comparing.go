@@ -10,6 +10,7 @@ import (
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/merge"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
 	"rollcall/sinks/manifest"
@@ -22,7 +23,7 @@ const compareMemory = 16 << 20
 // compared is what the changes table was made of.
 type compared struct {
 	base   *snapshot.Snapshot // nil: there is nothing earlier
-	unread bool               // the base could not be read: the table is empty
+	unread bool               // the base could not be read, or not be compared with: the table is empty
 	notes  []string
 	counts changes.Counts
 }
@@ -37,6 +38,11 @@ func (r *run) comparison(ctx context.Context, in merge.Input) (*changes.Comparis
 		return nil, err
 	}
 	r.compared.base = base
+	if why := pseudonym.Differ(base.Columns, r.veil.Columns(), "the snapshot of "+base.Date, "this one"); why != "" {
+		r.compared.unread, r.compared.notes = true, []string{why}
+		r.notice("the table changes stays empty: "+why, "the next night compares with this one again, if it keeps the same key")
+		return nil, nil
+	}
 	return changes.New(ctx, base.Proven(r.night.Parts(), r.Disk), changes.Night{Input: in, Accounts: accounts(r.Job)}, changes.Options{Scratch: r.night.Parts(), Memory: compareMemory, Disk: r.Disk})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/spool"
 	"rollcall/schema"
 )
@@ -71,6 +72,16 @@ func (l *ledger) count(r spool.Record, blocks []spool.Block, gaps map[Gap]*Gap) 
 		gaps[name] = &Gap{Data: name.Data, Outcome: r.Outcome, Code: r.Code, Key: r.Key, Message: r.Message}
 	}
 	gaps[name].Keys++
+}
+
+// hide makes of what the gaps show what may be shown.
+func (l *ledger) hide(v *pseudonym.Veil, blocks []spool.Block) {
+	for i := range l.gaps {
+		g := &l.gaps[i]
+		at := slices.IndexFunc(blocks, func(b spool.Block) bool { return b.Address == g.Data })
+		g.Key, g.Code = v.Key(blocks[at].View, g.Key), v.Code(g.Code)
+		g.Message = v.Message(g.Outcome, g.Code, g.Message)
+	}
 }
 
 // rank orders outcomes by how bad they are.

@@ -6,6 +6,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/merge"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/spool"
 	"rollcall/schema"
 )
@@ -18,7 +19,8 @@ func (r *run) merge(ctx context.Context, t *tables) (merge.Summary, error) {
 	out := merge.Output{
 		Memberships: &told{Writer: t.memberships, tell: func(rows int64) { r.phase(event.Merging, rows, 0) }}, Groups: t.groups, Users: t.users, Outcomes: t.outcomes, Discrepancies: t.discrepancies,
 	}
-	return r.mergeCompared(ctx, spooled{r.spool, fetch.Blocks(r.Job)}, out, merge.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk}, t.changes)
+	in := r.veil.Input(spooled{r.spool, fetch.Blocks(r.Job)}, pseudonym.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk})
+	return r.mergeCompared(ctx, in, out, merge.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk}, t.changes)
 }
 
 // told is a writer of memberships that tells how many it has written, every so often.

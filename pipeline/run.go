@@ -27,6 +27,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/job"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/spool"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
@@ -154,7 +155,7 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	if err != nil {
 		return Result{}, fault.Wrap(err, "%s", sink)
 	}
-	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock}
+	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock, veil: pseudonym.New(r.Job.Columns)}
 	result, err = run.locked(ctx)
 	// Whatever happened, the lock is given back, although ctx may be cancelled.
 	last, cancel := cleanup(ctx)
@@ -272,9 +273,10 @@ type run struct {
 	resumed  bool
 	spool    *spool.Spool
 	vendors  *vendors
-	compared compared  // what the night was compared with
-	kept     int64     // keys whose answers are in the spool
-	checked  time.Time // when the lock was last seen to be ours
+	veil     *pseudonym.Veil // over what is written and shown
+	compared compared        // what the night was compared with
+	kept     int64           // keys whose answers are in the spool
+	checked  time.Time       // when the lock was last seen to be ours
 	keeper   *status.Keeper
 }
 
@@ -299,7 +301,7 @@ func (r *run) carryOut(ctx context.Context) (Result, error) {
 	}
 	silence()
 	if err != nil {
-		err = r.stopped(ctx, err)
+		err = r.stopped(ctx, r.veil.Hide(err))
 		r.keeper.End(err)
 		return Result{}, err
 	}

@@ -27,6 +27,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r.kept = ledger.asked - ledger.missing
+	ledger.hide(r.veil, blocks)
 	if !r.Job.Tolerate.Allows(ledger.missing, ledger.asked) {
 		return Result{}, &NotSealedError{Date: r.date, Missing: ledger.missing, Asked: ledger.asked, Gaps: ledger.gaps}
 	}
@@ -191,6 +192,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	for role, held := range s.Held {
 		m.RoleCounts[cmp.Or(role.String(), "unknown")] = held
 	}
+	m.Columns = r.veil.Columns()
 	r.compared.describe(&m, r.Job)
 	for _, rows := range s.Discrepancies {
 		m.Discrepancies += rows
@@ -199,7 +201,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		m.Outcomes[data] = words(outcomes)
 	}
 	for name, list := range r.night.Lists {
-		m.Lists[name] = manifest.List{SHA256: list.SHA256, Unique: list.Unique, Read: list.Read}
+		m.Lists[name] = manifest.List{SHA256: r.veil.Sum(list.SHA256), Unique: list.Unique, Read: list.Read}
 	}
 	for source, endpoints := range r.vendors.tallies() {
 		m.Requests[source] = map[string]manifest.Figures{}

@@ -19,13 +19,13 @@ import (
 // Membership is one user in one group.
 type Membership struct {
 	Source      string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account, its address without its kind: rongcloud.prod"`
-	GroupID     string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the group"`
-	UserID      string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the vendor's ID of the user"`
+	GroupID     string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the group" private:"group"`
+	UserID      string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the vendor's ID of the user" private:"user"`
 	Role        *string `parquet:"role,dict,id(4)" doc:"owner, admin or member, from the first view that names a role (role view, else group view, else user view)" null:"where that view names a role of the vendor's own, or no view names any"`
 	RoleRaw     *string `parquet:"role_raw,dict,id(5)" doc:"that role in the vendor's own word, be it known or not" null:"where no view names a role"`
-	Nickname    *string `parquet:"nickname,plain,id(6)" doc:"the member's name in this group" null:"where no view told it"`
-	JoinedAt    *int64  `parquet:"joined_at,plain,timestamp(microsecond),id(7)" doc:"when the user joined, as the vendor tells it" unit:"microseconds, UTC" null:"where no view told it"`
-	Extra       *string `parquet:"extra,plain,id(8)" doc:"the vendor's extension text of this membership" null:"where no view told it"`
+	Nickname    *string `parquet:"nickname,plain,id(6)" doc:"the member's name in this group" null:"where no view told it" private:"detail"`
+	JoinedAt    *int64  `parquet:"joined_at,plain,timestamp(microsecond),id(7)" doc:"when the user joined, as the vendor tells it" unit:"microseconds, UTC" null:"where no view told it" private:"detail"`
+	Extra       *string `parquet:"extra,plain,id(8)" doc:"the vendor's extension text of this membership" null:"where no view told it" private:"detail"`
 	InUserView  *bool   `parquet:"in_user_view,id(9)" doc:"whether the user's own list named the group" null:"where that list did not, and was not asked for or not read whole"`
 	InGroupView *bool   `parquet:"in_group_view,id(10)" doc:"whether the group's own list named the user" null:"where that list did not, and was not asked for or not read whole"`
 	InRoleView  *bool   `parquet:"in_role_view,id(11)" doc:"whether the role query called the user a member" null:"where it was not asked, or not answered"`
@@ -35,8 +35,8 @@ type Membership struct {
 // Group is one group that was asked about or named by a membership.
 type Group struct {
 	Source           string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`
-	GroupID          string  `parquet:"group_id,plain,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the group"`
-	Name             *string `parquet:"name,plain,id(3)" doc:"the group's name" null:"where no view told it"`
+	GroupID          string  `parquet:"group_id,plain,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the group" private:"group"`
+	Name             *string `parquet:"name,plain,id(3)" doc:"the group's name" null:"where no view told it" private:"detail"`
 	Type             *string `parquet:"type,dict,id(4)" doc:"the group's type in the vendor's own word" null:"where no view told it"`
 	DeclaredMembers  *int64  `parquet:"declared_members,plain,id(5)" doc:"how many members the vendor says the group has" unit:"members" null:"where the vendor gave no total of all members"`
 	CollectedMembers int64   `parquet:"collected_members,plain,id(6)" doc:"how many members the group's own answers named" unit:"members"`
@@ -48,7 +48,7 @@ type Group struct {
 // User is one user who was asked about or named by a membership.
 type User struct {
 	Source          string `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`
-	UserID          string `parquet:"user_id,plain,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the user"`
+	UserID          string `parquet:"user_id,plain,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the user" private:"user"`
 	DeclaredGroups  *int64 `parquet:"declared_groups,plain,id(3)" doc:"how many groups the vendor says the user is in" unit:"groups" null:"where the vendor gave no total"`
 	CollectedGroups int64  `parquet:"collected_groups,plain,id(4)" doc:"how many groups the user's own answers named" unit:"groups"`
 	Verdict         string `parquet:"verdict,dict,id(5)" doc:"as in groups"`
@@ -58,14 +58,14 @@ type User struct {
 type KeyOutcome struct {
 	Source     string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`
 	Data       string  `parquet:"data,dict,id(2)" key:"2" doc:"the data block that asked: rongcloud_group_members.all"`
-	Key        string  `parquet:"key,plain,id(3)" key:"3" doc:"the user or group that was asked about"`
+	Key        string  `parquet:"key,plain,id(3)" key:"3" doc:"the user or group that was asked about" private:"key"`
 	Outcome    string  `parquet:"outcome,dict,id(4)" doc:"ok, gone, unsupported, denied or failed"`
 	Rows       int64   `parquet:"rows,plain,id(5)" doc:"rows that the answer gave" unit:"rows"`
 	Declared   *int64  `parquet:"declared,plain,id(6)" doc:"the total that the vendor declared" unit:"members or groups" null:"where the vendor declared none"`
 	Requests   int64   `parquet:"requests,plain,id(7)" doc:"requests sent for this key, retries included" unit:"requests"`
 	Attempts   int64   `parquet:"attempts,plain,id(8)" doc:"readings of this key, from 1; a second reading or a retry adds one" unit:"readings"`
 	VendorCode *string `parquet:"vendor_code,dict,id(9)" doc:"the vendor's code of what went wrong" null:"where the vendor named none"`
-	Message    *string `parquet:"message,plain,id(10)" doc:"what went wrong, in words" null:"where nothing went wrong"`
+	Message    *string `parquet:"message,plain,id(10)" doc:"what went wrong, in words" null:"where nothing went wrong" private:"detail"`
 	AskedAt    int64   `parquet:"asked_at,plain,timestamp(microsecond),id(11)" doc:"when the first request was sent" unit:"microseconds, UTC"`
 	AnsweredAt int64   `parquet:"answered_at,plain,timestamp(microsecond),id(12)" doc:"when the last answer had been read" unit:"microseconds, UTC"`
 }
@@ -73,8 +73,8 @@ type KeyOutcome struct {
 // Discrepancy is one contradiction between two views that were both read whole.
 type Discrepancy struct {
 	Source    string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`
-	GroupID   string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the group"`
-	UserID    string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the user"`
+	GroupID   string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the group" private:"group"`
+	UserID    string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the user" private:"user"`
 	Kind      string  `parquet:"kind,dict,id(4)" key:"4" doc:"user_view_only, group_view_only, not_member or role_conflict"`
 	UserView  *string `parquet:"user_view,dict,id(5)" doc:"what the user's own list said: a role, listed, or absent" null:"where that view said nothing, or could not be read whole"`
 	GroupView *string `parquet:"group_view,dict,id(6)" doc:"what the group's own list said" null:"where that view said nothing, or could not be read whole"`
@@ -84,8 +84,8 @@ type Discrepancy struct {
 // Change is one difference from the base, the nearest earlier sealed date.
 type Change struct {
 	Source     string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`
-	GroupID    string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the group"`
-	UserID     string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the user"`
+	GroupID    string  `parquet:"group_id,dict,id(2)" key:"2" bloom:"yes" doc:"the group" private:"group"`
+	UserID     string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the user" private:"user"`
 	Change     string  `parquet:"change,dict,id(4)" doc:"joined, left or role_changed"`
 	RoleBefore *string `parquet:"role_before,dict,id(5)" doc:"the role in the base" null:"where the base knew no role, or the change is joined"`
 	RoleAfter  *string `parquet:"role_after,dict,id(6)" doc:"the role now" null:"where no role is known now, or the change is left"`
@@ -126,6 +126,7 @@ type Column struct {
 	Unit     string   // of a number or a moment: "requests a second"; empty where it is a number of nothing, or a text
 	Null     string   // when the column is null, as the end of "null ..."; empty unless Nullable
 	Origins  []Origin // where its values come from, for each vendor
+	Private  Private  // what it may tell of a person
 }
 
 // Key lists the names of the primary key in its order; rows are sorted by it.
@@ -180,7 +181,7 @@ func describe[Row any](name, doc string) Table {
 
 func describeColumn(f reflect.StructField) Column {
 	parts := strings.Split(f.Tag.Get("parquet"), ",")
-	c := Column{Name: parts[0], Doc: f.Tag.Get("doc"), Unit: f.Tag.Get("unit"), Null: f.Tag.Get("null"), Bloom: f.Tag.Get("bloom") != ""}
+	c := Column{Name: parts[0], Doc: f.Tag.Get("doc"), Unit: f.Tag.Get("unit"), Null: f.Tag.Get("null"), Private: Private(f.Tag.Get("private")), Bloom: f.Tag.Get("bloom") != ""}
 	kind := f.Type
 	if kind.Kind() == reflect.Pointer {
 		c.Nullable, kind = true, kind.Elem()

@@ -101,7 +101,7 @@ func (s *section) needLimit(name, counted, example string) job.Tolerance {
 func (s *section) mustBeTrue(name string) {
 	before := len(s.diags)
 	if !s.flag(name) && len(s.diags) == before {
-		s.fault(s.where(name), fmt.Sprintf("%s can only be true", name), "Remove the whole check where it is not wanted.")
+		s.fault(s.where(name), fmt.Sprintf("%s can only be true", name), fmt.Sprintf("Remove the whole %s where it is not wanted.", s.block.Type))
 	}
 }
 

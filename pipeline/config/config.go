@@ -34,6 +34,9 @@ type Options struct {
 	// they come from, and stay empty; other attributes of a source whose variable is not set stay
 	// empty, too, so that an auditor needs none of them.
 	Secrets bool
+	// Keys asks for the keys of pseudonyms, with or without the other secrets. One that is not set
+	// stays empty where Secrets are not asked for.
+	Keys bool
 }
 
 // Load reads the configuration file at path. The job is nil where there are errors.
@@ -127,7 +130,7 @@ func (l *loader) index(body *hclsyntax.Body) {
 		names, known := labels(block.Type)
 		if !known {
 			hint := didYouMean(block.Type, "blocks", kinds())
-			if inner := map[string]string{"check": "snapshot", "sign": "snapshot", "retention": "sink", "budget": "source", "window": "source"}[block.Type]; inner != "" {
+			if inner := map[string]string{"check": "snapshot", "column": "snapshot", "sign": "snapshot", "retention": "sink", "budget": "source", "window": "source"}[block.Type]; inner != "" {
 				hint = fmt.Sprintf("A %s goes into a %s block.", block.Type, inner)
 			}
 			l.fault(block.TypeRange, fmt.Sprintf("There is no block %q", block.Type), hint)

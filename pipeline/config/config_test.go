@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"rollcall/pipeline/config"
@@ -303,5 +304,55 @@ data "rongcloud_user_groups" "a" { users = ids.u }
 	}
 	if _, faults := config.Parse("rollcall.hcl", []byte(text), config.Options{Definitions: all.Definitions(), Env: unset}); faults.HasErrors() {
 		t.Errorf("who evaluates no secrets is told %+v", faults.List())
+	}
+}
+
+func TestColumns(t *testing.T) {
+	t.Parallel()
+	text := sourceBlock + `
+data "chat_user_groups" "all" { users = ids.users }
+snapshot {
+  column "user_id"  { hmac_key = env("KEY") }
+  column "group_id" { hmac_key = file("key.txt") }
+  column "nickname" { drop = true }
+}
+`
+	key := ""
+	read := func(secrets, keys bool) (*job.Job, config.Diagnostics) {
+		o := options()
+		known, readFile := o.Env, o.ReadFile
+		o.Env = func(name string) (string, bool) {
+			if name == "KEY" && key != "" {
+				return key, true
+			}
+			return known(name)
+		}
+		o.ReadFile = func(path string) ([]byte, error) {
+			if path == "/etc/rollcall/key.txt" {
+				return []byte("another key of length\n"), nil
+			}
+			return readFile(path)
+		}
+		o.Secrets, o.Keys = secrets, keys
+		return config.Parse("/etc/rollcall/rollcall.hcl", []byte(text), o)
+	}
+	if _, d := read(true, false); !d.HasErrors() {
+		t.Error("a run needs the key, and could do without")
+	}
+	j, d := read(false, true)
+	if d.HasErrors() || j.Columns[2].Key != "" || j.Columns[0].Key.Reveal() != "another key of length" {
+		t.Fatalf("looking needs no key: %+v", d.List())
+	}
+	if j, d = read(false, false); d.HasErrors() || j.Columns[0].Key != "" {
+		t.Fatalf("who asks for no secret is given one: %+v", d.List())
+	}
+	key = "0123456789abcde"
+	if _, d = read(true, false); !d.HasErrors() || !strings.Contains(d.List()[0].Summary, "16 bytes") {
+		t.Errorf("a key of 15 bytes is taken: %+v", d.List())
+	}
+	key += "f"
+	j, d = read(true, false)
+	if d.HasErrors() || len(j.Columns) != 3 || j.Columns[0].Name != "group_id" || !j.Columns[1].Drop || j.Columns[2].Key.Reveal() != key || j.Columns[2].From != `env("KEY")` {
+		t.Fatalf("%+v %+v", j, d.List())
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -61,10 +62,8 @@ func (l *loader) mask(body *hclsyntax.Body, text []byte, broken bool) []byte {
 			if _, known := labels(block.Type); block.Type == "source" || block.Type == "sink" || !known {
 				maskBody(block.Body, plain, shown)
 			}
-			for _, inner := range block.Body.Blocks {
-				if block.Type == "snapshot" && inner.Type != "check" {
-					maskBody(inner.Body, plain, shown)
-				}
+			if block.Type == "snapshot" {
+				maskSnapshot(block.Body, plain, shown)
 			}
 		}
 	}
@@ -90,6 +89,24 @@ func (l *loader) plainNames() map[string]bool {
 		}
 	}
 	return plain
+}
+
+// maskSnapshot blanks out what may be a key of pseudonyms, in a column or out of place.
+func maskSnapshot(body *hclsyntax.Body, plain map[string]bool, shown []byte) {
+	for name, attribute := range body.Attributes {
+		if strings.Contains(name, "key") && !secretSource(attribute.Expr) {
+			blank(shown, attribute.Expr.Range())
+		}
+	}
+	plain = maps.Clone(plain)
+	for name := range strings.FieldsSeq("drop table emptied new_roles ownerless action") {
+		plain[name] = true
+	}
+	for _, block := range body.Blocks {
+		if block.Type != "check" {
+			maskBody(block.Body, plain, shown)
+		}
+	}
 }
 
 func maskBody(body *hclsyntax.Body, plain map[string]bool, shown []byte) {

@@ -126,6 +126,7 @@ func (l *loader) readSnapshot() {
 		s.readTolerance()
 		s.job.Report = s.flag("report")
 		s.readChecks()
+		s.readColumns()
 		s.readSign()
 		s.end()
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"rollcall/pipeline/changes"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
 	"rollcall/schema/fault"
@@ -107,6 +108,9 @@ func Run(ctx context.Context, from, to *snapshot.Snapshot, o Options, tell func(
 	s := Summary{Table: cmp.Or(o.Table, "memberships"), Changes: map[Change]int64{}, Groups: map[Change]int64{}, Columns: map[string]int64{}, Notes: []string{}}
 	if err := o.Check(); err != nil {
 		return s, err
+	}
+	if why := pseudonym.Differ(from.Columns, to.Columns, "the snapshot of "+from.Date, "that of "+to.Date); why != "" {
+		return s, &fault.Error{Kind: fault.Configuration, Message: "the snapshots can't be compared: " + why, Hint: "compare snapshots that were sealed with one key; `rollcall snapshots --json` tells of each which it was"}
 	}
 	if s.Table == "memberships" {
 		return s, s.memberships(ctx, from, to, o, tell)

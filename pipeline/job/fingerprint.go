@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"rollcall/sources"
 )
@@ -28,7 +30,8 @@ func Fingerprint(j *Job) [32]byte {
 		Data     []data
 		Sink     Sink
 		Tolerate Tolerance
-		Checks   []Check `json:",omitempty"`
+		Checks   []Check  `json:",omitempty"`
+		Columns  []Column `json:",omitempty"`
 	}
 	for _, s := range j.Sources {
 		all.Sources = append(all.Sources, source{s.Address, s.Definition.Type, s.Config, s.Share, s.Budgets, s.Windows})
@@ -36,10 +39,25 @@ func Fingerprint(j *Job) [32]byte {
 	for _, d := range j.Data {
 		all.Data = append(all.Data, data{Data: d, Kind: d.Kind.Name})
 	}
-	all.Lists, all.Sink, all.Tolerate, all.Checks = j.Lists, j.Sink, j.Tolerate, j.Checks
+	all.Lists, all.Sink, all.Tolerate, all.Checks, all.Columns = j.Lists, j.Sink, j.Tolerate, j.Checks, j.Columns
+	if j.Pseudonymous() {
+		all.Lists = withoutIDs(j.Lists)
+	}
 	text, err := json.Marshal(all)
 	if err != nil { // a vendor's struct that JSON can't hold; its Go form tells secrets as little
 		text = fmt.Appendf(nil, "%+v", all)
 	}
 	return sha256.Sum256(text)
+}
+
+// withoutIDs counts the IDs of lists that stand in the configuration: few IDs could be guessed from
+// a fingerprint, and they are to be nowhere.
+func withoutIDs(lists []List) []List {
+	lists = slices.Clone(lists)
+	for i := range lists {
+		if n := len(lists[i].Values); n > 0 {
+			lists[i].Values = []string{strconv.Itoa(n)}
+		}
+	}
+	return lists
 }

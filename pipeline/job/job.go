@@ -5,6 +5,7 @@ package job
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,8 +22,9 @@ type Job struct {
 	Data     []Data   // sorted by source, then address
 	Sink     Sink
 	Tolerate Tolerance
-	Checks   []Check // sorted by name
-	Report   bool    // a page about the snapshot is written beside it
+	Checks   []Check  // sorted by name
+	Columns  []Column // sorted by name: those that are not written as the vendors tell them
+	Report   bool     // a page about the snapshot is written beside it
 
 	// Sign signs manifests; nil: they aren't signed. Its key is zero where secrets were not asked
 	// for. It is no part of the fingerprint: another key asks and answers the same.
@@ -160,6 +162,20 @@ type Check struct {
 	Table string    // of Drop, and of Emptied, where it may be empty: the three that matter
 	Limit Tolerance // of Drop: rows lost, of those in the base; of Ownerless: groups, of those judged
 	Warn  bool      // what it finds is told, and keeps nothing from being sealed
+}
+
+// Column is a column of the tables that is left out, or whose IDs become pseudonyms.
+type Column struct {
+	Name string
+	Drop bool          // null is written; else IDs become pseudonyms
+	Key  schema.Secret // of the pseudonyms; empty where it was not asked for, or is not set
+	Keep []string      // what IDs of groups may begin with that says of which kind they are: pseudonyms begin so, too
+	From string        `json:"-"` // where the key comes from, as the configuration has it: env("NAME")
+}
+
+// Pseudonymous tells whether some IDs become pseudonyms.
+func (j *Job) Pseudonymous() bool {
+	return slices.ContainsFunc(j.Columns, func(c Column) bool { return !c.Drop })
 }
 
 // CheckKind is what a check looks at.

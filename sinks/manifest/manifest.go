@@ -70,8 +70,23 @@ type Manifest struct {
 
 	RoleCounts map[string]int64 `json:"role_counts"` // memberships: "owner", "admin", "member", "unknown"; nil: not counted
 
+	Columns map[string]Column `json:"columns,omitempty"` // by name: columns that are not written as the vendors tell them
+
 	Signature *signature.Signature `json:"signature"` // of all other words of this manifest; null: it is not signed
 }
+
+// Column is what was done to a column before it was written. With pseudonyms, the fingerprints of ID
+// lists are keyed, too.
+type Column struct {
+	Treatment   string `json:"treatment"`                 // "dropped": it is null; "pseudonym": HMAC-SHA-256 of the ID, 128 bits in hex
+	Fingerprint string `json:"key_fingerprint,omitempty"` // tells keys of pseudonyms apart, and tells nothing else of them; hex
+}
+
+// The treatments of columns.
+const (
+	Dropped   = "dropped"
+	Pseudonym = "pseudonym"
+)
 
 // Data is what one data block asked, as far as its answers can only be understood with it.
 type Data struct {

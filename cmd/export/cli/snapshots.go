@@ -23,6 +23,8 @@ type snapshotRow struct {
 	Bytes       int64  `json:"bytes"`
 	Manifest    string `json:"manifest"`
 	Sum         string `json:"manifest_sha256"`
+
+	Columns map[string]manifest.Column `json:"columns,omitempty"` // left out, or pseudonyms
 }
 
 func (a *app) snapshotsCommand() *cobra.Command {
@@ -63,7 +65,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
 	row := snapshotRow{
 		Date: m.Date, Sequence: m.Sequence, SealedAt: m.SealedAt.Time().Format(time.RFC3339), Code: m.ExitCode,
-		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum,
+		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum, Columns: m.Columns,
 	}
 	for _, f := range m.Files {
 		row.Bytes += f.Size
