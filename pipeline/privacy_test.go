@@ -232,7 +232,7 @@ func TestNoByteBehindAVeilNamesAnybody(t *testing.T) {
 	secrets := everyID(world, plain.sealed())
 
 	n := newNight(t, world).everything()
-	n.job.Columns = veiled(hmacKey)
+	n.job.Columns, n.job.Report = veiled(hmacKey), true
 	var told bytes.Buffer
 	listen := func(r *pipeline.Request) {
 		r.Listen = func(e event.Event) { fmt.Fprintf(&told, "%+v\n", e) }

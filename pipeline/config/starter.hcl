@@ -95,4 +95,8 @@ snapshot {
   #   ownerless = "1%"
   #   action    = "warn"
   # }
+
+  # What the snapshot is not to hold: pseudonyms instead of IDs, and no nicknames.
+  # column "user_id"  { hmac_key = env("HMAC_KEY") } # openssl rand -hex 32; keep it safe
+  # column "nickname" { drop = true }
 }

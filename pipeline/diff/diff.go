@@ -103,14 +103,24 @@ func (o Options) Check() error {
 	return nil
 }
 
+// Comparable is a fault where the IDs of two snapshots are no IDs of one kind: pseudonyms of two keys,
+// or pseudonyms in one of them alone.
+func Comparable(from, to *snapshot.Snapshot) error {
+	why := pseudonym.Differ(from.Columns, to.Columns, "the snapshot of "+from.Date, "that of "+to.Date)
+	if why == "" {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Configuration, Message: "the snapshots can't be compared: " + why, Hint: "compare snapshots that were sealed with one key; `rollcall snapshots --json` tells of each which it was"}
+}
+
 // Run compares from with to and tells each difference; an error of tell ends it.
 func Run(ctx context.Context, from, to *snapshot.Snapshot, o Options, tell func(Difference) error) (Summary, error) {
 	s := Summary{Table: cmp.Or(o.Table, "memberships"), Changes: map[Change]int64{}, Groups: map[Change]int64{}, Columns: map[string]int64{}, Notes: []string{}}
 	if err := o.Check(); err != nil {
 		return s, err
 	}
-	if why := pseudonym.Differ(from.Columns, to.Columns, "the snapshot of "+from.Date, "that of "+to.Date); why != "" {
-		return s, &fault.Error{Kind: fault.Configuration, Message: "the snapshots can't be compared: " + why, Hint: "compare snapshots that were sealed with one key; `rollcall snapshots --json` tells of each which it was"}
+	if err := Comparable(from, to); err != nil {
+		return s, err
 	}
 	if s.Table == "memberships" {
 		return s, s.memberships(ctx, from, to, o, tell)

@@ -32,6 +32,10 @@ type Question struct {
 	// Blind tells whether users' own lists may leave a group out although they are read whole; may be nil.
 	Blind  func(source, group string, known bool) bool
 	Listen func(date string) // told which night is being read; may be nil
+
+	// ID gives an ID as it stands in a column of a snapshot, which may have pseudonyms; an error where
+	// that can't be told. Nil: as it is.
+	ID func(s *snapshot.Snapshot, column, id string) (string, error)
 }
 
 // UnknownError says that no snapshot knows the subject.
@@ -52,6 +56,7 @@ type Answer struct {
 	Group    string    `json:"group_id,omitempty"`
 	User     string    `json:"user_id,omitempty"`
 	Subjects []Subject `json:"subjects"`
+	Notes    []string  `json:"notes,omitempty"` // nights of the history that were left out, and why
 }
 
 // Subject is the group, user or pair in one source.
@@ -158,12 +163,11 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := &asker{Question: q, subjects: map[string]*Subject{}, users: map[string]map[string]*Standing{}}
+	a := &asker{Question: q, asked: q, subjects: map[string]*Subject{}, users: map[string]map[string]*Standing{}}
 	for _, date := range dates {
 		if date < q.Since && date != s.Date {
 			continue
 		}
-		a.dates = append(a.dates, date)
 		if q.Listen != nil {
 			q.Listen(date)
 		}
@@ -173,9 +177,19 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 				return Answer{}, err
 			}
 		}
+		if err := a.look(night); err != nil && date == s.Date {
+			return Answer{}, err
+		} else if err != nil {
+			a.notes = append(a.notes, err.Error())
+			continue
+		}
+		a.dates = append(a.dates, date)
 		if err := a.night(ctx, night); err != nil {
 			return Answer{}, err
 		}
+	}
+	if err := a.look(s); err != nil {
+		return Answer{}, err
 	}
 	if len(a.subjects) == 0 {
 		return Answer{}, &UnknownError{Subject: q.subject(), Place: sink.String(), Nights: len(a.dates)}
@@ -198,10 +212,31 @@ func (q Question) subject() string {
 
 // asker is one question being answered.
 type asker struct {
-	Question
+	Question          // with the IDs as they stand in the night at hand
+	asked    Question // as it was asked
+	notes    []string
 	dates    []string                        // of the nights that were read, ascending
 	subjects map[string]*Subject             // by source
 	users    map[string]map[string]*Standing // of a pair: the user's rows, by source and date
+}
+
+// look turns to the IDs as they stand in s.
+func (a *asker) look(s *snapshot.Snapshot) (err error) {
+	if a.ID == nil {
+		return nil
+	}
+	for _, id := range []struct {
+		column, asked string
+		is            *string
+	}{{"group_id", a.asked.Group, &a.Group}, {"user_id", a.asked.User, &a.User}} {
+		if id.asked == "" {
+			continue
+		}
+		if *id.is, err = a.ID(s, id.column, id.asked); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // where are the conditions on a table that has these columns.
@@ -354,7 +389,7 @@ func (a *asker) groups(data string) (groups, known bool) {
 
 // answer puts everything in order.
 func (a *asker) answer(s *snapshot.Snapshot) Answer {
-	answer := Answer{Date: s.Date, Place: s.Sink.String(), Group: a.Group, User: a.User}
+	answer := Answer{Date: s.Date, Place: s.Sink.String(), Group: a.Group, User: a.User, Notes: a.notes}
 	for _, subject := range a.subjects {
 		a.complete(subject)
 		if a.Group != "" && a.User != "" {

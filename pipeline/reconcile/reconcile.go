@@ -53,6 +53,8 @@ type Options struct {
 	// Blind tells whether users' own lists of a source may leave this group out although they are
 	// read whole; known tells whether the snapshot knows the group. Nil: never.
 	Blind func(source, group string, known bool) bool
+	// Hash gives an ID of the records as the snapshot has it, where that has pseudonyms; nil: as it is.
+	Hash func(column, id string) string
 
 	Scratch string           // an existing folder
 	Memory  int              // bytes of each of three sorts; 0 means 48 MiB
@@ -177,7 +179,7 @@ func (r *reconciler) read(ctx context.Context) error {
 		if _, ok := schema.ParseRole(role); role != "" && !ok {
 			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%sthe role %.40q is not known", place, values[2]), Hint: "use owner, admin or member, or leave the role empty where it is not to be compared"}
 		}
-		key = sorted.AppendString(sorted.AppendString(sorted.AppendString(key[:0], source), string(values[0])), string(values[1]))
+		key = sorted.AppendString(sorted.AppendString(sorted.AppendString(key[:0], source), r.id("group_id", values[0])), r.id("user_id", values[1]))
 		return r.records.Add(key, []byte(role))
 	})
 	if err != nil {
@@ -194,6 +196,14 @@ func (r *reconciler) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// id is an ID of the records as the snapshot has it.
+func (r *reconciler) id(column string, value []byte) string {
+	if r.Hash == nil {
+		return string(value)
+	}
+	return r.Hash(column, string(value))
 }
 
 func (r *reconciler) file() string {

@@ -77,17 +77,25 @@ func twoDates(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) diff(ctx context.Context, from, to string, f diffFlags) (different bool, err error) {
-	sink, err := a.openSink(ctx)
+	l, err := a.look(ctx)
 	if err != nil {
 		return false, err
 	}
-	before, err := snapshot.Open(ctx, sink, from)
+	before, err := snapshot.Open(ctx, l.sink, from)
 	if err != nil {
 		return false, err
 	}
-	after, err := snapshot.Open(ctx, sink, to)
+	after, err := snapshot.Open(ctx, l.sink, to)
 	if err != nil {
 		return false, err
+	}
+	if err := diff.Comparable(before, after); err != nil {
+		return false, err
+	}
+	for column, id := range map[string]*string{"group_id": &f.options.Group, "user_id": &f.options.User} {
+		if *id, err = l.id(before, column, *id); err != nil {
+			return false, err
+		}
 	}
 	scratch, err := os.MkdirTemp("", "rollcall-diff-")
 	if err != nil {

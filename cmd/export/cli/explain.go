@@ -24,10 +24,12 @@ verdict means, contradictions, and the history over all sealed snapshots. Reads 
 groups that may hold the IDs.
 
 A night whose reading was not whole denies nothing: the history says then that it can't be told, and why.
---since leaves out older nights.`
+--since leaves out older nights. Where a snapshot has pseudonyms, IDs are made such with the key that the
+configuration names; without that key, and with --pseudonym, they are taken for pseudonyms as they are.`
 
 func (a *app) explainCommand() *cobra.Command {
 	var q explain.Question
+	var asIs bool
 	cmd := &cobra.Command{
 		Use:   "explain --group ID [--user ID]",
 		Short: "tell everything the snapshots know about one group, user or membership",
@@ -42,7 +44,7 @@ func (a *app) explainCommand() *cobra.Command {
 			case q.Since != "" && !sinks.IsDate(q.Since):
 				return misused("write it as 2026-11-21", "--since %q is no date", q.Since)
 			}
-			answer, err := a.explain(cmd.Context(), q)
+			answer, err := a.explain(cmd.Context(), q, asIs)
 			if err != nil {
 				return err
 			}
@@ -59,14 +61,17 @@ func (a *app) explainCommand() *cobra.Command {
 	set.StringVar(&q.Source, "source", "", "look in this `SOURCE` only, such as rongcloud.prod")
 	set.StringVar(&q.Since, "since", "", "tell the history from `DATE` on")
 	set.IntVar(&q.Names, "limit", 20, "name `N` memberships, and as many changes a night")
+	set.BoolVar(&asIs, "pseudonym", false, "the IDs are pseudonyms, as they stand in the snapshot")
 	return cmd
 }
 
-func (a *app) explain(ctx context.Context, q explain.Question) (explain.Answer, error) {
-	sink, err := a.openSink(ctx)
+func (a *app) explain(ctx context.Context, q explain.Question, asIs bool) (explain.Answer, error) {
+	l, err := a.look(ctx)
 	if err != nil {
 		return explain.Answer{}, err
 	}
+	l.asIs = asIs
+	q.ID = l.id
 	key := keyOf(all.Definitions())
 	q.Date, q.Blind = a.flags.date, blindUsers(all.Definitions())
 	q.Groups = func(data string) (bool, bool) {
@@ -76,15 +81,18 @@ func (a *app) explain(ctx context.Context, q explain.Question) (explain.Answer, 
 	told := a.listener()
 	defer told.close()
 	q.Listen = func(date string) { told.tell(func() string { return "reading " + date }) }
-	answer, err := explain.Ask(ctx, sink, q)
+	answer, err := explain.Ask(ctx, l.sink, q)
 	if unknown, ok := errors.AsType[*explain.UnknownError](err); ok {
-		return answer, misused("IDs are compared byte for byte: check spelling and case; `rollcall snapshots` lists what is sealed", "%s", unknown.Error())
+		return answer, misused("IDs are compared byte for byte: check spelling and case; `rollcall snapshots` lists what is sealed"+l.withoutKey(), "%s", unknown.Error())
 	}
 	return answer, err
 }
 
 // showExplained tells a person all of an answer.
 func showExplained(w io.Writer, a explain.Answer) {
+	for _, note := range a.Notes {
+		fmt.Fprintf(w, "Left out of the history: %s\n", escape(note))
+	}
 	for i, s := range a.Subjects {
 		if i > 0 {
 			fmt.Fprintln(w)

@@ -25,9 +25,13 @@ func (f *faulty) Error() string { return fmt.Sprintf("%s can't be used", f.file)
 func (a *app) load(secrets bool) (*job.Job, error) { return a.loadFile(a.flags.config, secrets) }
 
 func (a *app) loadFile(path string, secrets bool) (*job.Job, error) {
-	j, diagnostics := config.Load(path, config.Options{
-		Definitions: all.Definitions(), Env: a.env.LookupEnv, ReadFile: os.ReadFile, Secrets: secrets,
-	})
+	return a.loadWith(path, config.Options{Secrets: secrets})
+}
+
+// loadWith reads the configuration at path as options ask.
+func (a *app) loadWith(path string, options config.Options) (*job.Job, error) {
+	options.Definitions, options.Env, options.ReadFile = all.Definitions(), a.env.LookupEnv, os.ReadFile
+	j, diagnostics := config.Load(path, options)
 	if diagnostics.HasErrors() {
 		return nil, &faulty{path, diagnostics}
 	}

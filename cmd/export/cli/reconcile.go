@@ -87,15 +87,15 @@ func (a *app) reconcileCommand() *cobra.Command {
 }
 
 func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, error) {
-	j, err := a.load(false)
+	l, err := a.look(ctx)
 	if err != nil {
 		return reconciled{}, err
 	}
-	sink, err := pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil)
+	s, err := snapshot.Open(ctx, l.sink, a.flags.date)
 	if err != nil {
 		return reconciled{}, err
 	}
-	s, err := snapshot.Open(ctx, sink, a.flags.date)
+	hash, err := l.hasher(s)
 	if err != nil {
 		return reconciled{}, err
 	}
@@ -107,8 +107,8 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 		return reconciled{}, err
 	}
 	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
-		Records: keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(j.Sink), Stdin: a.env.Stdin},
-		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Scratch: os.TempDir(),
+		Records: keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(l.job.Sink), Stdin: a.env.Stdin},
+		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: os.TempDir(),
 		Listen: func(rows int64) {
 			told.tell(func() string { return "reconciling: " + humanize.Comma(rows) + " rows read" })
 		},
