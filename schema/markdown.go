@@ -22,7 +22,7 @@ func Markdown(tables []Table) string {
 	for _, t := range tables {
 		t.markdown(&b)
 	}
-	glossary(&b, "Verdicts", "How complete a group or a user is known to be. A view is whole when its outcome is ok and its verdict exact, or\nunverifiable only for want of a total; only whole views accuse in discrepancies and changes.", Verdicts())
+	glossary(&b, "Verdicts", "How complete a group or a user is known to be. A view is whole when its outcome is ok and its verdict exact, or\nunverifiable only for want of a total; only whole views accuse in discrepancies and changes.\nWhere several types of data block list one user, the user is read whole there when each of them did.", Verdicts())
 	glossary(&b, "Outcomes", "What became of one key. Every key that was asked has one.", Outcomes())
 	glossary(&b, "Changes", "What the table changes tells. The base is the nearest earlier date that was sealed when this one was; the manifest names it as\n`changes_base`. Where that is null there is none, or it could not be read, and `changes_note` says why. Of a source that is\nnot in the base everybody has joined, which is not certain.", Changes())
 	return b.String()

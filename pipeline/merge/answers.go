@@ -24,6 +24,7 @@ type answer struct {
 // answers combines the records of one block, key by key in ascending order.
 type answers struct {
 	block   spool.Block
+	kind    uint // which of its panel's kinds of blocks, as a bit: 1, 2, 4
 	cursor  Cursor[spool.Record]
 	pending *spool.Record // the first record of the key to come
 	answer  answer        // of the present key, its texts its own
@@ -142,8 +143,8 @@ func verdictRank(v schema.Verdict) int {
 
 // standing is what all blocks of one view know of one group or user.
 type standing struct {
-	asked    bool // by a block that lists it
-	whole    bool // some block read it whole
+	asked    uint // the kinds of blocks that listed it, as bits
+	read     uint // those of which some block read it whole
 	roles    bool // no role block failed to answer about it, so that its role views may accuse
 	declared int64
 	verdict  schema.Verdict
@@ -151,11 +152,15 @@ type standing struct {
 	best     [3]int // how good the block is whose word stands; smaller is better
 }
 
+// whole tells whether it was read whole by every kind of block that was asked about it. Two endpoints may
+// list different groups of a user: what one of them leaves out, one that failed might have named.
+func (s *standing) whole() bool { return s.asked != 0 && s.read == s.asked }
+
 func unasked() standing { return standing{declared: -1, verdict: schema.NotAsked, roles: true} }
 
 // hear takes one block's answer. The word of a block that gives the whole total outranks that of
 // others, then the better verdict counts, then the lower block, which is heard first.
-func (s *standing) hear(a *answer, b spool.Block) {
+func (s *standing) hear(a *answer, b spool.Block, kind uint) {
 	verdict := a.verdict()
 	rank := [3]int{1, 0, verdictRank(verdict)}
 	if a.Declared >= 0 && !b.Partial {
@@ -164,14 +169,16 @@ func (s *standing) hear(a *answer, b spool.Block) {
 	if b.Partial {
 		rank[1] = 1
 	}
-	if !s.asked || slices.Compare(rank[:], s.best[:]) < 0 {
+	if s.asked == 0 || slices.Compare(rank[:], s.best[:]) < 0 {
 		s.best, s.verdict, s.declared = rank, verdict, a.Declared
 		if b.Partial {
 			s.declared = -1 // a total of some roles says nothing
 		}
 	}
-	s.asked = true
-	s.whole = s.whole || Whole(a.Record, b)
+	s.asked |= kind
+	if Whole(a.Record, b) {
+		s.read |= kind
+	}
 	s.rows += a.Rows
 }
 
@@ -180,12 +187,18 @@ type panel []*answers
 
 func openPanel(ctx context.Context, in Input, blocks []spool.Block, indexes []int) (panel, error) {
 	var p panel
+	var kinds []string
 	for _, i := range indexes {
 		a, err := openAnswers(ctx, in, blocks[i], i)
 		if err != nil {
 			p.close()
 			return nil, err
 		}
+		kind, _, _ := strings.Cut(a.block.Address, ".")
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+		a.kind = 1 << slices.Index(kinds, kind)
 		p = append(p, a)
 	}
 	return p, nil
@@ -212,7 +225,7 @@ func (p panel) stand(key string) (s standing, asked bool, err error) {
 		}
 		asked = true
 		if a.block.View != schema.RoleView {
-			s.hear(&a.answer, a.block)
+			s.hear(&a.answer, a.block, a.kind)
 		} else if a.answer.Outcome != schema.OK {
 			s.roles = false
 		}

@@ -100,6 +100,13 @@ func blind(f *fake) *fake {
 	return f
 }
 
+// besides adds another block that was asked about the user's groups, and ended so.
+func besides(f *fake, address string, outcome schema.Outcome, verdict schema.Verdict) *fake {
+	f.blocks = append(f.blocks, spool.Block{Address: address, Source: "v.prod", View: schema.UserView})
+	f.records = append(f.records, spool.Record{Block: 3, Key: "u", Generation: 1, Outcome: outcome, Verdict: verdict, Declared: -1})
+	return f
+}
+
 func (f *fake) say(block int, row sources.Row) *fake {
 	row.Group, row.User = "g", "u"
 	whole := f.blocks[block].View != schema.RoleView && merge.Whole(f.records[block], f.blocks[block])
@@ -123,6 +130,10 @@ func TestOnlyWholeViewsAccuse(t *testing.T) {
 		"a drifted user view against a whole group":     {two(schema.Drifted, schema.Exact).say(2, member), ""},
 		"a group view against a whole user view":        {two(schema.Unverifiable, schema.Exact).say(0, sources.Row{}), "group_view_only absent/listed/-"},
 		"a group view against a short user view":        {two(schema.Short, schema.Exact).say(0, member), ""},
+		"a user whose other endpoint failed":            {besides(two(schema.Exact, schema.Exact).say(0, member), "v_user_groups.all", schema.Failed, schema.VerdictFailed), ""},
+		"a user whose other endpoint stopped short":     {besides(two(schema.Exact, schema.Exact).say(0, member), "v_user_groups.all", schema.OK, schema.Short), ""},
+		"a user whose other endpoint is whole as well":  {besides(two(schema.Exact, schema.Exact).say(0, member), "v_user_groups.all", schema.OK, schema.Unverifiable), "group_view_only absent/member/-"},
+		"a user whom the same endpoint answered once":   {besides(two(schema.Exact, schema.Exact).say(0, member), "v_joined_groups.more", schema.Failed, schema.VerdictFailed), "group_view_only absent/member/-"},
 		"a denial against a whole view":                 {two(schema.Exact, schema.Exact).say(0, member).say(2, member).say(1, denied), "not_member member/member/not_member"},
 		"a denial against views that are not whole":     {two(schema.Over, schema.Short).say(0, member).say(2, member).say(1, denied), ""},
 		"a denial that nobody contradicts":              {two(schema.Exact, schema.Exact).say(1, denied), ""},

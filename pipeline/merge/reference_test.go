@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"rollcall/pipeline/merge"
 	"rollcall/pipeline/spool"
@@ -136,21 +137,21 @@ func (r *reference) rowsOf(p place, view schema.View, named bool) []spool.Row {
 	return rows
 }
 
-// whole tells whether some block of the view read this key of the source whole.
+// whole tells whether every kind of block of the view that was asked about this key of the source has one that read it whole.
 func (r *reference) whole(source string, view schema.View, key string) bool {
+	kinds := map[string]bool{}
 	for i, b := range r.blocks {
 		if b.Source != source || b.View != view {
 			continue
 		}
 		d, ok := r.final(i, key)
-		if !ok || d.Outcome != schema.OK {
+		if !ok {
 			continue
 		}
-		if d.Verdict == schema.Exact || d.Verdict == schema.Unverifiable && !b.Partial {
-			return true
-		}
+		kind, _, _ := strings.Cut(b.Address, ".")
+		kinds[kind] = kinds[kind] || d.Outcome == schema.OK && (d.Verdict == schema.Exact || d.Verdict == schema.Unverifiable && !b.Partial)
 	}
-	return false
+	return len(kinds) > 0 && !slices.Contains(slices.Collect(maps.Values(kinds)), false)
 }
 
 // state is true, false or unknown, as the tables show it.

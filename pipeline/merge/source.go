@@ -193,12 +193,12 @@ func (g *groupPass) group(id string) error {
 	known, name, kind := g.names(id)
 	row := schema.Group{Source: g.address, GroupID: id, Verdict: string(standing.verdict)}
 	if w := g.options.Witness; w != nil {
-		if err := w.Group(id, standing.whole, standing.roles); err != nil {
+		if err := w.Group(id, standing.whole(), standing.roles); err != nil {
 			return err
 		}
 	}
 	named, err := g.members(id, standing, &row)
-	g.census.judge(standing.whole, row.Owners, &g.summary)
+	g.census.judge(standing.whole(), row.Owners, &g.summary)
 	if err != nil || !asked && !known && !named {
 		return err
 	}
@@ -260,7 +260,7 @@ func (g *groupPass) members(id string, standing standing, row *schema.Group) (na
 		if !h.roles {
 			role.whole, role.sure = false, schema.NoRole
 		}
-		h.absent[schema.GroupView] = standing.whole && !group.named
+		h.absent[schema.GroupView] = standing.whole() && !group.named
 		h.absent[schema.RoleView] = role.denied && !role.named
 		h.absent[schema.UserView] = !user.named && g.denials.take(id, h.user)
 		if err := g.member(&h, row); err != nil {

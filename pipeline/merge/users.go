@@ -93,7 +93,7 @@ func (u *userPass) user(id string) error {
 	if err != nil {
 		return err
 	}
-	named, err := u.answer(id, standing.whole)
+	named, err := u.answer(id, standing.whole())
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (r *Readings) Next() (user string, whole []string, ok bool, err error) {
 		if a.done || a.answer.Key != user {
 			continue
 		}
-		s.hear(&a.answer, a.block)
+		s.hear(&a.answer, a.block, a.kind)
 		if Whole(a.answer.Record, a.block) {
 			r.whole = append(r.whole, a.block.Address)
 		}
