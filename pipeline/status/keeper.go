@@ -56,6 +56,10 @@ func (k *Keeper) Listen(e event.Event) {
 	before := k.latest.Phase
 	k.latest = p
 	if p.Phase == event.Fetching {
+		if before == "" { // of its blocks nobody knows yet what is durable, but the spool's files are
+			k.report.Phase, k.report.SpoolBytes = p.Phase, p.SpoolSize
+			k.write()
+		}
 		return
 	}
 	k.take(p) // all that was fetched is durable by now

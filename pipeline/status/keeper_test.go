@@ -43,6 +43,10 @@ func TestOnlyWhatASpoolHasKeptIsReported(t *testing.T) {
 		if r := written(); r.Phase != status.Preparing || r.Done() != 0 || r.Requests != 12 || !r.LastRequest.Equal(now) || !r.At.Equal(time.Now()) {
 			t.Errorf("at first: %+v", r)
 		}
+		k.Listen(told(3))
+		if r := written(); r.Done() != 0 || r.Phase != event.Fetching || r.SpoolBytes != 3 {
+			t.Errorf("before the first flush: %+v", r)
+		}
 		k.Listen(told(10))
 		k.Flushed() // that flush may have begun before the ten were there
 		if r := written(); r.Done() != 0 {
