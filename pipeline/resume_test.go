@@ -247,6 +247,9 @@ func TestALostLockStopsTheRun(t *testing.T) {
 	if !errors.As(err, &held) {
 		t.Fatalf("got %v", err)
 	}
+	if strings.Count(err.Error(), n.out) != 1 {
+		t.Errorf("the sink is to be named once: %v", err)
+	}
 	if _, err := os.Stat(filepath.Join(n.out, "_snapshots", date+".json")); err == nil {
 		t.Error("a run without the lock sealed")
 	}

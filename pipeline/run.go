@@ -152,6 +152,9 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	if ctx.Err() != nil && err != nil {
 		return Result{}, &StoppedError{Date: date, Done: -1, Message: "stopped while waiting for the lock of " + sink.String(), Err: err}
 	}
+	if _, held := errors.AsType[*sinks.HeldError](err); held {
+		return Result{}, err // which names the sink
+	}
 	if err != nil {
 		return Result{}, fault.Wrap(err, "%s", sink)
 	}
@@ -372,7 +375,7 @@ func (r *run) checkLock(ctx context.Context) error {
 	r.checked = r.Now()
 	err := r.lock.Check(ctx)
 	if _, lost := errors.AsType[*sinks.HeldError](err); lost {
-		return fault.Wrap(err, "%s", r.sink)
+		return err
 	}
 	return nil
 }
