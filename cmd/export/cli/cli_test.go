@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"rollcall/pipeline/event"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -280,6 +281,21 @@ func TestAStopThatHangsIsEnded(t *testing.T) {
 				stop()
 			}
 		})
+	}
+}
+
+func TestWarningsAreToldWhateverShowsProgress(t *testing.T) {
+	t.Parallel()
+	for _, progress := range []string{"none", "log", "bar"} {
+		var stdout, stderr bytes.Buffer
+		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
+		r := a.renderer()
+		r.Listen(event.Started{Date: "2026-11-21"})
+		r.Listen(event.Notice{Warning: true, Text: "ids.u has changed", Hint: "the copy is asked"})
+		r.Close()
+		if want := "Warning: ids.u has changed (the copy is asked)\n"; !strings.Contains(stderr.String(), want) || progress == "none" && stderr.String() != want {
+			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
+		}
 	}
 }
 

@@ -237,7 +237,7 @@ func TestReport(t *testing.T) {
 		Files: []manifest.File{{Table: "memberships", Rows: 1_200_000}, {Table: "memberships", Rows: 34}, {Table: "groups", Rows: 400}, {Table: "users", Rows: 3400}},
 		Verdicts: manifest.Verdicts{
 			Groups: map[string]int64{"exact": 390, "short": 2, "gone": 5, "failed": 3, "over": 0, "not_asked": 7},
-			Users:  map[string]int64{"unverifiable": 3400},
+			Users:  map[string]int64{"unverifiable": 3399, "over": 1},
 		},
 		Requests: map[string]map[string]manifest.Figures{"rongcloud.prod": {"user_groups": {Requests: 3400}, "group_members": {Requests: 12_000, Throttles: 17}}},
 		Outcomes: map[string]map[string]int64{"rongcloud_group_members.all": {"ok": 392, "gone": 5, "failed": 3, "denied": 0}, "rongcloud_user_groups.staff": {"ok": 3400}},
@@ -265,7 +265,8 @@ func TestReport(t *testing.T) {
 	golden(t, "report_not_whole_sealed_before", out.String())
 
 	r.Code, r.Gaps, r.Already = Done, nil, true
-	r.Manifest.Checks, r.Manifest.Discrepancies, r.Manifest.Verdicts.Groups = nil, 0, map[string]int64{"exact": 400}
+	r.Manifest.Checks, r.Manifest.Discrepancies = nil, 0
+	r.Manifest.Verdicts = manifest.Verdicts{Groups: map[string]int64{"exact": 400}, Users: map[string]int64{"unverifiable": 3400}}
 	out.Reset()
 	report(&out, r, 0)
 	golden(t, "report_sealed_before", out.String())

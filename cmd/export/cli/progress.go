@@ -33,12 +33,16 @@ func (a *app) renderer() renderer {
 	}
 }
 
-// silent shows warnings to nobody: the final report says what they led to.
+// silent shows warnings alone: that a list has changed, say, stands in no report.
 type silent struct{ out io.Writer }
 
-func (silent) Listen(event.Event) {}
-func (s silent) Say(line string)  { fmt.Fprintln(s.out, line) }
-func (silent) Close()             {}
+func (s silent) Listen(e event.Event) {
+	if notice, ok := e.(event.Notice); ok && notice.Warning {
+		fmt.Fprintln(s.out, sentence(notice))
+	}
+}
+func (s silent) Say(line string) { fmt.Fprintln(s.out, line) }
+func (silent) Close()            {}
 
 // opening is the first line of a run.
 func opening(e event.Started) string {

@@ -198,7 +198,11 @@ func disagreements(w io.Writer, v manifest.Verdicts) {
 	}{{"groups", v.Groups}, {"users", v.Users}} {
 		for _, verdict := range []schema.Verdict{schema.Short, schema.Over, schema.Drifted} {
 			if n := of.counts[string(verdict)]; n > 0 {
-				fmt.Fprintf(w, "  %s %s are %s: %s\n", humanize.Comma(n), of.noun, verdict, meaning(verdict))
+				what := of.noun + " are"
+				if n == 1 {
+					what = strings.TrimSuffix(of.noun, "s") + " is"
+				}
+				fmt.Fprintf(w, "  %s %s %s: %s\n", humanize.Comma(n), what, verdict, meaning(verdict))
 			}
 		}
 	}
