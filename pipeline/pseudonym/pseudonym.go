@@ -30,12 +30,9 @@ import (
 	"rollcall/sinks/manifest"
 )
 
-// MinKey is how many bytes a key must have.
-const MinKey = 16
-
 const (
-	idBytes          = 16
-	fingerprintBytes = 8
+	idBytes          = 16 // of a pseudonym
+	fingerprintBytes = 8  // of a key
 )
 
 // Veil is what is done to columns. A nil Veil does nothing. It is for one goroutine.
