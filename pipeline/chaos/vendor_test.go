@@ -228,7 +228,7 @@ func midnight(t *testing.T, quiet reference) {
 	begin := func(n *night) *wall {
 		clock := &wall{}
 		day := time.Date(2026, 11, 21, 23, 59, 30, 0, time.UTC)
-		clock.set(day.Sub(time.Now()).Truncate(time.Second))
+		clock.set(time.Until(day).Truncate(time.Second))
 		return clock
 	}
 	demand := func(result pipeline.Result, err error) (pipeline.Result, error) {

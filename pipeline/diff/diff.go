@@ -12,6 +12,7 @@ package diff
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -144,10 +145,10 @@ func Run(ctx context.Context, from, to *snapshot.Snapshot, o Options, tell func(
 
 func (s *Summary) memberships(ctx context.Context, from, to *snapshot.Snapshot, o Options, tell func(Difference) error) error {
 	c, err := changes.Between(ctx, from, to, changes.Only{Group: o.Group, User: o.User}, changes.Options{Scratch: o.Scratch, Memory: memory})
-	defer c.Close()
 	if err != nil {
-		return err
+		return errors.Join(err, c.Close()) // what was opened until then is still to be closed
 	}
+	defer c.Close()
 	s.Notes = append(s.Notes, c.Notes()...)
 	if err := s.groups(ctx, from, to, o); err != nil {
 		return err

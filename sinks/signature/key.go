@@ -82,11 +82,17 @@ func (k PrivateKey) PEM() ([]byte, error) {
 // redacted is what a private key prints as.
 const redacted = "(secret)"
 
-// String, Format, MarshalText and LogValue print nothing of the key.
-func (k PrivateKey) String() string               { return redacted }
-func (k PrivateKey) Format(w fmt.State, _ rune)   { _, _ = io.WriteString(w, redacted) }
+// String prints nothing of the key.
+func (k PrivateKey) String() string { return redacted }
+
+// Format prints nothing of the key, whatever the verb.
+func (k PrivateKey) Format(w fmt.State, _ rune) { _, _ = io.WriteString(w, redacted) }
+
+// MarshalText writes nothing of the key.
 func (k PrivateKey) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-func (k PrivateKey) LogValue() slog.Value         { return slog.StringValue(redacted) }
+
+// LogValue logs nothing of the key.
+func (k PrivateKey) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // The kinds of PEM blocks that are read.
 const (
