@@ -25,7 +25,8 @@ groups that may hold the IDs.
 
 A night whose reading was not whole denies nothing: the history says then that it can't be told, and why.
 --since leaves out older nights. Where a snapshot has pseudonyms, IDs are made such with the key that the
-configuration names; without that key, and with --pseudonym, they are taken for pseudonyms as they are.`
+configuration names; without that key, and with --pseudonym, they are taken for pseudonyms as they are, and
+nights in which they can't stand are left out.`
 
 func (a *app) explainCommand() *cobra.Command {
 	var q explain.Question

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"rollcall/pipeline"
 	"rollcall/pipeline/config"
@@ -31,16 +33,42 @@ func (a *app) look(ctx context.Context) (looking, error) {
 	return looking{job: j, sink: sink, veil: pseudonym.New(j.Columns)}, err
 }
 
-// id is how an ID that a person names stands in s. Without the key it is taken for a pseudonym.
+// id is how an ID that a person names stands in s. Without the key it is taken for a pseudonym. Where it
+// can't stand at all, that is an error: that nobody is found under it would say nothing.
 func (l looking) id(s *snapshot.Snapshot, column, id string) (string, error) {
-	if id == "" || l.asIs {
+	if id == "" {
 		return id, nil
 	}
 	found, how := l.veil.Find(s.Columns, column, id)
-	if how == pseudonym.OtherKey {
+	switch {
+	case how == pseudonym.Plain && l.taken(column) && couldBe(id):
+		return "", &fault.Error{
+			Kind:    fault.Configuration,
+			Message: fmt.Sprintf("the snapshot of %s has the vendor's IDs in %s, and %.80q is taken for a pseudonym", s.Date, column, id),
+			Hint:    "give the vendor's ID, and set the key of the pseudonyms" + named(l.veil.From(column)),
+		}
+	case l.asIs:
+		return id, nil
+	case how == pseudonym.OtherKey:
 		return "", l.otherKey(s, column)
+	case how == pseudonym.NoKey && !couldBe(id):
+		return "", l.noKey(s, column)
+	default:
+		return found, nil
 	}
-	return found, nil
+}
+
+// taken tells whether IDs of a column that the configuration makes pseudonyms of are taken for such.
+func (l looking) taken(column string) bool {
+	return slices.ContainsFunc(l.job.Columns, func(c job.Column) bool {
+		return c.Name == column && !c.Drop && (l.asIs || c.Key == "")
+	})
+}
+
+// couldBe tells whether an ID has the form of a pseudonym, before which a prefix may stand.
+func couldBe(id string) bool {
+	const digits = 32
+	return len(id) >= digits && strings.Trim(id[len(id)-digits:], "0123456789abcdef") == ""
 }
 
 // withoutKey says, at the end of a hint, that the configuration makes pseudonyms and their key is not there.
@@ -61,10 +89,7 @@ func (l looking) hasher(s *snapshot.Snapshot) (func(column, id string) string, e
 		case pseudonym.OtherKey:
 			return nil, l.otherKey(s, column)
 		case pseudonym.NoKey:
-			return nil, &fault.Error{
-				Kind: fault.Configuration, Message: fmt.Sprintf("the snapshot of %s has pseudonyms in %s, and their key is not there", s.Date, column),
-				Hint: "set what hmac_key names in the configuration" + named(l.veil.From(column)) + ", with the key that the snapshot was sealed with",
-			}
+			return nil, l.noKey(s, column)
 		case pseudonym.Made:
 			some = true
 		}
@@ -76,6 +101,13 @@ func (l looking) hasher(s *snapshot.Snapshot) (func(column, id string) string, e
 		found, _ := l.veil.Find(s.Columns, column, id)
 		return found
 	}, nil
+}
+
+func (l looking) noKey(s *snapshot.Snapshot, column string) error {
+	return &fault.Error{
+		Kind: fault.Configuration, Message: fmt.Sprintf("the snapshot of %s has pseudonyms in %s, and their key is not there", s.Date, column),
+		Hint: "set what hmac_key names in the configuration" + named(l.veil.From(column)) + ", with the key that the snapshot was sealed with",
+	}
 }
 
 func (l looking) otherKey(s *snapshot.Snapshot, column string) error {

@@ -12,6 +12,8 @@ import (
 
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/pseudonym"
+	"rollcall/pipeline/snapshot"
+	"rollcall/schema"
 )
 
 const veiledSnapshot = `
@@ -77,7 +79,8 @@ func TestPseudonymsAreLookedForWithTheirKey(t *testing.T) {
 		{key, "explain --pseudonym --user " + v.User(user), Done, "User " + v.User(user)},
 		{key, "explain --user " + v.User(user), ChangeFirst, "knows user"},
 		{"", "explain --user " + v.User(user), Done, "User " + v.User(user)},
-		{"", "explain --user " + user, ChangeFirst, `the key of the pseudonyms is not set: env("HMAC_KEY"), so that IDs are taken for pseudonyms`},
+		{"", "explain --user " + user, ChangeFirst, "has pseudonyms in user_id, and their key is not there"},
+		{"", "explain --user " + strings.Repeat("0", 32), ChangeFirst, `the key of the pseudonyms is not set: env("HMAC_KEY"), so that IDs are taken for pseudonyms`},
 		{"another key that is long enough", "explain --user " + user, ChangeFirst, "were made with another key"},
 		{key, reconcile, Done, "Nothing differs"},
 		{"", reconcile, ChangeFirst, `set what hmac_key names in the configuration: env("HMAC_KEY"), with the key that the snapshot was sealed with`},
@@ -107,6 +110,43 @@ func TestPseudonymsAreLookedForWithTheirKey(t *testing.T) {
 		if strings.Contains(s.said.String(), id) {
 			t.Errorf("%s was told: %s", id, s.said.String())
 			break
+		}
+	}
+}
+
+// TestAnIDThatCantStandInASnapshotIsNotLookedFor is about histories in which pseudonyms begin at some
+// date: who is not found under the other night's ID has not left.
+func TestAnIDThatCantStandInASnapshotIsNotLookedFor(t *testing.T) {
+	t.Parallel()
+	const key = "a key for tests, of 32 bytes or so"
+	keyed := []job.Column{{Name: "user_id", Key: key}}
+	made := pseudonym.New(keyed).User("u1")
+	plain, veiled := &snapshot.Snapshot{}, &snapshot.Snapshot{}
+	plain.Date, veiled.Date = "2026-11-20", "2026-11-21"
+	veiled.Columns = pseudonym.New(keyed).Columns()
+	for _, c := range []struct {
+		what string
+		key  schema.Secret
+		asIs bool
+		in   *snapshot.Snapshot
+		id   string
+		want string // empty: it can't stand there
+	}{
+		{"with the key", key, false, plain, "u1", "u1"},
+		{"with the key", key, false, veiled, "u1", made},
+		{"with the key, an ID of its form", key, false, plain, made, made},
+		{"without the key", "", false, plain, "u1", "u1"},
+		{"without the key", "", false, veiled, "u1", ""},
+		{"without the key, a pseudonym", "", false, veiled, made, made},
+		{"without the key, a pseudonym", "", false, plain, made, ""},
+		{"--pseudonym", key, true, veiled, made, made},
+		{"--pseudonym", key, true, plain, made, ""},
+	} {
+		columns := []job.Column{{Name: "user_id", Key: c.key}}
+		l := looking{job: &job.Job{Columns: columns}, veil: pseudonym.New(columns), asIs: c.asIs}
+		got, err := l.id(c.in, "user_id", c.id)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s, %s on %s: %q, %v; want %q", c.what, c.id, c.in.Date, got, err, c.want)
 		}
 	}
 }
