@@ -190,8 +190,10 @@ func reasons(r pipeline.Result) []pipeline.Gap {
 	return list
 }
 
-// disagreements counts the groups and users whose count is not the one that the vendor declares.
+// disagreements counts the groups and users whose count is not the one that the vendor declares, and
+// says where each of them stands.
 func disagreements(w io.Writer, v manifest.Verdicts) {
+	found := false
 	for _, of := range []struct {
 		noun   string
 		counts map[string]int64
@@ -203,8 +205,12 @@ func disagreements(w io.Writer, v manifest.Verdicts) {
 					what = strings.TrimSuffix(of.noun, "s") + " is"
 				}
 				fmt.Fprintf(w, "  %s %s %s: %s\n", humanize.Comma(n), what, verdict, meaning(verdict))
+				found = true
 			}
 		}
+	}
+	if found {
+		fmt.Fprintln(w, "  Which ones: the column verdict of the tables groups and users tells.")
 	}
 }
 
