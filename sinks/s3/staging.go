@@ -31,6 +31,7 @@ type staging struct {
 	mu      sync.Mutex
 	uploads map[string]*upload // by path
 	sealed  bool
+	unsure  bool // the manifest was sent and nobody said what became of it
 }
 
 // Put uploads the local file's parts. The file must stay until Seal has returned: should the
@@ -205,6 +206,9 @@ func (g *staging) putManifest(ctx context.Context, path string, manifest []byte)
 	case errors.Is(err, lease.ErrConflict):
 		return readErr
 	default:
+		g.mu.Lock()
+		g.unsure = statusOf(err) == 0
+		g.mu.Unlock()
 		return err
 	}
 }
@@ -222,11 +226,16 @@ func (g *staging) Abort(ctx context.Context) error {
 }
 
 // withdraw aborts our uploads and, if the lock is still ours and no manifest is there, removes what
-// of them can be seen. Otherwise that may be another's; the next Begin of the date looks after it.
+// of them can be seen. Otherwise that may be another's; the next Begin of the date looks after it. So
+// it does where the manifest was sent and no answer came: a bucket that writes it late must not seal
+// a snapshot whose files are gone.
 func (g *staging) withdraw(ctx context.Context) error {
 	g.mu.Lock()
-	uploads := g.sorted()
+	uploads, unsure := g.sorted(), g.unsure
 	g.mu.Unlock()
+	if unsure {
+		return nil
+	}
 	var failed []error
 	for _, u := range uploads {
 		failed = append(failed, g.drop(ctx, u))
