@@ -208,7 +208,7 @@ func verdict(m manifest.Manifest, n night) (string, []string) {
 	case groups+users == 0:
 		said = append(said, "Every count that a vendor gave is met.")
 	default:
-		said = append(said, fmt.Sprintf("%s and %s have another count than the vendor declares, at a second reading too.", count(groups, "group", "groups"), count(users, "user", "users")))
+		said = append(said, fmt.Sprintf("%s another count than the vendor declares, at a second reading too.", differ(groups, users)))
 	}
 	if m.Discrepancies > 0 {
 		said = append(said, fmt.Sprintf("%s between views that were read whole: see the table discrepancies.", count(m.Discrepancies, "contradiction", "contradictions")))
@@ -222,6 +222,17 @@ func verdict(m manifest.Manifest, n night) (string, []string) {
 		return "Sealed and complete", said
 	}
 	return "Sealed, but not whole", said
+}
+
+// differ names those whose count differs, with their verb: "2 groups and 1 user have", "1 user has". At least one does.
+func differ(groups, users int64) string {
+	switch {
+	case users == 0:
+		return count(groups, "group has", "groups have")
+	case groups == 0:
+		return count(users, "user has", "users have")
+	}
+	return count(groups, "group", "groups") + " and " + count(users, "user", "users") + " have"
 }
 
 // result is what became of a check, in words.

@@ -1,0 +1,27 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"rollcall/sinks/manifest"
+)
+
+func TestWhoHasAnotherCountIsNamedAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	for want, n := range map[string]struct{ groups, users map[string]int64 }{
+		"1 group has another count than":                {groups: map[string]int64{"short": 1}},
+		"1,200 groups have another count than":          {groups: map[string]int64{"short": 1200, "exact": 3}},
+		"1 user has another count than":                 {groups: map[string]int64{"exact": 3}, users: map[string]int64{"over": 1}},
+		"2 users have another count than":               {users: map[string]int64{"short": 2}},
+		"1 group and 2 users have another count than":   {groups: map[string]int64{"over": 1}, users: map[string]int64{"short": 2}},
+		"Every count that a vendor gave is met.":        {groups: map[string]int64{"exact": 3}},
+		"No vendor gave a total to hold the answers ag": {groups: map[string]int64{"unverifiable": 3}},
+	} {
+		var m manifest.Manifest
+		m.Verdicts.Groups, m.Verdicts.Users = n.groups, n.users
+		if _, said := verdict(m, night{}); len(said) != 1 || !strings.HasPrefix(said[0], want) {
+			t.Errorf("said %q, want %q", said, want)
+		}
+	}
+}
