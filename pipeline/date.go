@@ -175,6 +175,7 @@ func (r *run) place(ctx context.Context, m *manifest.Manifest) error {
 	if len(chain) > 0 {
 		latest := chain[len(chain)-1]
 		m.Sequence, m.Previous = latest.Sequence+1, r.link(latest)
+		r.tellSigner(latest)
 	}
 	if old := manifest.LatestOf(chain, r.date); old != nil {
 		m.Replaces = r.link(*old)

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/signature"
@@ -65,5 +68,47 @@ func TestANightIsSignedWithTheKeyThatItIsSealedWith(t *testing.T) {
 		if bytes.Contains(line, secret) {
 			t.Error("the private key stands in the manifest")
 		}
+	}
+}
+
+// TestAKeyThatNothingLeadsToIsToldAtTheSeal seals a night by one key and the next ones by others.
+func TestAKeyThatNothingLeadsToIsToldAtTheSeal(t *testing.T) {
+	t.Parallel()
+	old, key := signingKey(t, 1), signingKey(t, 2)
+	for name, next := range map[string]struct {
+		sign *signature.Signer
+		want string // a part of the warning; empty: none
+	}{
+		"the same key":  {&signature.Signer{Key: old}, ""},
+		"an endorsed":   {&signature.Signer{Key: key, Endorsements: signature.Chain{signature.Endorse(old, key.Public())}}, ""},
+		"a stranger's":  {&signature.Signer{Key: key}, "nothing leads from it"},
+		"no key at all": {nil, "this one is not"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNight(t, nasty(11, 20, 6)).block("rongcloud_user_groups", users("rc_users"))
+			n.job.Sign = &signature.Signer{Key: old}
+			if _, err := n.run(func(r *pipeline.Request) { r.Date = "2026-11-20" }); err != nil {
+				t.Fatal(err)
+			}
+			n.job.Sign = next.sign
+			var mu sync.Mutex
+			var told []string
+			if _, err := n.run(func(r *pipeline.Request) {
+				r.Listen = func(e event.Event) {
+					if notice, ok := e.(event.Notice); ok && notice.Warning {
+						mu.Lock()
+						defer mu.Unlock()
+						told = append(told, notice.Text)
+					}
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			all := strings.Join(told, "\n")
+			if next.want == "" && strings.Contains(all, "sign") || !strings.Contains(all, next.want) {
+				t.Errorf("told %q, want %q", all, next.want)
+			}
+		})
 	}
 }
