@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
+	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/s3"
 	"rollcall/sinks/sinktest"
@@ -56,4 +58,38 @@ func TestAManifestThatIsWrittenLateFindsItsFiles(t *testing.T) {
 			t.Errorf("the next run got %v, want that the date is sealed", err)
 		}
 	})
+}
+
+// TestASmallObjectThatComesWithAnotherChecksumIsReadAgain answers as a server does that replaces an
+// object while it is read: old words under the checksum of the new ones.
+func TestASmallObjectThatComesWithAnotherChecksumIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		wrong  int64 // answers in a row
+		sealed bool
+	}{"once": {1, true}, "for good": {1 << 30, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				bucket := &sinktest.Bucket{Name: "audit"}
+				var answered atomic.Int64
+				torn := client(func(r *http.Request) (*http.Response, error) {
+					answer, err := bucket.Do(r)
+					if err == nil && r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, sinks.LockPath) && answer.StatusCode == http.StatusOK && answered.Add(1) <= test.wrong {
+						answer.Header.Set("X-Amz-Checksum-Sha256", "CFgaMReXm4CB+kwjl/swaxULU7Q2HpFkBVHiGefqPZo=")
+					}
+					return answer, err
+				})
+				dead := []byte(`{"state":"a","host":"h","pid":1,"date":"2026-11-21","since":"2026-11-21T00:00:00Z"}`)
+				bucket.Put("im/"+sinks.LockPath, dead)
+				err := attempt(t, open(t, s3.Config{HTTP: torn}), filepath.Join(t.TempDir(), "journal"))
+				if answered.Load() == 0 {
+					t.Fatal("the lock was never read")
+				}
+				if test.sealed && err != nil || !test.sealed && fault.KindOf(err) != fault.Transient {
+					t.Errorf("got %v (%v)", err, fault.KindOf(err))
+				}
+			})
+		})
+	}
 }

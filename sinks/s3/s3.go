@@ -211,15 +211,25 @@ func (s *Sink) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	return openObject(ctx, s.client, s.cfg.Bucket, *s.key(path))
 }
 
-// read gives a small object whole, with its ETag.
-func (s *Sink) read(ctx context.Context, path string) (content []byte, etag string, err error) {
-	object, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket(), Key: s.key(path)})
-	if err != nil {
-		return nil, "", classify(err, s.URL(path))
+// read gives a small object whole, with its ETag. A body that breaks off, or that is not what its
+// checksum says, is asked for again: some servers answer so while the object is being replaced.
+func (s *Sink) read(ctx context.Context, path string) ([]byte, string, error) {
+	for attempt := 0; ; attempt++ {
+		object, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket(), Key: s.key(path)})
+		if err != nil {
+			return nil, "", classify(err, s.URL(path))
+		}
+		content, err := io.ReadAll(object.Body)
+		object.Body.Close()
+		switch {
+		case err == nil:
+			return content, aws.ToString(object.ETag), nil
+		case ctx.Err() != nil:
+			return nil, "", ctx.Err()
+		case attempt == resumes:
+			return nil, "", &fault.Error{Kind: fault.Transient, Message: s.URL(path) + " can't be read whole", Hint: hintDown, Err: err}
+		}
 	}
-	defer object.Body.Close()
-	content, err = io.ReadAll(object.Body)
-	return content, aws.ToString(object.ETag), classify(err, s.URL(path))
 }
 
 // put writes a small object on a condition: with an etag, that this one is there, otherwise that
