@@ -72,11 +72,8 @@ func rowsOf[Row any](group parquet.RowGroup) (rows *parquet.GenericReader[Row], 
 // mayHold lists the row groups in which all of where may be true.
 func mayHold(file io.ReaderAt, size int64, where []Equal) (groups []parquet.RowGroup, err error) {
 	defer recovered(&err)
-	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBytes))
+	opened, err := openFile(file, size)
 	if err != nil {
-		return nil, err
-	}
-	if err := compressed(opened); err != nil {
 		return nil, err
 	}
 	for _, group := range opened.RowGroups() {

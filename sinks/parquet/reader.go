@@ -72,27 +72,28 @@ func ReadFile[Row any](path string) iter.Seq2[*Row, error] {
 
 func open[Row any](file io.ReaderAt, size int64) (rows *parquet.GenericReader[Row], err error) {
 	defer recovered(&err)
-	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBytes))
+	opened, err := openFile(file, size)
 	if err != nil {
-		return nil, err
-	}
-	if err := compressed(opened); err != nil {
 		return nil, err
 	}
 	return parquet.NewGenericReader[Row](opened), nil
 }
 
-// compressed refuses a file of which some column is compressed by another method than this package's:
-// read so, altered bytes can ask the library for memory without end.
-func compressed(file *parquet.File) error {
-	for _, group := range file.Metadata().RowGroups {
+// openFile reads a file's footer. It refuses a file of which some column is compressed by another
+// method than this package's: read so, altered bytes can ask the library for memory without end.
+func openFile(file io.ReaderAt, size int64) (*parquet.File, error) {
+	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBytes))
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range opened.Metadata().RowGroups {
 		for _, column := range group.Columns {
 			if codec := column.MetaData.Codec; codec != format.Zstd && codec != format.Uncompressed {
-				return fmt.Errorf("a column is compressed by %v, not by zstd", codec)
+				return nil, fmt.Errorf("a column is compressed by %v, not by zstd", codec)
 			}
 		}
 	}
-	return nil
+	return opened, nil
 }
 
 // next fills the batch anew, so that nothing of the rows before shows through.
