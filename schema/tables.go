@@ -32,6 +32,18 @@ type Membership struct {
 	Disputed    bool    `parquet:"disputed,id(12)" doc:"true when views that were read whole contradict each other"`
 }
 
+// RoleWord is the role, in the vendor's own word where it is none of ours; empty where no view names one.
+func (m *Membership) RoleWord() string {
+	switch {
+	case m.Role != nil:
+		return *m.Role
+	case m.RoleRaw != nil:
+		return *m.RoleRaw
+	default:
+		return ""
+	}
+}
+
 // Group is one group that was asked about or named by a membership.
 type Group struct {
 	Source           string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`

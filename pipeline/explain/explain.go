@@ -309,7 +309,7 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	if a.Group != "" && a.User != "" {
 		err := each(snapshot.Find[schema.Membership](ctx, s, a.where("group_id", "user_id")...), func(m *schema.Membership) {
 			n := a.of(m.Source, s.Date)
-			n.State, n.Role = IsMember, roleOf(m)
+			n.State, n.Role = IsMember, m.RoleWord()
 			if m.Disputed {
 				n.Why = "views contradict each other"
 			}
@@ -326,18 +326,6 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 		}
 		n.Changes = append(n.Changes, Change{c.GroupID, c.UserID, c.Change, c.RoleBefore, c.RoleAfter, c.Certain})
 	})
-}
-
-// roleOf is a membership's role, in the vendor's own word where it is none of ours.
-func roleOf(m *schema.Membership) string {
-	switch {
-	case m.Role != nil:
-		return *m.Role
-	case m.RoleRaw != nil:
-		return *m.RoleRaw
-	default:
-		return ""
-	}
 }
 
 // details takes the rows of the night that was asked for.

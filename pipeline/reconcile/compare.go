@@ -150,7 +150,7 @@ func (c *comparison) membership(m *schema.Membership) error {
 			return nil
 		}
 		c.summary.Memberships++
-		return c.add(here, UnknownToApplication, "", vendorRole(m), seenBy(m))
+		return c.add(here, UnknownToApplication, "", m.RoleWord(), seenBy(m))
 	}
 	c.summary.Memberships++
 	record := c.records.at
@@ -160,7 +160,7 @@ func (c *comparison) membership(m *schema.Membership) error {
 
 // present compares a record with the membership that it is about.
 func (c *comparison) present(r record, m *schema.Membership) error {
-	role := vendorRole(m)
+	role := m.RoleWord()
 	switch {
 	case r.conflicts:
 		return c.add(r.pair, Contradiction, r.role, role, "the records also say "+or(r.contrary, "no role"))
@@ -173,18 +173,6 @@ func (c *comparison) present(r record, m *schema.Membership) error {
 		return c.add(r.pair, RoleDiffers, r.role, role, "views contradict each other: see discrepancies")
 	default:
 		return c.add(r.pair, RoleDiffers, r.role, role, "")
-	}
-}
-
-// vendorRole is the role that the snapshot has, in the vendor's own word where it is none of ours.
-func vendorRole(m *schema.Membership) string {
-	switch {
-	case m.Role != nil:
-		return *m.Role
-	case m.RoleRaw != nil:
-		return *m.RoleRaw
-	default:
-		return ""
 	}
 }
 
