@@ -152,11 +152,8 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	if ctx.Err() != nil && err != nil {
 		return Result{}, &StoppedError{Date: date, Done: -1, Message: "stopped while waiting for the lock of " + sink.String(), Err: err}
 	}
-	if _, held := errors.AsType[*sinks.HeldError](err); held {
-		return Result{}, err // which names the sink
-	}
 	if err != nil {
-		return Result{}, fault.Wrap(err, "%s", sink)
+		return Result{}, err // which names the place
 	}
 	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock, veil: pseudonym.New(r.Job.Columns)}
 	result, err = run.locked(ctx)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"rollcall/pipeline"
@@ -230,5 +231,17 @@ func TestASealedDateIsNotAskedAgain(t *testing.T) {
 	}
 	if left := slices.Collect(maps.Keys(n.left())); len(left) > 0 {
 		t.Errorf("the state folder still holds %v", left)
+	}
+}
+
+// TestAPlaceThatCantBeMadeIsNamedOnce has a sink where nobody can make a folder.
+func TestAPlaceThatCantBeMadeIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	n := newNight(t, nasty(1, 5, 2)).block("rongcloud_user_groups", users("rc_users"))
+	const place = "/proc/nobody can make this"
+	n.job.Sink.Local.Path = place
+	_, err := n.run(nil)
+	if err == nil || strings.Count(err.Error(), place) != 1 {
+		t.Errorf("the place is not named once: %v", err)
 	}
 }
