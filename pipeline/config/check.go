@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"rollcall/pipeline/job"
@@ -15,14 +14,7 @@ import (
 
 // readChecks reads what is looked at before a snapshot is sealed.
 func (s *section) readChecks() {
-	first := map[string]hcl.Range{}
-	for _, block := range s.blocks("check", "name") {
-		name := block.Labels[0]
-		if at, double := first[name]; double {
-			s.fault(block.DefRange(), fmt.Sprintf("The check %q is there twice", name), fmt.Sprintf("It was first given at %s. Give one of them another name.", s.place(at)))
-			continue
-		}
-		first[name] = block.DefRange()
+	for _, block := range s.named("check", "Give one of them another name.") {
 		if check, ok := s.loader.readCheck(block); ok {
 			s.job.Checks = append(s.job.Checks, check)
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"rollcall/pipeline/job"
@@ -18,14 +17,7 @@ const minHMACKey = 16
 
 // readColumns reads which columns are left out, and which IDs become pseudonyms.
 func (s *section) readColumns() {
-	first := map[string]hcl.Range{}
-	for _, block := range s.blocks("column", "name") {
-		name := block.Labels[0]
-		if at, double := first[name]; double {
-			s.fault(block.DefRange(), fmt.Sprintf("The column %q is there twice", name), fmt.Sprintf("It was first given at %s. Keep one of them.", s.place(at)))
-			continue
-		}
-		first[name] = block.DefRange()
+	for _, block := range s.named("column", "Keep one of them.") {
 		if column, ok := s.loader.readColumn(block); ok {
 			s.job.Columns = append(s.job.Columns, column)
 		}

@@ -43,6 +43,22 @@ func (s *section) blocks(kind string, labels ...string) []*hclsyntax.Block {
 	return found
 }
 
+// named lists the blocks of a kind, each name once: what to do about a double is its own.
+func (s *section) named(kind, double string) []*hclsyntax.Block {
+	first := map[string]hcl.Range{}
+	var once []*hclsyntax.Block
+	for _, block := range s.blocks(kind, "name") {
+		name := block.Labels[0]
+		if at, there := first[name]; there {
+			s.fault(block.DefRange(), fmt.Sprintf("The %s %q is there twice", kind, name), fmt.Sprintf("It was first given at %s. %s", s.place(at), double))
+			continue
+		}
+		first[name] = block.DefRange()
+		once = append(once, block)
+	}
+	return once
+}
+
 // where is what stands for the attribute in messages: its value, or the block that lacks it.
 func (s *section) where(name string) hcl.Range {
 	if attribute, ok := s.block.Body.Attributes[name]; ok {
