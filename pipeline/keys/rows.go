@@ -126,31 +126,14 @@ func (t *rowTable) give(line int) error {
 	return t.yield(line, t.values)
 }
 
-// readCSV reads a table with a header.
-func (t *rowTable) readCSV(input io.Reader) error {
-	guard := &rowGuard{list: t.list, from: unmarked(input)}
-	table := csv.NewReader(guard)
-	table.ReuseRecord = true
-	header, err := table.Read()
-	if err == io.EOF {
-		return nil
-	}
-	if err != nil {
-		return t.csvFault(err)
-	}
-	at, err := t.find(1, slices.Clone(header))
-	if err != nil {
+// readCSV reads the wanted columns of a table.
+func (t *rowTable) readCSV(input io.Reader) (err error) {
+	var at []int
+	head := func(columns []string) error {
+		at, err = t.find(1, columns)
 		return err
 	}
-	for {
-		guard.since = 0
-		row, err := table.Read()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return t.csvFault(err)
-		}
+	return t.csvRows(input, head, func(table *csv.Reader, row []string) error {
 		for i, place := range at {
 			t.values[i] = t.values[i][:0]
 			if place >= 0 {
@@ -158,10 +141,8 @@ func (t *rowTable) readCSV(input io.Reader) error {
 			}
 		}
 		line, _ := table.FieldPos(0)
-		if err := t.give(line); err != nil {
-			return err
-		}
-	}
+		return t.give(line)
+	})
 }
 
 // readNDJSON reads one object a line.

@@ -11,22 +11,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// readCSV reads a table with a header. Rows have as many fields as the header.
-func (l *list) readCSV(input io.Reader) error {
+// readCSV reads one column of a table.
+func (l *list) readCSV(input io.Reader) (err error) {
+	at := 0
+	head := func(columns []string) error {
+		at, err = l.pick(1, columns)
+		return err
+	}
+	return l.csvRows(input, head, func(table *csv.Reader, row []string) error {
+		line, _ := table.FieldPos(at)
+		return l.give(line, []byte(row[at]))
+	})
+}
+
+// csvRows reads a table with a header, which head is given first. Rows have as many fields as the
+// header and are valid until the next one. An empty input has neither.
+func (l *list) csvRows(input io.Reader, head func(columns []string) error, each func(table *csv.Reader, row []string) error) error {
 	guard := &rowGuard{list: l, from: unmarked(input)}
 	table := csv.NewReader(guard)
 	table.ReuseRecord = true
-	header, err := table.Read()
-	if err == io.EOF {
-		return nil // empty: told as an empty list
-	}
-	if err != nil {
-		return l.csvFault(err)
-	}
-	at, err := l.pick(1, slices.Clone(header))
-	if err != nil {
-		return err
-	}
+	take := func(_ *csv.Reader, row []string) error { return head(slices.Clone(row)) }
 	for {
 		guard.since = 0
 		row, err := table.Read()
@@ -36,10 +40,10 @@ func (l *list) readCSV(input io.Reader) error {
 		if err != nil {
 			return l.csvFault(err)
 		}
-		line, _ := table.FieldPos(at)
-		if err := l.give(line, []byte(row[at])); err != nil {
+		if err := take(table, row); err != nil {
 			return err
 		}
+		take = each
 	}
 }
 
