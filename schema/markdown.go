@@ -43,9 +43,10 @@ func (t Table) markdown(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n| column | %s | %s |\n|---|---|---|\n", rongCloud, tencent)
 	for _, c := range t.Columns {
-		from := []string{c.Origins[0].From, "the same"}
-		if len(c.Origins) > 1 {
-			from[1] = c.Origins[1].From
+		origins := t.Origins(c.Name)
+		from := []string{origins[0].From, "the same"}
+		if len(origins) > 1 {
+			from[1] = origins[1].From
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", c.Name, cell(from[0]), cell(from[1]))
 	}

@@ -14,13 +14,13 @@ const (
 	compared = "Rollcall: compared with the base"
 )
 
-// originsOf says where a column comes from: one Origin for each vendor, or a single one without a
-// vendor for what Rollcall itself makes. Fields are written "endpoint: field".
-func originsOf(table, column string) []Origin {
-	if fields, ok := vendorFields()[table+"."+column]; ok {
+// Origins says where the values of a column come from: one Origin for each vendor, or a single one
+// without a vendor for what Rollcall itself makes. Fields are written "endpoint: field".
+func (t Table) Origins(column string) []Origin {
+	if fields, ok := vendorFields()[t.Name+"."+column]; ok {
 		return []Origin{{rongCloud, fields[0]}, {tencent, fields[1]}}
 	}
-	if made, ok := ownFields()[table+"."+column]; ok {
+	if made, ok := ownFields()[t.Name+"."+column]; ok {
 		return []Origin{{From: made}}
 	}
 	switch column {

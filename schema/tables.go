@@ -135,10 +135,9 @@ type Column struct {
 	Key      int  // place in the primary key, from 1; 0 outside it
 	Bloom    bool // whether files carry a bloom filter on it
 	Doc      string
-	Unit     string   // of a number or a moment: "requests a second"; empty where it is a number of nothing, or a text
-	Null     string   // when the column is null, as the end of "null ..."; empty unless Nullable
-	Origins  []Origin // where its values come from, for each vendor
-	Private  Private  // what it may tell of a person
+	Unit     string  // of a number or a moment: "requests a second"; empty where it is a number of nothing, or a text
+	Null     string  // when the column is null, as the end of "null ..."; empty unless Nullable
+	Private  Private // what it may tell of a person
 }
 
 // Key lists the names of the primary key in its order; rows are sorted by it.
@@ -184,9 +183,7 @@ func describe[Row any](name, doc string) Table {
 	row := reflect.TypeFor[Row]()
 	t := Table{Name: name, Doc: doc, Row: row}
 	for i := range row.NumField() {
-		c := describeColumn(row.Field(i))
-		c.Origins = originsOf(name, c.Name)
-		t.Columns = append(t.Columns, c)
+		t.Columns = append(t.Columns, describeColumn(row.Field(i)))
 	}
 	return t
 }

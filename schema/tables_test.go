@@ -78,7 +78,7 @@ func TestEveryColumnIsDescribedFully(t *testing.T) {
 			if number := c.Type == "int64" || c.Type == "double" || c.Type == "timestamp"; number != (c.Unit != "") && c.Name != "budgets" {
 				t.Errorf("%s.%s is of type %s and in %q", table.Name, c.Name, c.Type, c.Unit)
 			}
-			if len(c.Origins) == 0 || slices.ContainsFunc(c.Origins, func(o schema.Origin) bool { return o.From == "" }) {
+			if origins := table.Origins(c.Name); len(origins) == 0 || slices.ContainsFunc(origins, func(o schema.Origin) bool { return o.From == "" }) {
 				t.Errorf("%s.%s comes from nowhere", table.Name, c.Name)
 			}
 			if c.Key > 0 && c.Nullable {
