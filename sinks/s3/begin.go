@@ -124,13 +124,13 @@ func (s *Sink) abortOrphans(ctx context.Context, date string) error {
 func (s *Sink) removeUnsealed(ctx context.Context, lock sinks.Lock, date string) error {
 	var left []string
 	for _, partition := range sinks.Partitions(date) {
-		err := s.list(ctx, partition, func(path string) {
-			if sinks.IsPart(path, date) {
-				left = append(left, path)
+		for object, err := range s.list(ctx, partition, aws.String("/")) {
+			if err != nil {
+				return err
 			}
-		})
-		if err != nil {
-			return err
+			if sinks.IsPart(object.Path, date) {
+				left = append(left, object.Path)
+			}
 		}
 	}
 	for _, path := range left {

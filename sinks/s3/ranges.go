@@ -69,8 +69,13 @@ func (f *file) ReadAt(p []byte, offset int64) (int, error) {
 
 // List goes through every object below folder. Unfinished uploads are no objects.
 func (s *Sink) List(ctx context.Context, folder string) iter.Seq2[sinks.Object, error] {
+	return s.list(ctx, folder, nil)
+}
+
+// list is List where delimiter is nil; with "/", what lies in sub-folders of folder is left out.
+func (s *Sink) list(ctx context.Context, folder string, delimiter *string) iter.Seq2[sinks.Object, error] {
 	return func(yield func(sinks.Object, error) bool) {
-		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder)})
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder), Delimiter: delimiter})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {

@@ -22,6 +22,7 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -179,28 +180,15 @@ func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) 
 // Manifests lists sealed manifests.
 func (s *Sink) Manifests(ctx context.Context) ([]string, error) {
 	var names []string
-	err := s.list(ctx, "_snapshots/", func(path string) {
-		if sinks.IsManifest(path) {
-			names = append(names, path)
-		}
-	})
-	return names, err
-}
-
-// list calls visit with every path under folder, "/" included, in ascending order and not below
-// its sub-folders.
-func (s *Sink) list(ctx context.Context, folder string, visit func(path string)) error {
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder), Delimiter: aws.String("/")})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for object, err := range s.list(ctx, "_snapshots/", aws.String("/")) {
 		if err != nil {
-			return classify(err, s.URL(folder))
+			return nil, err
 		}
-		for _, object := range page.Contents {
-			visit(strings.TrimPrefix(aws.ToString(object.Key), s.prefix))
+		if sinks.IsManifest(object.Path) {
+			names = append(names, object.Path)
 		}
 	}
-	return nil
+	return names, nil
 }
 
 // Open reads one object. A connection that breaks while it is read is taken up again.
@@ -236,21 +224,13 @@ func (s *Sink) read(ctx context.Context, path string) ([]byte, string, error) {
 // none is. It gives the new ETag, or lease.ErrConflict where the condition does not hold. A
 // conflict of two writers (409) is tried again, as the "Conditional requests" page of S3 asks.
 func (s *Sink) put(ctx context.Context, path string, content []byte, etag string) (string, error) {
-	input := &s3.PutObjectInput{
-		Bucket: s.bucket(), Key: s.key(path), Body: strings.NewReader(string(content)), ContentType: aws.String("application/json"),
-		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ServerSideEncryption: types.ServerSideEncryption(s.cfg.Encryption), SSEKMSKeyId: s.kmsKey(),
-	}
+	input := &s3.PutObjectInput{Key: s.key(path), ContentType: aws.String("application/json")}
 	if etag == "" {
 		input.IfNoneMatch = aws.String("*")
 	} else {
 		input.IfMatch = aws.String(etag)
 	}
-	var written *s3.PutObjectOutput
-	err := s.settle(ctx, func() (err error) {
-		input.Body = strings.NewReader(string(content))
-		written, err = s.client.PutObject(ctx, input)
-		return err
-	})
+	written, err := s.putWhole(ctx, input, content)
 	switch {
 	case err == nil:
 		return aws.ToString(written.ETag), nil
@@ -259,6 +239,19 @@ func (s *Sink) put(ctx context.Context, path string, content []byte, etag string
 	default:
 		return "", classify(err, s.URL(path))
 	}
+}
+
+// putWhole writes content in one request, into this bucket and encrypted as the configuration says.
+// The key, the kind of content and the condition are input's.
+func (s *Sink) putWhole(ctx context.Context, input *s3.PutObjectInput, content []byte) (written *s3.PutObjectOutput, err error) {
+	input.Bucket, input.ChecksumAlgorithm = s.bucket(), types.ChecksumAlgorithmSha256
+	input.ServerSideEncryption, input.SSEKMSKeyId = types.ServerSideEncryption(s.cfg.Encryption), s.kmsKey()
+	err = s.settle(ctx, func() (err error) {
+		input.Body = bytes.NewReader(content)
+		written, err = s.client.PutObject(ctx, input)
+		return err
+	})
+	return written, err
 }
 
 func (s *Sink) kmsKey() *string {
