@@ -50,7 +50,7 @@ func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 }
 
 // Chain reads all manifests of the sink in the order in which they were sealed, those that were
-// replaced included: [Live] leaves them out. It reports what is there and judges nothing: gaps and
+// replaced included: [Live] leaves them out. The next must link to the last. It reports what is there and judges nothing: gaps and
 // broken links are for verify to find. Its old end may be missing, since history may be pruned: the
 // first need not have the sequence number 1.
 //
@@ -119,16 +119,6 @@ func Live(chain []Sealed) []Sealed {
 		}
 	}
 	return live
-}
-
-// Latest is the manifest sealed last, replaced or not: the one that the next must link to; nil in
-// an empty sink.
-func Latest(ctx context.Context, sink sinks.Sink) (*Sealed, error) {
-	all, err := Chain(ctx, sink)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	return &all[len(all)-1], nil
 }
 
 // LatestOf is the manifest of date sealed last, replaced or not; nil where date was never sealed.

@@ -1,7 +1,6 @@
 package sinktest
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
 	"testing"
@@ -35,7 +34,8 @@ func Seal(t testing.TB, sink sinks.Sink, date string, tables Tables) manifest.Se
 		Date: date, Sequence: 1, Tool: "test", SealedAt: manifest.At(time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)),
 		Lists: map[string]manifest.List{}, Outcomes: map[string]map[string]int64{}, Requests: map[string]map[string]manifest.Figures{},
 	}
-	if latest := must[*manifest.Sealed](t)(manifest.Latest(t.Context(), sink)); latest != nil {
+	if chain := must[[]manifest.Sealed](t)(manifest.Chain(t.Context(), sink)); len(chain) > 0 {
+		latest := chain[len(chain)-1]
 		m.Sequence, m.Previous = latest.Sequence+1, latest.Link()
 	}
 	path := func(f parquet.File) string { return f.Table + "/snapshot_date=" + date + "/" + f.Name }
@@ -57,8 +57,7 @@ func Seal(t testing.TB, sink sinks.Sink, date string, tables Tables) manifest.Se
 	if err := staging.Seal(t.Context(), manifest.Path(date), encoded); err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(encoded)
-	return manifest.Sealed{Manifest: must[manifest.Manifest](t)(manifest.Decode(encoded)), Path: manifest.Path(date), Sum: hex.EncodeToString(sum[:])}
+	return manifest.Sealed{Manifest: must[manifest.Manifest](t)(manifest.Decode(encoded)), Path: manifest.Path(date), Sum: manifest.Sum(encoded)}
 }
 
 func (tables Tables) write(t testing.TB, dir string) []parquet.File {
