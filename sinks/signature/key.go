@@ -2,7 +2,9 @@ package signature
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -24,7 +26,10 @@ func publicKey(raw []byte) PublicKey {
 }
 
 // ID is the SHA-256 of the key in DER, in hex: what `openssl pkey -pubin -outform DER | sha256sum` says.
-func (k PublicKey) ID() string { return idOf(k.der()) }
+func (k PublicKey) ID() string {
+	sum := sha256.Sum256(k.der())
+	return hex.EncodeToString(sum[:])
+}
 
 func (k PublicKey) der() []byte {
 	der, _ := x509.MarshalPKIXPublicKey(ed25519.PublicKey(k.raw[:])) // of a key of the right kind: can't fail

@@ -16,7 +16,6 @@ package signature
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -156,10 +155,4 @@ func (c Chain) Keys() []PublicKey {
 		keys = append(keys, e.Endorser())
 	}
 	return keys
-}
-
-// idOf is a key's ID: the SHA-256 of what OpenSSL writes of it in DER.
-func idOf(der []byte) string {
-	sum := sha256.Sum256(der)
-	return hex.EncodeToString(sum[:])
 }
