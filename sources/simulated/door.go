@@ -12,7 +12,7 @@ const shutFor = 100 * time.Millisecond
 // Door is a listener that can be shut for a moment: connections are refused meanwhile, as by a host
 // whose server is being started anew. Those that are open stay.
 type Door struct {
-	address string
+	address net.Addr
 
 	mu     sync.Mutex
 	inner  net.Listener
@@ -22,7 +22,7 @@ type Door struct {
 
 // Door makes a listener the one that Refused faults of this world shut.
 func (w *World) Door(inner net.Listener) *Door {
-	d := &Door{address: inner.Addr().String(), inner: inner}
+	d := &Door{address: inner.Addr(), inner: inner}
 	w.door.Store(d)
 	return d
 }
@@ -51,7 +51,7 @@ func (d *Door) Accept() (net.Conn, error) {
 }
 
 // Addr is the address that the door was opened at first.
-func (d *Door) Addr() net.Addr { return d.inner.Addr() }
+func (d *Door) Addr() net.Addr { return d.address }
 
 // Close ends it for good.
 func (d *Door) Close() error {
@@ -79,7 +79,7 @@ func (d *Door) reopen(open chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
-		inner, err := net.Listen("tcp", d.address)
+		inner, err := net.Listen("tcp", d.address.String())
 		if err != nil {
 			time.AfterFunc(shutFor, func() { d.reopen(open) })
 			return

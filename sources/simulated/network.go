@@ -140,17 +140,12 @@ const (
 
 // OfClass answers with a code of a class.
 func OfClass(class Class) Effect {
-	return Effect{act: func(q *query, v vendor, rw http.ResponseWriter) {
+	return replace(func(q *query, v vendor) answer {
 		if class == TooMany {
-			q.send(rw, v.throttle(q))
-			return
+			return v.throttle(q)
 		}
-		codes := map[Class]int{Busy: 1000, BadItem: 1002, GoneItem: 25410, BadSignature: 1004, NotEnabled: 1009}
-		if _, other := v.(tencentServer); other {
-			codes = map[Class]int{Busy: 60008, BadItem: 10004, GoneItem: 10010, BadSignature: 70009, NotEnabled: 60020}
-		}
-		q.send(rw, v.refuse(q, codes[class], "a fault on demand"))
-	}}
+		return v.refuse(q, v.codes()[class], "a fault on demand")
+	})
 }
 
 // ExpiredToken refuses to go on from a page token, as a vendor does that keeps tokens for a while

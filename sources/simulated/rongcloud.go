@@ -172,6 +172,10 @@ func (s rongServer) throttle(q *query) answer {
 	return s.refuse(q, 1008, "the call exceeds the cap per second.")
 }
 
+func (s rongServer) codes() map[Class]int {
+	return map[Class]int{Busy: 1000, BadItem: 1002, GoneItem: 25410, BadSignature: 1004, NotEnabled: 1009}
+}
+
 func (s rongServer) reply(q *query) answer {
 	done := q.RongCloud.read()
 	defer done()

@@ -145,6 +145,10 @@ func (s tencentServer) throttle(q *query) answer {
 	return s.refuse(q, q.options.ThrottleCode, "the call rate exceeds the limit")
 }
 
+func (s tencentServer) codes() map[Class]int {
+	return map[Class]int{Busy: 60008, BadItem: 10004, GoneItem: 10010, BadSignature: 70009, NotEnabled: 60020}
+}
+
 func (s tencentServer) reply(q *query) answer {
 	done := q.Tencent.read()
 	defer done()

@@ -197,6 +197,8 @@ type vendor interface {
 	refuse(q *query, code int, message string) answer
 	// throttle spells that a budget was passed.
 	throttle(q *query) answer
+	// codes are those that stand for a class, except TooMany, which throttle spells.
+	codes() map[Class]int
 }
 
 // query is one request on its way through the server.
