@@ -70,7 +70,7 @@ func everywhere(t *testing.T, test func(t *testing.T, p place)) {
 		}
 		test(t, place{sink,
 			func(_ *testing.T, path string, content []byte) { bucket.Put("im/"+path, content) },
-			func(_ *testing.T, path string) { bucket.Remove("im/" + path) },
+			func(_ *testing.T, path string) { bucket.Delete("im/" + path) },
 		})
 	})
 }

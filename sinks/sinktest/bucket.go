@@ -68,13 +68,6 @@ func (b *Bucket) Put(key string, content []byte) {
 	b.keep(key, object{content: content, etag: etagOf(content)})
 }
 
-// Remove takes an object away.
-func (b *Bucket) Remove(key string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.objects, key)
-}
-
 // Delete takes an object away without asking any condition, as a lifecycle rule does.
 func (b *Bucket) Delete(key string) {
 	b.mu.Lock()
