@@ -20,11 +20,7 @@ func ManifestPath(date string) string { return "_snapshots/" + date + ".json" }
 func ReportPath(date string) string { return "_reports/" + date + ".html" }
 
 // IsReport tells whether name is a path like ReportPath's.
-func IsReport(name string) bool {
-	date, ok := strings.CutPrefix(name, "_reports/")
-	date, suffixed := strings.CutSuffix(date, ".html")
-	return ok && suffixed && IsDate(date)
-}
+func IsReport(name string) bool { return isDated(name, "_reports/", ".html") }
 
 // ReplacedFolder is where manifests lie that were replaced.
 const ReplacedFolder = "_snapshots/replaced/"
@@ -44,9 +40,12 @@ func IsReplaced(name string) bool {
 
 // IsManifest tells whether name is the path of a sealed manifest. Manifests that were replaced lie
 // deeper and are none.
-func IsManifest(name string) bool {
-	date, ok := strings.CutPrefix(name, "_snapshots/")
-	date, suffixed := strings.CutSuffix(date, ".json")
+func IsManifest(name string) bool { return isDated(name, "_snapshots/", ".json") }
+
+// isDated tells whether name is a date between prefix and suffix.
+func isDated(name, prefix, suffix string) bool {
+	date, ok := strings.CutPrefix(name, prefix)
+	date, suffixed := strings.CutSuffix(date, suffix)
 	return ok && suffixed && IsDate(date)
 }
 

@@ -12,6 +12,8 @@ package sinks
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"iter"
@@ -87,6 +89,12 @@ type Retainer interface {
 type Old struct {
 	SHA256 string // of its bytes, in hex
 	To     string // where it is put aside, like ReplacedPath
+}
+
+// Is tells whether these are the bytes of the manifest that is meant.
+func (o Old) Is(manifest []byte) bool {
+	sum := sha256.Sum256(manifest)
+	return hex.EncodeToString(sum[:]) == o.SHA256
 }
 
 // Owner says who holds a lock.

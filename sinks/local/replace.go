@@ -3,8 +3,6 @@ package local
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -22,7 +20,7 @@ func (s *Sink) readOld(date string, old sinks.Old) ([]byte, error) {
 	if err != nil {
 		return nil, classify(err, s.URL(path))
 	}
-	if sum := sha256.Sum256(there); hex.EncodeToString(sum[:]) != old.SHA256 {
+	if !old.Is(there) {
 		return nil, &sinks.SealedError{Place: s.root, Path: path}
 	}
 	return there, nil

@@ -3,8 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 
@@ -42,7 +40,7 @@ func (s *Sink) readOld(ctx context.Context, date string, old sinks.Old) (manifes
 	if err != nil {
 		return nil, "", err
 	}
-	if sum := sha256.Sum256(manifest); hex.EncodeToString(sum[:]) != old.SHA256 {
+	if !old.Is(manifest) {
 		return nil, "", &sinks.SealedError{Place: s.String(), Path: path}
 	}
 	return manifest, etag, nil
