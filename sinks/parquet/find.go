@@ -1,7 +1,6 @@
 package parquet
 
 import (
-	"errors"
 	"io"
 	"iter"
 	"reflect"
@@ -46,22 +45,7 @@ func each[Row any](group parquet.RowGroup, batch []Row, wanted match[Row], yield
 		yield(nil, unreadable(err))
 		return false
 	}
-	defer rows.Close()
-	for {
-		n, err := next(rows, batch)
-		for i := range batch[:n] {
-			if wanted.holds(&batch[i]) && !yield(&batch[i], nil) {
-				return false
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return true
-		}
-		if err != nil {
-			yield(nil, unreadable(err))
-			return false
-		}
-	}
+	return drain(rows, batch, wanted, yield)
 }
 
 func rowsOf[Row any](group parquet.RowGroup) (rows *parquet.GenericReader[Row], err error) {
@@ -112,7 +96,7 @@ func chunkMayHold(chunk parquet.ColumnChunk, value string) (bool, error) {
 	return true, nil
 }
 
-// match holds rows against what is asked.
+// match holds rows against what is asked; the zero match wants all of them.
 type match[Row any] struct {
 	fields []int
 	values []string
@@ -136,9 +120,8 @@ func newMatch[Row any](where []Equal) (match[Row], error) {
 }
 
 func (m match[Row]) holds(row *Row) bool {
-	v := reflect.ValueOf(row).Elem()
 	for i, field := range m.fields {
-		if v.Field(field).String() != m.values[i] {
+		if reflect.ValueOf(row).Elem().Field(field).String() != m.values[i] {
 			return false
 		}
 	}

@@ -32,22 +32,26 @@ func Read[Row any](file io.ReaderAt, size int64) iter.Seq2[*Row, error] {
 			yield(nil, unreadable(err))
 			return
 		}
-		defer rows.Close()
-		batch := make([]Row, readBatch)
-		for {
-			n, err := next(rows, batch)
-			for i := range batch[:n] {
-				if !yield(&batch[i], nil) {
-					return
-				}
+		drain(rows, make([]Row, readBatch), match[Row]{}, yield)
+	}
+}
+
+// drain yields those of rows that are wanted, in batches, closes rows and tells whether to go on.
+func drain[Row any](rows *parquet.GenericReader[Row], batch []Row, wanted match[Row], yield func(*Row, error) bool) bool {
+	defer rows.Close()
+	for {
+		n, err := next(rows, batch)
+		for i := range batch[:n] {
+			if wanted.holds(&batch[i]) && !yield(&batch[i], nil) {
+				return false
 			}
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				yield(nil, unreadable(err))
-				return
-			}
+		}
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if err != nil {
+			yield(nil, unreadable(err))
+			return false
 		}
 	}
 }
