@@ -28,10 +28,15 @@ func (a *app) loadFile(path string, secrets bool) (*job.Job, error) {
 	return a.loadWith(path, config.Options{Secrets: secrets})
 }
 
-// loadWith reads the configuration at path as options ask.
-func (a *app) loadWith(path string, options config.Options) (*job.Job, error) {
+// read reads the configuration at path as options ask, and tells nobody what it found.
+func (a *app) read(path string, options config.Options) (*job.Job, config.Diagnostics) {
 	options.Definitions, options.Env, options.ReadFile = all.Definitions(), a.env.LookupEnv, os.ReadFile
-	j, diagnostics := config.Load(path, options)
+	return config.Load(path, options)
+}
+
+// loadWith is load for the configuration at path as options ask.
+func (a *app) loadWith(path string, options config.Options) (*job.Job, error) {
+	j, diagnostics := a.read(path, options)
 	if diagnostics.HasErrors() {
 		return nil, &faulty{path, diagnostics}
 	}

@@ -41,12 +41,9 @@ func (a *app) reportCommand() *cobra.Command {
 		Long:  aboutReport,
 		Args:  oneDate,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			date := a.flags.date
-			switch {
-			case len(args) == 1 && date != "" && date != args[0]:
-				return misused("give one of them", "there are two dates, %s and --date %s", args[0], date)
-			case len(args) == 1:
-				date = args[0]
+			date, err := a.dateOf(args)
+			if err != nil {
+				return err
 			}
 			if out == "-" && a.flags.json {
 				return misused("name a file, or leave out --json", "--out - gives the page itself, and --json the place of a file")

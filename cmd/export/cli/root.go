@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"rollcall/schema/fault"
+	"rollcall/sinks"
 )
 
 // app is one command line being carried out.
@@ -133,10 +133,8 @@ func unknown(root *cobra.Command, name string) error {
 }
 
 func (f flags) check() error {
-	if f.date != "" {
-		if _, err := time.Parse(time.DateOnly, f.date); err != nil {
-			return misused("write it as 2026-11-21", "--date %q is no date", f.date)
-		}
+	if f.date != "" && !sinks.IsDate(f.date) {
+		return misused("write it as 2026-11-21", "--date %q is no date", f.date)
 	}
 	if !slices.Contains(progresses(), f.progress) {
 		return misused("use auto, bar, log or none", "--progress %q is not known", f.progress)

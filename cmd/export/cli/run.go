@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
 	"rollcall/schema/spelling"
-	"rollcall/sources/all"
 )
 
 const aboutRun = `Asks the vendors about every key, merges the answers into the seven tables, and seals them as one
@@ -79,7 +76,7 @@ func (a *app) runCommand() *cobra.Command {
 // sealed is the snapshot of a date that is sealed already, where the configuration can't be used as
 // it is: who asks nothing needs no secrets. It is nil where that does not help.
 func (a *app) sealed(ctx context.Context) *pipeline.Result {
-	j, faults := config.Load(a.flags.config, config.Options{Definitions: all.Definitions(), Env: a.env.LookupEnv, ReadFile: os.ReadFile})
+	j, faults := a.read(a.flags.config, config.Options{})
 	if faults.HasErrors() {
 		return nil
 	}
@@ -141,12 +138,11 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 
 // order is what a command asks of a run.
 type order struct {
-	job       *job.Job
-	state     string
-	accept    []string
-	discard   bool
-	replace   bool
-	transport http.RoundTripper // nil: the network
+	job     *job.Job
+	state   string
+	accept  []string
+	discard bool
+	replace bool
 }
 
 // night runs a job with progress on stderr, and tells others about it too.
@@ -161,7 +157,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 	}
 	result, err := pipeline.Run(ctx, pipeline.Request{
 		World: pipeline.World{
-			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: n.transport,
+			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin,
 			Host: a.env.Host, PID: a.env.PID, Version: a.env.Version,
 		},
 		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard, Replace: n.replace,

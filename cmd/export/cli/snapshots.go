@@ -8,7 +8,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"rollcall/pipeline"
 	"rollcall/sinks/manifest"
 )
 
@@ -34,11 +33,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing; what was replaced is left out. Needs no vendor's secrets.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			j, err := a.load(false)
-			if err != nil {
-				return err
-			}
-			sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil)
+			sink, err := a.openSink(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,6 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/status"
 	"rollcall/schema/fault"
-	"rollcall/sources/all"
 )
 
 const aboutStatus = `Tells what a run at work, or one that was stopped, has done so far, and what the next one would do.
@@ -66,7 +65,7 @@ func (a *app) refusal(s status.Status) (string, error) {
 	if _, err := os.Stat(a.flags.config); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	j, faults := config.Load(a.flags.config, config.Options{Definitions: all.Definitions(), Env: a.env.LookupEnv, ReadFile: os.ReadFile})
+	j, faults := a.read(a.flags.config, config.Options{})
 	if faults.HasErrors() {
 		return "", nil
 	}

@@ -94,13 +94,22 @@ func oneDate(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// dateOf is the date that a command was given, behind it or with --date; empty where there is none.
+func (a *app) dateOf(args []string) (string, error) {
+	if len(args) == 0 {
+		return a.flags.date, nil
+	}
+	if a.flags.date != "" && a.flags.date != args[0] {
+		return "", misused("give one of them", "there are two dates, %s and --date %s", args[0], a.flags.date)
+	}
+	return args[0], nil
+}
+
 func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error) {
-	o := verify.Options{All: f.all, Date: a.flags.date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions()), Scratch: os.TempDir()}
-	if len(args) == 1 {
-		if o.Date != "" && o.Date != args[0] {
-			return o, misused("give one of them", "there are two dates, %s and --date %s", args[0], o.Date)
-		}
-		o.Date = args[0]
+	date, err := a.dateOf(args)
+	o := verify.Options{All: f.all, Date: date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions()), Scratch: os.TempDir()}
+	if err != nil {
+		return o, err
 	}
 	switch sum, err := hex.DecodeString(o.Head); {
 	case o.All && o.Date != "":
@@ -119,7 +128,6 @@ func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error
 		}
 		o.PublicKeys = append(o.PublicKeys, key)
 	}
-	var err error
 	o.Share, err = share(f.sample)
 	return o, err
 }
