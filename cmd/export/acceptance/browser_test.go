@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -142,19 +141,6 @@ func printed(t *testing.T, tab context.Context, path string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// evaluate runs a script in the page.
-func evaluate[T any](t *testing.T, tab context.Context, script string) (got T) {
-	t.Helper()
-	var raw json.RawMessage
-	if err := chromedp.Run(tab, chromedp.Evaluate(script, &raw)); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &got); err != nil {
-		t.Fatal(err)
-	}
-	return got
 }
 
 // inspection gives everything about a page, as it is shown now, that would keep somebody from reading it.

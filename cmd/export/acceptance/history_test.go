@@ -41,10 +41,7 @@ type history struct {
 // night a group and some users can't be read, while one of its members leaves and another stays.
 func newHistory(t *testing.T) *history {
 	t.Helper()
-	o := simulated.Options{Seed: 11, Users: 60, Groups: 14, Limits: map[string]int{}}
-	for _, path := range simulated.Paths() {
-		o.Limits[path] = 2000
-	}
+	o := simulated.Options{Seed: 11, Users: 60, Groups: 14, Limits: wide()}
 	h := &history{sink: `sink "local" "out" { path = "./it's [1] ü*" }`}
 	h.site = newSite(t, o, h.sink+"\nsnapshot { tolerate_failed = 20 }")
 	h.root = filepath.Join(h.dir, "it's [1] ü*")
@@ -150,15 +147,7 @@ func (h *history) put(path string, content []byte) {
 
 func (h *history) manifest(date string) manifest.Manifest {
 	h.t.Helper()
-	text, err := os.ReadFile(filepath.Join(h.root, manifest.Path(date)))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	m, err := manifest.Decode(text)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return m
+	return manifestOf(h.t, h.root, date)
 }
 
 // intervals is the membership history as the truth tells it, a line each, sorted. It walks through the nights

@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"rollcall/pipeline/spool"
-	"rollcall/schema"
 	"rollcall/sinks/manifest"
 	"rollcall/sources/simulated"
 )
@@ -25,20 +21,8 @@ import (
 // long is set where a test may take minutes: it then tries everything and not a sample.
 func long() bool { return os.Getenv("ROLLCALL_CHAOS") != "" }
 
-// blocks are the data blocks of a site, as its spool knows them.
-func blocks() []spool.Block {
-	return []spool.Block{
-		{Address: "rongcloud_group_members.all", Source: "rongcloud.prod", View: schema.GroupView},
-		{Address: "rongcloud_joined_groups.all", Source: "rongcloud.prod", View: schema.UserView},
-		{Address: "rongcloud_user_groups.all", Source: "rongcloud.prod", View: schema.UserView},
-		{Address: "tencentchat_group_members.all", Source: "tencentchat.intl", View: schema.GroupView},
-		{Address: "tencentchat_group_roles.all", Source: "tencentchat.intl", View: schema.RoleView},
-		{Address: "tencentchat_joined_groups.all", Source: "tencentchat.intl", View: schema.UserView},
-	}
-}
-
 // safe tells how many requests the keys took whose answers lie in a killed run's spool. It looks at
-// a copy. A key that is there twice was asked although it was safe.
+// a copy.
 func (s *site) safe() (requests int) {
 	s.t.Helper()
 	at := filepath.Join(s.dir, ".rollcall", date, "spool")
@@ -49,30 +33,7 @@ func (s *site) safe() (requests int) {
 	if err := os.CopyFS(copied, os.DirFS(at)); err != nil {
 		s.t.Fatal(err)
 	}
-	left, err := spool.Open(spool.Options{Dir: copied, Blocks: blocks()})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer left.Close()
-	records, err := left.Records(s.t.Context(), spool.Filter{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer records.Close()
-	seen := map[string]bool{}
-	for records.Next() {
-		r := records.Record()
-		key := fmt.Sprint(r.Block, " ", r.Key)
-		if seen[key] {
-			s.t.Errorf("%s was asked again although its answer was safe", key)
-		}
-		seen[key] = true
-		requests += int(r.Requests)
-	}
-	if err := records.Err(); err != nil {
-		s.t.Fatal(err)
-	}
-	return requests
+	return s.answered(copied)
 }
 
 // goesOn runs the site to its seal and demands the bytes of a quiet night of so many requests, for
@@ -88,12 +49,7 @@ func (s *site) goesOn(root string, want map[string]string, total int) {
 	if asked := s.requests() - before; asked != total-safe {
 		s.t.Errorf("the last run asked %d requests, and %d of %d were answered and safe", asked, safe, total)
 	}
-	got := sums(readManifest(s.t, root))
-	for path, sum := range want {
-		if got[path] != sum {
-			s.t.Errorf("%s differs from that of a run that was not killed", path)
-		}
-	}
+	s.asQuiet(root, want)
 	if _, err := os.Stat(filepath.Join(s.dir, ".rollcall", date)); err == nil {
 		s.t.Error("the sealed night is still in the state folder")
 	}
@@ -139,14 +95,7 @@ type killer struct {
 
 func newKiller(t *testing.T, server *Server, at int, after bool) *killer {
 	t.Helper()
-	target, err := url.Parse(server.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host = target.Scheme, target.Host
-		r.Out.Host = r.In.Host // which is signed
-	}}
+	forward := proxy(t, server.Endpoint)
 	k := &killer{at: at, after: after}
 	k.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k.mu.Lock()

@@ -16,10 +16,7 @@ import (
 // tenNights seals ten nights with their pages, some of them with keys that can't be read, and gives the last page.
 func tenNights(t *testing.T) (s *site, page string) {
 	t.Helper()
-	o := simulated.Options{Seed: 11, Users: 60, Groups: 14, Limits: map[string]int{}}
-	for _, path := range simulated.Paths() {
-		o.Limits[path] = 2000
-	}
+	o := simulated.Options{Seed: 11, Users: 60, Groups: 14, Limits: wide()}
 	s = newSite(t, o, localSink+"\nsnapshot {\n  tolerate_failed = 20\n  report = true\n  check \"owners\" {\n    ownerless = 0\n    action    = \"warn\"\n  }\n}")
 	begin := time.Date(2026, 11, 12, 0, 0, 0, 0, time.UTC)
 	rong := slices.Collect(s.world.RongCloud.Truth().Memberships())

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -195,6 +197,19 @@ func (s *Server) await(t testing.TB) {
 			t.Fatalf("the S3 server does not answer: %v", err)
 		}
 	}
+}
+
+// proxy forwards requests to a server as they come, but for who stands before it.
+func proxy(t testing.TB, endpoint string) *httputil.ReverseProxy {
+	t.Helper()
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // it is signed
+	}}
 }
 
 // Env is what the program needs in its environment to use the server.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,15 +169,8 @@ type stalling struct {
 
 func stall(t *testing.T, endpoint string) *stalling {
 	t.Helper()
-	target, err := url.Parse(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &stalling{reached: make(chan struct{}), release: make(chan struct{})}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host // it is signed
-	}}
+	forward := proxy(t, endpoint)
 	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if hold := s.hold.Load(); hold != nil && (*hold)(r) {
 			s.once.Do(func() { close(s.reached) })
@@ -189,7 +180,7 @@ func stall(t *testing.T, endpoint string) *stalling {
 			}
 			return
 		}
-		proxy.ServeHTTP(w, r)
+		forward.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
 		close(s.release)

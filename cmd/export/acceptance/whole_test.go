@@ -148,7 +148,18 @@ func (s *site) spoolRuns() []string {
 }
 
 // spooled counts the requests of the keys whose answers the state folder keeps.
-func (s *site) spooled() (sum int) {
+func (s *site) spooled() int {
+	s.t.Helper()
+	nights, err := state.Nights(filepath.Join(s.dir, ".rollcall"))
+	if err != nil || len(nights) != 1 {
+		s.t.Fatalf("nights %v, %v", nights, err)
+	}
+	return s.answered(nights[0].Spool())
+}
+
+// answered tells how many requests the keys took whose answers lie in a spool. A key that is there
+// twice was asked although it was safe.
+func (s *site) answered(dir string) (requests int) {
 	s.t.Helper()
 	j, faults := config.Load(filepath.Join(s.dir, "rollcall.hcl"), config.Options{
 		Definitions: all.Definitions(), Env: func(string) (string, bool) { return "", false }, ReadFile: os.ReadFile,
@@ -156,11 +167,7 @@ func (s *site) spooled() (sum int) {
 	if j == nil {
 		s.t.Fatal(faults)
 	}
-	nights, err := state.Nights(filepath.Join(s.dir, ".rollcall"))
-	if err != nil || len(nights) != 1 {
-		s.t.Fatalf("nights %v, %v", nights, err)
-	}
-	kept, err := spool.Open(spool.Options{Dir: nights[0].Spool(), Blocks: fetch.Blocks(j)})
+	kept, err := spool.Open(spool.Options{Dir: dir, Blocks: fetch.Blocks(j)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -170,13 +177,20 @@ func (s *site) spooled() (sum int) {
 		s.t.Fatal(err)
 	}
 	defer records.Close()
+	seen := map[string]bool{}
 	for records.Next() {
-		sum += int(records.Record().Requests)
+		r := records.Record()
+		key := fmt.Sprint(r.Block, " ", r.Key)
+		if seen[key] {
+			s.t.Errorf("%s was asked again although its answer was safe", key)
+		}
+		seen[key] = true
+		requests += int(r.Requests)
 	}
 	if err := records.Err(); err != nil {
 		s.t.Fatal(err)
 	}
-	return sum
+	return requests
 }
 
 func (s *site) requests() (sum int) {
@@ -187,15 +201,25 @@ func (s *site) requests() (sum int) {
 }
 
 func small() simulated.Options {
-	o := simulated.Options{Seed: 4, Users: 500, Groups: 80, Nasty: true, Disagreements: 2, ShuffledRoles: true, MinLatency: time.Millisecond, MaxLatency: 5 * time.Millisecond, Limits: map[string]int{}}
+	return simulated.Options{Seed: 4, Users: 500, Groups: 80, Nasty: true, Disagreements: 2, ShuffledRoles: true, MinLatency: time.Millisecond, MaxLatency: 5 * time.Millisecond, Limits: wide()}
+}
+
+// wide are the budgets of a site's configuration, as the vendors keep them.
+func wide() map[string]int {
+	limits := map[string]int{}
 	for _, path := range simulated.Paths() {
-		o.Limits[path] = 2000
+		limits[path] = 2000
 	}
-	return o
+	return limits
 }
 
 // readManifest reads the manifest of the date in a sink's folder.
 func readManifest(t *testing.T, root string) manifest.Manifest {
+	t.Helper()
+	return manifestOf(t, root, date)
+}
+
+func manifestOf(t *testing.T, root, date string) manifest.Manifest {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, manifest.Path(date)))
 	if err != nil {
@@ -217,6 +241,17 @@ func sums(m manifest.Manifest) map[string]string {
 		}
 	}
 	return all
+}
+
+// asQuiet demands the bytes of a run that was not killed.
+func (s *site) asQuiet(root string, want map[string]string) {
+	s.t.Helper()
+	got := sums(readManifest(s.t, root))
+	for path, sum := range want {
+		if got[path] != sum {
+			s.t.Errorf("%s differs from that of a run that was not killed", path)
+		}
+	}
 }
 
 const localSink = `sink "local" "out" { path = "./snapshots" }`
@@ -305,12 +340,7 @@ func TestARunKilledAnywhereGoesOnToTheSameBytes(t *testing.T) {
 		}
 	}
 	s.run(0, "run", "--date", date)
-	got := sums(readManifest(t, filepath.Join(s.dir, "snapshots")))
-	for path, sum := range want {
-		if got[path] != sum {
-			t.Errorf("%s differs from that of a run that was not killed", path)
-		}
-	}
+	s.asQuiet(filepath.Join(s.dir, "snapshots"), want)
 	for path, c := range s.world.Counts() {
 		if c.MaxPerSecond > 2000 || c.Throttled > 0 {
 			t.Errorf("%s: %d requests in a second, %d throttled, over four kills", path, c.MaxPerSecond, c.Throttled)
