@@ -18,8 +18,7 @@ import (
 )
 
 const (
-	manifests    = "_snapshots/"
-	replacedOnes = manifests + "replaced/"
+	manifests = "_snapshots/"
 
 	readers = 16       // manifests read at the same time
 	maxSize = 64 << 20 // bytes read of one manifest
@@ -28,8 +27,7 @@ const (
 // node is one manifest as it lies in the sink.
 type node struct {
 	manifest.Sealed
-	replaced bool // lies among those that were replaced
-	linked   bool // its link to the one before it holds, or it is the first
+	linked bool // its link to the one before it holds, or it is the first
 
 	key   signature.PublicKey // that signed it, as its signature proves
 	valid bool                // it has a signature, and that and its endorsements are in order
@@ -75,7 +73,7 @@ func (v *verifier) readManifests(ctx context.Context) error {
 		switch date := strings.TrimSuffix(path.Base(object.Path), ".json"); {
 		case !strings.HasSuffix(object.Path, ".json"):
 			v.note("%s is no manifest and was not looked at", object.Path)
-		case sinks.IsManifest(object.Path), path.Dir(object.Path)+"/" == replacedOnes:
+		case sinks.IsManifest(object.Path), path.Dir(object.Path)+"/" == sinks.ReplacedFolder:
 			paths = append(paths, object.Path)
 		default:
 			v.found.add(Extra, object.Path, "it lies among the manifests, and %q is no date", date)
@@ -113,10 +111,10 @@ func (v *verifier) readManifests(ctx context.Context) error {
 func (v *verifier) onTheirWay() {
 	live := map[string]bool{}
 	for _, n := range v.nodes {
-		live[n.Sum] = live[n.Sum] || !n.replaced && n.Path == manifest.Path(n.Date)
+		live[n.Sum] = live[n.Sum] || !n.Replaced && n.Path == manifest.Path(n.Date)
 	}
 	v.nodes = slices.DeleteFunc(v.nodes, func(n *node) bool {
-		copied := n.replaced && live[n.Sum] && n.Path == manifest.ReplacedPath(n.Date, n.Sequence)
+		copied := n.Replaced && live[n.Sum] && n.Path == manifest.ReplacedPath(n.Date, n.Sequence)
 		if copied {
 			v.report.Chain.Replaced--
 			v.note("%s is a copy of the manifest that still seals %s: a `rollcall run --replace` is at work or was stopped", n.Path, n.Date)
@@ -147,9 +145,9 @@ func (v *verifier) statement(path string, encoded []byte) {
 		v.found.add(Altered, path, "it can't be read as a manifest: %v", err)
 		return
 	}
-	n := &node{Sealed: manifest.Sealed{Manifest: m, Path: path, Sum: manifest.Sum(encoded)}, replaced: strings.HasPrefix(path, replacedOnes)}
+	n := &node{Sealed: manifest.Sealed{Manifest: m, Path: path, Sum: manifest.Sum(encoded), Replaced: strings.HasPrefix(path, sinks.ReplacedFolder)}}
 	v.nodes = append(v.nodes, n)
-	if n.replaced {
+	if n.Replaced {
 		v.report.Chain.Replaced++
 	}
 	if err := canonical(m, encoded); err != nil {
@@ -168,9 +166,9 @@ func dateIn(manifestPath string) string {
 // place holds where a manifest lies against what it says of itself.
 func (v *verifier) place(n *node) {
 	switch {
-	case n.replaced && n.Path != manifest.ReplacedPath(n.Date, n.Sequence):
+	case n.Replaced && n.Path != manifest.ReplacedPath(n.Date, n.Sequence):
 		v.found.add(Misplaced, n.Path, "it is the manifest of %s with sequence %d, and lies under another's name", n.Date, n.Sequence)
-	case !n.replaced && n.Path != manifest.Path(n.Date):
+	case !n.Replaced && n.Path != manifest.Path(n.Date):
 		v.found.add(Misplaced, n.Path, "it is the manifest of %s, and lies under the name of %s", n.Date, sinks.ManifestDate(n.Path))
 	}
 }
@@ -266,7 +264,7 @@ func (v *verifier) replacements(byHash map[string]*node) {
 		}
 	}
 	for _, n := range v.nodes {
-		if n.replaced && !replacing[n.Sum] {
+		if n.Replaced && !replacing[n.Sum] {
 			v.found.add(Removed, n.Path, "the manifest of %s was taken off and none replaces it: a `rollcall run --replace` has not ended, or the night was hidden", n.Date)
 		}
 	}

@@ -62,7 +62,7 @@ func lotOf(f manifest.File) float64 {
 func (v *verifier) files(ctx context.Context) error {
 	want, sealed := map[string]manifest.File{}, maps.Clone(v.unreadable)
 	for _, n := range v.nodes {
-		if n.replaced {
+		if n.Replaced {
 			continue
 		}
 		sealed[n.Date] = true

@@ -114,7 +114,7 @@ func (v *verifier) targets() ([]*node, error) {
 	var sealed []*node
 	var dates []string
 	for _, n := range v.nodes {
-		if !n.replaced {
+		if !n.Replaced {
 			sealed, dates = append(sealed, n), append(dates, n.Date)
 		}
 	}
