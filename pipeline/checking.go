@@ -1,12 +1,10 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
 	"rollcall/pipeline/check"
-	"rollcall/pipeline/snapshot"
 	"rollcall/sinks/manifest"
 )
 
@@ -33,18 +31,14 @@ func (e *ChecksError) names(before string) (names []string) {
 	return names
 }
 
-// check looks at what is about to be sealed, writes the results into m, and refuses where one of
-// them failed and nobody overruled it.
-func (r *run) check(ctx context.Context, m *manifest.Manifest) error {
+// check looks at what is about to be sealed beside what the night was compared with, writes the
+// results into m, and refuses where one of them failed and nobody overruled it.
+func (r *run) check(m *manifest.Manifest) error {
 	if len(r.Job.Checks) == 0 {
 		return nil
 	}
-	before, err := snapshot.Before(ctx, r.sink, r.date)
-	if err != nil {
-		return err
-	}
 	var base *manifest.Manifest
-	if before != nil {
+	if before := r.compared.base; before != nil {
 		base = &before.Manifest
 	}
 	m.Checks = check.Look(r.Job.Checks, r.Accept, *m, base)

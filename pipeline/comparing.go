@@ -22,7 +22,7 @@ const compareMemory = 16 << 20
 
 // compared is what the changes table was made of.
 type compared struct {
-	base   *snapshot.Snapshot // nil: there is nothing earlier
+	base   *snapshot.Snapshot // the nearest earlier sealed date; nil: there is none
 	unread bool               // the base could not be read, or not be compared with: the table is empty
 	notes  []string
 	counts changes.Counts

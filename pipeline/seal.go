@@ -40,7 +40,7 @@ func (r *run) seal(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := r.check(ctx, &m); err != nil {
+	if err := r.check(&m); err != nil {
 		return Result{}, err
 	}
 	if r.Job.Sign != nil {
