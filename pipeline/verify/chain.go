@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"rollcall/schema/fault"
 	"rollcall/sinks"
@@ -17,12 +15,7 @@ import (
 	"rollcall/sinks/signature"
 )
 
-const (
-	manifests = "_snapshots/"
-
-	readers = 16       // manifests read at the same time
-	maxSize = 64 << 20 // bytes read of one manifest
-)
+const manifests = "_snapshots/"
 
 // node is one manifest as it lies in the sink.
 type node struct {
@@ -79,26 +72,12 @@ func (v *verifier) readManifests(ctx context.Context) error {
 			v.found.add(Extra, object.Path, "it lies among the manifests, and %q is no date", date)
 		}
 	}
-	type reading struct {
-		encoded []byte
-		err     error
+	all, err := manifest.Each(ctx, paths, v.encoded)
+	if err != nil {
+		return err
 	}
-	all := make([]reading, len(paths))
-	var group sync.WaitGroup
-	places := make(chan struct{}, readers)
-	for i, path := range paths {
-		places <- struct{}{}
-		group.Go(func() {
-			defer func() { <-places }()
-			all[i].encoded, all[i].err = v.readAll(ctx, path)
-		})
-	}
-	group.Wait()
-	for i, r := range all {
-		if r.err != nil {
-			return r.err
-		}
-		v.statement(paths[i], r.encoded)
+	for i, encoded := range all {
+		v.statement(paths[i], encoded)
 	}
 	v.onTheirWay()
 	slices.SortStableFunc(v.nodes, func(a, b *node) int { return cmp.Compare(a.Sequence, b.Sequence) })
@@ -123,17 +102,12 @@ func (v *verifier) onTheirWay() {
 	})
 }
 
-func (v *verifier) readAll(ctx context.Context, path string) ([]byte, error) {
-	r, err := v.sink.Open(ctx, path)
+func (v *verifier) encoded(ctx context.Context, path string) ([]byte, error) {
+	encoded, err := manifest.Bytes(ctx, v.sink, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.Transient, "%s went away while it was being verified", v.sink.URL(path))
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	encoded, err := io.ReadAll(io.LimitReader(r, maxSize))
-	return encoded, fault.Wrap(err, "%s", v.sink.URL(path))
+	return encoded, err
 }
 
 // statement takes one manifest: is it one, is it written as Rollcall writes it, and does it

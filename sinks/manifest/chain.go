@@ -31,16 +31,22 @@ type Sealed struct {
 // Link names s for a manifest that comes after it, by the path at which s lies when that one is sealed.
 func (s Sealed) Link() *Link { return &Link{Path: s.Path, SHA256: s.Sum} }
 
-// Read reads the manifest at path.
-func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
+// Bytes reads the manifest at path as it lies there, be it one or not.
+func Bytes(ctx context.Context, sink sinks.Sink, path string) ([]byte, error) {
 	r, err := sink.Open(ctx, path)
 	if err != nil {
-		return Sealed{}, err
+		return nil, err
 	}
 	defer r.Close()
 	encoded, err := io.ReadAll(io.LimitReader(r, maxSize))
+	return encoded, fault.Wrap(err, "%s", sink.URL(path))
+}
+
+// Read reads the manifest at path.
+func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
+	encoded, err := Bytes(ctx, sink, path)
 	if err != nil {
-		return Sealed{}, fault.Wrap(err, "%s", sink.URL(path))
+		return Sealed{}, err
 	}
 	m, err := Decode(encoded)
 	if err != nil {
@@ -87,27 +93,32 @@ func readAll(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
 			paths = append(paths, object.Path)
 		}
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	all := make([]Sealed, len(paths))
+	return Each(ctx, paths, func(ctx context.Context, path string) (Sealed, error) { return Read(ctx, sink, path) })
+}
+
+// Each gives what read makes of each path, in their order. Several are read at the same time; the
+// first error stops all and is given.
+func Each[T any](ctx context.Context, paths []string, read func(ctx context.Context, path string) (T, error)) ([]T, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	all := make([]T, len(paths))
 	var group sync.WaitGroup
+	var first error
+	var failed sync.Once
 	places := make(chan struct{}, readers)
 	for i, path := range paths {
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			sealed, err := Read(ctx, sink, path)
+			one, err := read(ctx, path)
 			if err != nil {
-				stop(err)
+				failed.Do(func() { first = err; stop() })
 			}
-			all[i] = sealed
+			all[i] = one
 		})
 	}
 	group.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	return all, nil
+	return all, first
 }
 
 // Live leaves out of a chain what was replaced: the rest seals one date each.
