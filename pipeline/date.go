@@ -26,11 +26,11 @@ func choose(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sin
 		return settle(ctx, r, folder, sink, r.Date)
 	}
 	today := r.Now().UTC().Format(time.DateOnly)
-	nights, err := folder.Fresh(r.Now())
+	nights, err := folder.Nights()
 	if err != nil {
 		return choice{}, err
 	}
-	for _, night := range nights {
+	for _, night := range state.Fresh(nights, r.Now()) {
 		if night.Date == today {
 			break
 		}

@@ -178,11 +178,11 @@ func Sealed(ctx context.Context, r Request) (*Result, error) {
 	}
 	date := r.Date
 	if date == "" {
-		pending, err := (&state.Folder{Path: r.State}).Pending(r.Now())
+		nights, err := state.Nights(r.State)
 		if err != nil {
 			return nil, err
 		}
-		date = cmp.Or(pending, r.Now().UTC().Format(time.DateOnly))
+		date = cmp.Or(state.Pending(nights, r.Now()), r.Now().UTC().Format(time.DateOnly))
 	}
 	sealed, err := sealedBefore(ctx, sink, date)
 	if sealed == nil || err != nil || r.Replace {

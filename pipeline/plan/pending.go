@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -25,7 +26,6 @@ type pending struct {
 // openState takes the state folder if there is one, and chooses the date as a run would.
 func (p *planner) openState() (*pending, error) {
 	found := &pending{}
-	unheld := &state.Folder{Path: p.State}
 	if _, err := os.Stat(p.State); err == nil {
 		folder, err := state.Open(state.Options{Path: p.State, Random: p.Random, Holder: p.Holder})
 		held := &state.HeldError{}
@@ -43,14 +43,11 @@ func (p *planner) openState() (*pending, error) {
 	}
 	p.Plan.Date = p.Request.Date
 	if p.Plan.Date == "" {
-		pending, err := unheld.Pending(p.StartsAt)
+		nights, err := state.Nights(p.State)
 		if err != nil {
 			return nil, errors.Join(err, found.close())
 		}
-		p.Plan.Date = pending
-	}
-	if p.Plan.Date == "" {
-		p.Plan.Date = p.StartsAt.UTC().Format(time.DateOnly)
+		p.Plan.Date = cmp.Or(state.Pending(nights, p.StartsAt), p.StartsAt.UTC().Format(time.DateOnly))
 	}
 	return found, nil
 }

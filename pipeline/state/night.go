@@ -48,28 +48,23 @@ type List struct {
 // a nightly job may begin earlier than the night before, lest it never come to its own date.
 const FreshFor = 24*time.Hour - 30*time.Minute
 
-// Fresh lists the nights that a run without --date may take up: those that began less than
+// Fresh are those of a folder's nights that a run without --date may take up: they began less than
 // FreshFor ago, the newest first.
-func (f *Folder) Fresh(now time.Time) ([]Night, error) {
-	nights, err := f.Nights()
-	if err != nil {
-		return nil, err
-	}
-	nights = slices.DeleteFunc(nights, func(n Night) bool { return now.Sub(n.Started) >= FreshFor })
-	slices.SortStableFunc(nights, func(a, b Night) int { return b.Started.Compare(a.Started) })
-	return nights, nil
+func Fresh(nights []Night, now time.Time) []Night {
+	fresh := slices.DeleteFunc(slices.Clone(nights), func(n Night) bool { return now.Sub(n.Started) >= FreshFor })
+	slices.SortStableFunc(fresh, func(a, b Night) int { return b.Started.Compare(a.Started) })
+	return fresh
 }
 
-// Pending is the unsealed date that a run without --date takes up, as far as the folder alone can
-// tell: the newest fresh one that replaces nothing, or "".
-func (f *Folder) Pending(now time.Time) (string, error) {
-	nights, err := f.Fresh(now)
-	for _, n := range nights {
+// Pending is that of a folder's nights which a run without --date takes up, as far as the folder
+// alone can tell: the date of the newest fresh one that replaces nothing, or "".
+func Pending(nights []Night, now time.Time) string {
+	for _, n := range Fresh(nights, now) {
 		if !n.Replace {
-			return n.Date, err
+			return n.Date
 		}
 	}
-	return "", err
+	return ""
 }
 
 // Night is what is remembered of date; nil where that is nothing.

@@ -58,10 +58,7 @@ func Look(r Request) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	pending, err := (&state.Folder{Path: r.Folder}).Pending(r.Now)
-	if err != nil {
-		return s, err
-	}
+	pending := state.Pending(nights, r.Now)
 	s.NextDate = cmp.Or(pending, s.NextDate)
 	holder, held, err := state.ReadHolder(r.Folder)
 	if err != nil {
