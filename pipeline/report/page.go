@@ -153,6 +153,9 @@ func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
 		{Label: "vendors asked", Text: asked(m)},
 		{Label: "where", Text: p.Place},
 	}
+	if hidden := hidden(m.Columns); hidden != "" {
+		p.Sealed = append(p.Sealed, fact{Label: "privacy", Text: hidden})
+	}
 	p.Verdicts = []stack{stacked("groups", "Groups", m.Verdicts.Groups), stacked("users", "Users", m.Verdicts.Users)}
 	p.Outcomes = ledgers(m)
 	p.Missing, p.Absent = reasonsOf(f, schema.Failed, schema.Denied), reasonsOf(f, schema.Gone, schema.Unsupported)
@@ -222,6 +225,21 @@ func verdict(m manifest.Manifest, n night) (string, []string) {
 		return "Sealed and complete", said
 	}
 	return "Sealed, but not whole", said
+}
+
+// hidden says which columns this page, like the tables, does not hold as the vendors tell them; empty
+// where it holds all.
+func hidden(columns map[string]manifest.Column) string {
+	var said []string
+	for _, name := range slices.Sorted(maps.Keys(columns)) {
+		switch c := columns[name]; c.Treatment {
+		case manifest.Pseudonym:
+			said = append(said, fmt.Sprintf("%s is a keyed pseudonym (key %s)", shown(name), shown(c.Fingerprint)))
+		default:
+			said = append(said, fmt.Sprintf("%s is left out", shown(name)))
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // differ names those whose count differs, with their verb: "2 groups and 1 user have", "1 user has". At least one does.

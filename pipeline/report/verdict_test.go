@@ -25,3 +25,17 @@ func TestWhoHasAnotherCountIsNamedAndNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+func TestAPageSaysWhatItDoesNotHoldAsTheVendorTellsIt(t *testing.T) {
+	t.Parallel()
+	got := hidden(map[string]manifest.Column{
+		"user_id":  {Treatment: manifest.Pseudonym, Fingerprint: "e73a"},
+		"nickname": {Treatment: manifest.Dropped},
+	})
+	if want := "nickname is left out; user_id is a keyed pseudonym (key e73a)"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	if got := hidden(nil); got != "" {
+		t.Errorf("it says %q of a page that holds all", got)
+	}
+}
