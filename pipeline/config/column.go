@@ -101,6 +101,8 @@ func (s *section) readPseudonym(column *job.Column) {
 	case len(s.diags) > before:
 	case !ok && s.options.Secrets:
 		s.missing("hmac_key", "It is null. Pseudonyms need a key.")
+	case ok && key == "":
+		s.fault(attribute.Expr.Range(), "hmac_key is empty", "Make one with: openssl rand -hex 32")
 	case ok && len(key) < minHMACKey:
 		s.fault(attribute.Expr.Range(), fmt.Sprintf("hmac_key is too short: it needs %d bytes or more", minHMACKey), "Short keys can be guessed. Make one with: openssl rand -hex 32")
 	default:

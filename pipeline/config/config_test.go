@@ -317,12 +317,12 @@ snapshot {
   column "nickname" { drop = true }
 }
 `
-	key := ""
+	key, given := "", false
 	read := func(secrets, keys bool) (*job.Job, config.Diagnostics) {
 		o := options()
 		known, readFile := o.Env, o.ReadFile
 		o.Env = func(name string) (string, bool) {
-			if name == "KEY" && key != "" {
+			if name == "KEY" && given {
 				return key, true
 			}
 			return known(name)
@@ -345,6 +345,10 @@ snapshot {
 	}
 	if j, d = read(false, false); d.HasErrors() || j.Columns[0].Key != "" {
 		t.Fatalf("who asks for no secret is given one: %+v", d.List())
+	}
+	given = true
+	if _, d = read(true, false); !d.HasErrors() || d.List()[0].Summary != "hmac_key is empty" {
+		t.Errorf("an empty key is taken: %+v", d.List())
 	}
 	key = "0123456789abcde"
 	if _, d = read(true, false); !d.HasErrors() || !strings.Contains(d.List()[0].Summary, "16 bytes") {

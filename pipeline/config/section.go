@@ -19,7 +19,7 @@ type section struct {
 	block      *hclsyntax.Block
 	attributes []string
 	inner      []string
-	told       []string // attributes that are out of place, and were told so already
+	told       []string // attributes and blocks that are out of place, and were told so already
 	forgiving  bool     // an unset variable leaves the attribute unread, and is no fault
 }
 
@@ -86,7 +86,7 @@ func (s *section) end() {
 		s.fault(attribute.NameRange, fmt.Sprintf("Unexpected attribute %q", name), didYouMean(name, "attributes", s.attributes))
 	}
 	for _, block := range body.Blocks {
-		if slices.Contains(s.inner, block.Type) {
+		if slices.Contains(s.inner, block.Type) || slices.Contains(s.told, block.Type) {
 			continue
 		}
 		if slices.Contains(s.attributes, block.Type) {

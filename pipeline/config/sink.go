@@ -44,6 +44,12 @@ func (l *loader) readSink() {
 
 func (l *loader) readLocal(block *hclsyntax.Block) *job.Local {
 	s := l.section(block)
+	for _, block := range block.Body.Blocks {
+		if block.Type == "retention" {
+			s.told = append(s.told, block.Type)
+			s.fault(block.TypeRange, "A folder can't lock what lies in it", `retention is S3's Object Lock: it belongs into a sink "s3". Remove it here.`)
+		}
+	}
 	path, ok := s.needText("path", `"`+DefaultSink+`"`)
 	if ok && (path == "-" || strings.HasPrefix(path, "s3://")) {
 		s.fault(s.where("path"), "path is no folder", `A bucket is a sink of its own: sink "s3" "NAME" { bucket = "…" }`)
