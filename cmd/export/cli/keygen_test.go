@@ -141,7 +141,7 @@ func verifiesSignatures(t *testing.T, h *audited) {
 		t.Fatal(err)
 	}
 	got := h.run(t, "verify", "--public-key", name+".pub")
-	if got.code != Done || !strings.Contains(got.stdout, "\nThe public key proves 1 manifest, and by them every file that was read") || !strings.Contains(got.stdout, "key "+key.ID()+": sequence 5 to 5, trusted") {
+	if got.code != Done || !strings.Contains(got.stdout, "\nThe public key proves 1 manifest, and by them every file that was read") || !strings.Contains(got.stdout, "key "+key.ID()+": sequence 5, trusted") {
 		t.Errorf("verify --public-key ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "proves nothing about who signed") {

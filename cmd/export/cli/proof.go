@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/dustin/go-humanize"
 
@@ -23,7 +24,7 @@ func showSigned(w io.Writer, s verify.Signed) {
 	}
 	fmt.Fprintln(w)
 	for _, k := range s.Keys {
-		fmt.Fprintf(w, "    key %s: sequence %d to %d", k.ID, k.First, k.Last)
+		fmt.Fprintf(w, "    key %s: sequence %s", k.ID, sequence(k.First, k.Last))
 		switch {
 		case k.Trusted && k.After != "":
 			fmt.Fprint(w, ", trusted; took the place of another")
@@ -34,6 +35,14 @@ func showSigned(w io.Writer, s verify.Signed) {
 		}
 		fmt.Fprintln(w)
 	}
+}
+
+// sequence names the manifests from one place in the chain to another.
+func sequence(first, last int64) string {
+	if first == last {
+		return strconv.FormatInt(first, 10)
+	}
+	return fmt.Sprintf("%d to %d", first, last)
 }
 
 func has(n int) string {
@@ -79,7 +88,7 @@ func showHeadProof(w io.Writer, r verify.Report) {
 	case c.Proved == 0:
 		fmt.Fprintf(w, "The hash that was kept proves nothing here: %s\n", c.Kept)
 	default:
-		fmt.Fprintf(w, "The hash that was kept proves the manifests of sequence %d to %d.", c.From, c.Proved)
+		fmt.Fprintf(w, "The hash that was kept proves the manifests of sequence %s.", sequence(c.From, c.Proved))
 		if c.Last > c.Proved {
 			fmt.Fprintf(w, " The %s sealed since it can't prove.", count(int(c.Last-c.Proved), "manifest"))
 		}

@@ -231,7 +231,7 @@ func (h *heard) close() {
 func showVerified(w io.Writer, r verify.Report) {
 	c := r.Chain
 	fmt.Fprintf(w, "Verified %s\n", escape(r.Place))
-	fmt.Fprintf(w, "  chain: %s, sequence %d to %d", count(c.Manifests, "manifest"), c.First, c.Last)
+	fmt.Fprintf(w, "  chain: %s, sequence %s", count(c.Manifests, "manifest"), sequence(c.First, c.Last))
 	if c.Replaced > 0 {
 		fmt.Fprintf(w, ", %d of them replaced since", c.Replaced)
 	}
