@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/spool"
 	"rollcall/schema/disk"
 	"rollcall/schema/disk/disktest"
+	"rollcall/sinks/manifest"
 	"rollcall/sources/simulated"
 )
 
@@ -140,8 +141,9 @@ func (q *quiet) unsafe(safe map[string]bool) (sum int64) {
 	return sum
 }
 
-// same demands the bytes of the quiet night, and that nothing is left over.
-func (n *night) same(q quiet, result pipeline.Result) {
+// same demands the bytes of the quiet night, and that nothing is left over: neither of it nor of
+// other nights that are sealed beside it.
+func (n *night) same(q quiet, result pipeline.Result, beside ...manifest.Manifest) {
 	n.t.Helper()
 	sums := map[string]string{}
 	for _, f := range result.Manifest.Files {
@@ -152,7 +154,7 @@ func (n *night) same(q quiet, result pipeline.Result) {
 			n.t.Errorf("%s differs from that of the quiet night", table)
 		}
 	}
-	n.onlyManifested(result.Manifest)
+	n.onlyManifested(append(beside, result.Manifest)...)
 	left, err := os.ReadDir(n.state)
 	if err != nil {
 		n.t.Fatal(err)

@@ -227,12 +227,15 @@ func (n *night) left() map[string]bool {
 	return left
 }
 
-// onlyManifested fails unless the sink holds the manifest's files, the manifest and nothing else.
-func (n *night) onlyManifested(m manifest.Manifest) {
+// onlyManifested fails unless the sink holds the manifests' files, the manifests and nothing else.
+func (n *night) onlyManifested(all ...manifest.Manifest) {
 	n.t.Helper()
-	want := map[string]bool{manifest.Path(m.Date): true}
-	for _, f := range m.Files {
-		want[f.Path] = true
+	want := map[string]bool{}
+	for _, m := range all {
+		want[manifest.Path(m.Date)] = true
+		for _, f := range m.Files {
+			want[f.Path] = true
+		}
 	}
 	for _, path := range n.visible() {
 		if !want[path] {

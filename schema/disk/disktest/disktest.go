@@ -347,10 +347,11 @@ func (d *Disk) RemoveAll(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.step(RemoveAll, path, func() error {
-		if _, err := os.Lstat(path); err != nil {
+		info, err := os.Lstat(path)
+		if err != nil {
 			return d.real.RemoveAll(path)
 		}
-		return d.discard(path, true)
+		return d.discard(path, info.IsDir())
 	}, func() error { return d.thin(path) })
 }
 
