@@ -10,6 +10,7 @@ import (
 
 	"rollcall/pipeline/event"
 	"rollcall/schema/disk"
+	"rollcall/schema/fault"
 )
 
 // Requests are what the vendors were asked so far.
@@ -123,7 +124,7 @@ func (k *Keeper) Keep(ctx context.Context) {
 func (k *Keeper) End(why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.report.Left, k.report.Ended = nil, why.Error()
+	k.report.Left, k.report.Ended, k.report.Hint = nil, why.Error(), fault.HintOf(why)
 	k.write()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/status"
+	"rollcall/schema/fault"
 	"rollcall/schema/disk"
 )
 
@@ -65,8 +66,8 @@ func TestOnlyWhatASpoolHasKeptIsReported(t *testing.T) {
 		}
 		stop()
 		<-ended
-		k.End(errors.New("the sink is down"))
-		if r, err := status.Read(path); err != nil || r.Ended != "the sink is down" || r.Done() != 20 {
+		k.End(&fault.Error{Kind: fault.Transient, Message: "the sink is down", Hint: "wait for it"})
+		if r, err := status.Read(path); err != nil || r.Ended != "the sink is down" || r.Hint != "wait for it" || r.Done() != 20 {
 			t.Errorf("at the end: %+v, %v", r, err)
 		}
 		if left, err := filepath.Glob(path + ".tmp"); err != nil || left != nil {

@@ -43,7 +43,8 @@ type Report struct {
 	Left        *float64     `json:"seconds_left"` // of the whole run; nil: not known
 	Merged      int64        `json:"merged_rows"`
 	Files       int          `json:"files_stored"`
-	Ended       string       `json:"ended"` // why it ended before the seal; empty while it works and after a kill
+	Ended       string       `json:"ended"`          // why it ended before the seal; empty while it works and after a kill
+	Hint        string       `json:"hint,omitempty"` // what to do about that
 }
 
 // Block is how far one data block is. Done and Known count keys; of a role block, pairs.

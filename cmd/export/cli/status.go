@@ -88,6 +88,9 @@ func showStatus(out io.Writer, s statusAnswer, now time.Time) error {
 		fmt.Fprintf(&b, "A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
 	default:
 		fmt.Fprintf(&b, "Snapshot %s: %s\n", s.Date, headline(s.Status, now))
+		if s.State == status.Stopped && s.Report != nil && s.Report.Hint != "" {
+			fmt.Fprintf(&b, "  what to do: %s\n", escape(s.Report.Hint))
+		}
 		showProgress(&b, s.Status, now)
 	}
 	if len(s.AlsoLeft) > 0 {
