@@ -32,6 +32,7 @@ type vendor struct {
 	sizes  map[string][]int // of role batches, by group
 	failed map[string]bool  // keys that fail
 	moving map[string]bool  // keys whose answers contradict themselves
+	gone   map[string]bool  // groups of which nobody's role is told any more
 	stop   int              // after so many questions every one is a fault that stops; 0: never
 }
 
@@ -67,6 +68,9 @@ func (v *vendor) count(q sources.Question) error {
 	}
 	if v.failed[q.Key] {
 		return fault.New(fault.Item, "refused")
+	}
+	if v.gone[q.Key] && q.Data == "roles" {
+		return &fault.Error{Kind: fault.Item, Message: "no such group", Outcome: schema.Gone}
 	}
 	if v.moving[q.Key] {
 		return fault.New(fault.Transient, "two pages that can't both be true")
@@ -296,6 +300,7 @@ func TestAResumedFetchAsksOnlyWhatIsMissing(t *testing.T) {
 			block("members", job.Input{}, job.Input{From: []string{"groups.a"}}).
 			block("roles", job.Input{}, job.Input{}, "groups.a")
 		w.lists["users"] = v.users()
+		v.gone = map[string]bool{"g0007": true, "g0023": true}
 		v.stop = stop
 		err := w.run()
 		if err == nil || !strings.Contains(err.Error(), "the vendor is down") || fault.KindOf(err) != fault.Transient {
@@ -320,12 +325,13 @@ func TestAResumedFetchAsksOnlyWhatIsMissing(t *testing.T) {
 				t.Errorf("%s was never asked", user)
 			}
 		}
+		second := w.last.Blocks
 		if err := w.run(); err != nil {
 			t.Fatal(err)
 		}
-		for _, b := range w.last.Blocks {
-			if b.Done != b.Known || b.Requests != 0 && b.Known == 0 {
-				t.Errorf("a third run, with nothing to do, ended with %+v", b)
+		for i, b := range w.last.Blocks {
+			if b.Done != b.Known || b.Done != second[i].Done || b.Rows != second[i].Rows {
+				t.Errorf("a third run, with nothing to do, ended with %+v, the one before it with %+v", b, second[i])
 			}
 		}
 	}

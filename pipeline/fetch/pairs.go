@@ -3,6 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -119,14 +120,14 @@ func (p *pairs) recall(ctx context.Context) error {
 	if !p.fetch.Resumed {
 		return nil
 	}
-	return p.walk(ctx, place{}, func(group, user string, asked bool) bool {
+	counted := p.recountBatches(ctx)
+	return errors.Join(counted, p.walk(ctx, place{}, func(group, user string, asked bool) bool {
 		p.known.Add(1)
 		if asked {
 			p.done.Add(1)
-			p.rows.Add(1)
 		}
 		return true
-	})
+	}))
 }
 
 // knowAll counts the pairs once no more can come: until then, one that two nodes named counts twice.

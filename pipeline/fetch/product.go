@@ -18,7 +18,7 @@ type product struct {
 	users []string // discovered ones, with those given; read from the spool once, not for each group
 }
 
-func (p *product) recall(context.Context) error { return nil }
+func (p *product) recall(ctx context.Context) error { return p.recountBatches(ctx) }
 
 func (p *product) offer(*node, []sources.Row) { p.wakeUp() }
 
@@ -153,7 +153,6 @@ func (p *product) askGroup(ctx context.Context, group string, asked *askedPairs)
 		user := users.ID()
 		if asked.has(group, user) {
 			p.done.Add(1)
-			p.rows.Add(1)
 			continue
 		}
 		batch = append(batch, user)

@@ -42,6 +42,25 @@ func (n *node) answeredBefore(ctx context.Context) (*answers, error) {
 	return &answers{records: records, more: records.Next()}, nil
 }
 
+// recountBatches counts what the batches gave and took that earlier runs had answered.
+func (n *node) recountBatches(ctx context.Context) error {
+	if !n.fetch.Resumed {
+		return nil
+	}
+	records, err := n.fetch.Spool.Records(ctx, spool.Filter{Blocks: func(b int) bool { return b == n.index }})
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	for records.Next() {
+		if r := records.Record(); answered(r.Outcome) {
+			n.rows.Add(r.Rows)
+			n.requests.Add(r.Requests)
+		}
+	}
+	return records.Err()
+}
+
 // Next goes to the next key whose last outcome is an answer.
 func (a *answers) Next() bool {
 	for a.more {
