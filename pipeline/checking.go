@@ -12,6 +12,7 @@ import (
 type ChecksError struct {
 	Date    string
 	Results []manifest.Check // of all checks
+	Command string           // that goes on with the night: "rollcall run --date 2026-11-21"
 }
 
 // Error names the checks that failed.
@@ -21,7 +22,7 @@ func (e *ChecksError) Error() string {
 
 // Hint says how to seal all the same.
 func (e *ChecksError) Hint() string {
-	return "look into it first; if the night is right as it is, seal it with `rollcall run --date " + e.Date + " " + strings.Join(e.names("--accept "), " ") + "`: nothing is asked again"
+	return "look into it first; if the night is right as it is, seal it with `" + e.Command + " " + strings.Join(e.names("--accept "), " ") + "`: nothing is asked again"
 }
 
 func (e *ChecksError) names(before string) (names []string) {
@@ -43,7 +44,7 @@ func (r *run) check(m *manifest.Manifest) error {
 	}
 	m.Checks = check.Look(r.Job.Checks, r.Accept, *m, base)
 	if len(check.Refused(m.Checks)) > 0 {
-		return &ChecksError{Date: r.date, Results: m.Checks}
+		return &ChecksError{Date: r.date, Results: m.Checks, Command: r.night.Command()}
 	}
 	return nil
 }

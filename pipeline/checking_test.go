@@ -96,6 +96,25 @@ func TestChecksMayChangeBetweenAStopAndItsResumption(t *testing.T) {
 	}
 }
 
+func TestAReplacementThatACheckRefusesIsSealedByTheCommandThatIsTold(t *testing.T) {
+	t.Parallel()
+	n, _ := shrunk(t)
+	old := n.sealed()
+	n.job.Checks = []job.Check{{Name: "fewer", Kind: job.Drop, Table: "memberships"}}
+	refused := &pipeline.ChecksError{}
+	replace := func(r *pipeline.Request) { r.Replace = true }
+	if _, err := n.run(replace); !errors.As(err, &refused) {
+		t.Fatalf("got %v", err)
+	}
+	if hint := refused.Hint(); !strings.Contains(hint, "`rollcall run --replace --date "+date+" --accept fewer`") {
+		t.Errorf("the hint is %q", hint)
+	}
+	result, err := n.run(func(r *pipeline.Request) { r.Replace, r.Accept = true, []string{"fewer"} })
+	if err != nil || result.Already || result.Manifest.Replaces == nil || result.Manifest.Sequence == old.Manifest.Sequence {
+		t.Errorf("it did not replace: %+v, %v", result, err)
+	}
+}
+
 func TestTheFirstSnapshotPassesWhatNeedsAnEarlierOne(t *testing.T) {
 	t.Parallel()
 	world := simulated.New(unlimited(simulated.Options{Seed: 2, Users: 40, Groups: 8}))

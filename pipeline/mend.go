@@ -27,7 +27,7 @@ func (r *run) mend(ctx context.Context, list job.List) error {
 	}
 	lost := &fault.Error{
 		Kind: fault.Bug, Message: fmt.Sprintf("the copy of ids.%s that this night asks is damaged, and the list does not hold the same IDs any more", list.Name), Err: broken,
-		Hint: "throw away what was fetched and begin anew with `rollcall run --date " + r.date + " --discard`",
+		Hint: "throw away what was fetched and begin anew with `" + r.night.Command() + " --discard`",
 	}
 	if list.Path == "-" {
 		lost.Message = fmt.Sprintf("the copy of ids.%s that this night asks is damaged, and standard input can't be read twice", list.Name)

@@ -33,8 +33,8 @@ func (n Night) Fits(binding []string) error {
 	return &fault.Error{
 		Kind:    fault.Configuration,
 		Message: fmt.Sprintf("the configuration has changed since the run for %s began, and its answers would not fit together: %s", n.Date, strings.Join(differ, "; ")),
-		Hint: fmt.Sprintf("put it back to go on where that run stopped, or throw away what it fetched and begin %s anew with `rollcall run --date %s --discard` "+
-			"(budgets, share, endpoint, sink, tolerance, checks and credentials may change at any time)", n.Date, n.Date),
+		Hint: fmt.Sprintf("put it back to go on where that run stopped, or throw away what it fetched and begin %s anew with `%s --discard` "+
+			"(budgets, share, endpoint, sink, tolerance, checks and credentials may change at any time)", n.Date, n.Command()),
 	}
 }
 

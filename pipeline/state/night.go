@@ -67,6 +67,14 @@ func Pending(nights []Night, now time.Time) string {
 	return ""
 }
 
+// Command is what goes on with the night, as a person types it.
+func (n Night) Command() string {
+	if n.Replace {
+		return "rollcall run --replace --date " + n.Date
+	}
+	return "rollcall run --date " + n.Date
+}
+
 // Night is what is remembered of date; nil where that is nothing.
 func (f *Folder) Night(date string) (*Night, error) {
 	n, err := read(filepath.Join(f.Path, date))

@@ -37,10 +37,11 @@ type Status struct {
 	State      State         `json:"state"`
 	Folder     string        `json:"state_folder"`
 	Date       string        `json:"date,omitempty"`
-	Started    time.Time     `json:"started,omitzero"` // the night
-	Starts     int           `json:"starts,omitempty"` // processes so far
-	Process    *state.Holder `json:"process"`          // that is at work, or was last
-	Killed     bool          `json:"killed"`           // it stopped without a word
+	Replace    bool          `json:"replace,omitempty"` // it is to replace what seals the date
+	Started    time.Time     `json:"started,omitzero"`  // the night
+	Starts     int           `json:"starts,omitempty"`  // processes so far
+	Process    *state.Holder `json:"process"`           // that is at work, or was last
+	Killed     bool          `json:"killed"`            // it stopped without a word
 	HeardAt    time.Time     `json:"heard_at,omitzero"`
 	Report     *Report       `json:"progress"` // nil: it has not said anything yet
 	TakenUp    bool          `json:"taken_up"` // by a run that names no date
@@ -104,7 +105,7 @@ func (s *Status) choose(r Request, nights []state.Night) error {
 	}
 	slices.Sort(s.AlsoLeft)
 	if s.Night != nil {
-		s.Date, s.Started, s.Starts = s.Night.Date, s.Night.Started, s.Night.Generation
+		s.Date, s.Replace, s.Started, s.Starts = s.Night.Date, s.Night.Replace, s.Night.Started, s.Night.Generation
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"rollcall/pipeline"
 	"rollcall/pipeline/config"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
 	"rollcall/schema/fault"
 )
@@ -87,7 +88,11 @@ func showStatus(out io.Writer, s statusAnswer, now time.Time) error {
 	case s.Date == "":
 		fmt.Fprintf(&b, "A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
 	default:
-		fmt.Fprintf(&b, "Snapshot %s: %s\n", s.Date, headline(s.Status, now))
+		replacing := ""
+		if s.Replace {
+			replacing = ", to replace the one that is sealed"
+		}
+		fmt.Fprintf(&b, "Snapshot %s%s: %s\n", s.Date, replacing, headline(s.Status, now))
 		if s.State == status.Stopped && s.Report != nil && s.Report.Hint != "" {
 			fmt.Fprintf(&b, "  what to do: %s\n", escape(s.Report.Hint))
 		}
@@ -168,6 +173,11 @@ func doing(r *status.Report) string {
 	return working(event.Progress{Phase: r.Phase, Merged: r.Merged, Files: r.Files})
 }
 
+// command is what goes on with the night.
+func command(s status.Status) string {
+	return state.Night{Date: s.Date, Replace: s.Replace}.Command()
+}
+
 // next says what the next run would do.
 func next(s status.Status, refused string) string {
 	switch {
@@ -178,7 +188,7 @@ func next(s status.Status, refused string) string {
 	case s.Date == "":
 		return fmt.Sprintf("`rollcall run` begins %s, unless that is sealed", s.NextDate)
 	case refused != "":
-		return fmt.Sprintf("`rollcall run --date %s` would be refused: %s", s.Date, refused)
+		return fmt.Sprintf("`%s` would be refused: %s", command(s), refused)
 	}
 	todo := "asks only what is missing"
 	if s.Fetched() {
@@ -187,5 +197,5 @@ func next(s status.Status, refused string) string {
 	if s.TakenUp {
 		return fmt.Sprintf("`rollcall run` goes on with %s: it %s", s.Date, todo)
 	}
-	return fmt.Sprintf("`rollcall run --date %s` goes on with it: it %s; without --date a run takes %s", s.Date, todo, s.NextDate)
+	return fmt.Sprintf("`%s` goes on with it: it %s; without --date a run takes %s", command(s), todo, s.NextDate)
 }

@@ -56,6 +56,9 @@ func TestStatusTexts(t *testing.T) {
 		{"stopped by a check", with(func(s *status.Status) {
 			s.State, s.Report.Phase, s.Report.Ended, s.Report.Hint = status.Stopped, event.Merging, "the snapshot of 2026-11-21 is not sealed: check owners failed", "look into \x1b[2J it first"
 		}), ""},
+		{"a replacement that was stopped", with(func(s *status.Status) {
+			s.State, s.Replace, s.TakenUp, s.Report.Ended = status.Stopped, true, false, "the sink is down"
+		}), ""},
 		{"changed", with(func(s *status.Status) { s.State, s.Report.Ended = status.Stopped, "stopped" }), "the configuration has changed since the run for 2026-11-21 began: ids old is gone"},
 		{"killed at once", status.Status{State: status.Stopped, Killed: true, Date: "2026-11-21", Started: now, Starts: 1, TakenUp: true}, ""},
 		{"waiting for the sink", status.Status{State: status.Running, Process: process, AlsoLeft: []string{"2026-11-20"}}, ""},
