@@ -11,8 +11,8 @@ import (
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/status"
-	"rollcall/schema/fault"
 	"rollcall/schema/disk"
+	"rollcall/schema/fault"
 )
 
 func told(done int64) event.Progress {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"os"
 	"slices"
 	"time"
 
@@ -76,7 +77,22 @@ func Look(r Request) (Status, error) {
 	}
 	s.TakenUp = s.Date != "" && pending == s.Date
 	s.judge(r, holder, held)
+	if s.Report != nil {
+		s.Report.SpoolBytes = kept(s.Night.Spool())
+	}
 	return s, nil
+}
+
+// kept is the size of what lies in a night's spool now: a report is older than the last files, above
+// all that of a run that was killed. What goes away meanwhile is not counted.
+func kept(spool string) (bytes int64) {
+	entries, _ := os.ReadDir(spool)
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+	}
+	return bytes
 }
 
 // at tells whether a process may be at work: one of another machine may always be.

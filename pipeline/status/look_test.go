@@ -131,6 +131,21 @@ func TestWhetherSomebodyIsAtWork(t *testing.T) {
 	})
 }
 
+func TestWhatIsKeptIsWhatLiesOnTheDisk(t *testing.T) {
+	t.Parallel()
+	f := folder{t, t.TempDir()}
+	f.begin("2026-11-21", now.Add(-time.Hour), &status.Report{At: now.Add(-time.Minute), Phase: event.Fetching})
+	night := f.look("").Night
+	for name, size := range map[string]int{"run-1.arrow": 1000, "run-2.arrow": 234} {
+		if err := os.WriteFile(filepath.Join(night.Spool(), name), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := f.look(""); s.Report.SpoolBytes != 1234 {
+		t.Errorf("%d bytes are kept of a run that was killed", s.Report.SpoolBytes)
+	}
+}
+
 func TestTheNightThatWasAtWorkLastIsShownAndOthersAreNamed(t *testing.T) {
 	t.Parallel()
 	f := folder{t, t.TempDir()}
