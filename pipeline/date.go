@@ -56,8 +56,12 @@ func choose(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sin
 // settle tells what is to be done about a date.
 func settle(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sink, date string) (choice, error) {
 	sealed, err := sealedBefore(ctx, sink, date)
-	if err != nil || sealed == nil {
-		return choice{date: date}, err
+	if err != nil {
+		return choice{}, err
+	}
+	if sealed == nil {
+		r.tellFuture(date)
+		return choice{date: date}, nil
 	}
 	night, err := folder.Night(date)
 	if err != nil {
@@ -113,6 +117,20 @@ func standingOf(night *state.Night, m *manifest.Sealed) standing {
 	default:
 		return closed
 	}
+}
+
+// tellFuture says that a date has come nowhere on earth yet, where that is so: who mistypes one finds
+// it as the latest snapshot for a long time.
+func (r Request) tellFuture(date string) {
+	farEast := r.Now().UTC().Add(14 * time.Hour)
+	if date <= farEast.Format(time.DateOnly) {
+		return
+	}
+	r.Listen(event.Notice{
+		Warning: true,
+		Text:    date + " has not come yet: its snapshot holds what the vendors say now, and is the latest of all until then",
+		Hint:    "today is " + r.Now().UTC().Format(time.DateOnly) + "; stop this run now if another date was meant",
+	})
 }
 
 // tellKept says that a replacement stays as it was left, where there is one.

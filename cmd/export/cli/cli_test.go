@@ -115,6 +115,7 @@ func TestMisuseIsAnsweredWithAdvice(t *testing.T) {
 		{"sql", "Error: rollcall sql needs a dialect\nWhat to do: type `rollcall sql duckdb` or `rollcall sql athena`\n"},
 		{"sql trino", "Error: there is no SQL for \"trino\"\nWhat to do: type `rollcall sql duckdb` or `rollcall sql athena`\n"},
 		{"version --date 21.11.2026", "Error: --date \"21.11.2026\" is no date\nWhat to do: write it as 2026-11-21\n"},
+		{"version --date=", "Error: --date is empty\nWhat to do: write it as 2026-11-21, or leave it out for tonight's; is the variable set that should hold it?\n"},
 		{"version --progress loud", "Error: --progress \"loud\" is not known\nWhat to do: use auto, bar, log or none\n"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

@@ -48,8 +48,11 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          a.runRoot,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.started = true
+			if cmd.Flags().Changed("date") && a.flags.date == "" {
+				return misused("write it as 2026-11-21, or leave it out for tonight's; is the variable set that should hold it?", "--date is empty")
+			}
 			return a.flags.check()
 		},
 	}
