@@ -196,13 +196,20 @@ func TestConfigurationFaultsAreToldAllAtOnce(t *testing.T) {
 	if strings.Contains(got.stderr, "literal\"") {
 		t.Errorf("a secret is shown:\n%s", got.stderr)
 	}
-	got = rollcall(t, "validate", "--json", "--config", path)
-	var told struct {
-		complaint
-		Faults []struct{ Line int } `json:"faults"`
-	}
-	if err := json.Unmarshal([]byte(got.stderr), &told); err != nil || told.Code != ChangeFirst || len(told.Faults) < 2 {
-		t.Errorf("validate --json gave %s (%v)", got.stderr, err)
+	for _, command := range []string{"validate", "plan"} {
+		got = rollcall(t, command, "--json", "--config", path)
+		said, silent := got.stderr, got.stdout
+		if command == "validate" { // whose answer they are
+			said, silent = silent, said
+		}
+		var told struct {
+			complaint
+			Valid  *bool
+			Faults []struct{ Line int } `json:"faults"`
+		}
+		if err := json.Unmarshal([]byte(said), &told); err != nil || got.code != ChangeFirst || told.Code != ChangeFirst || len(told.Faults) < 2 || told.Valid == nil || *told.Valid || silent != "" {
+			t.Errorf("%s --json ended with %d and gave %s, and %s (%v)", command, got.code, said, silent, err)
+		}
 	}
 }
 

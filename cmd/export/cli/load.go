@@ -63,9 +63,17 @@ func (a *app) complainOf(f *faulty) {
 		fmt.Fprintln(a.env.Stderr, count(f.diagnostics.Len(), "fault")) // with faults there are no warnings
 		return
 	}
-	line, _ := json.Marshal(struct { // of plain data: can't fail
-		complaint
-		Faults config.Diagnostics `json:"faults"`
-	}{complaint{Error: f.Error(), Kind: "configuration", Code: ChangeFirst}, f.diagnostics})
+	line, _ := json.Marshal(f.said()) // plain data: can't fail
 	fmt.Fprintf(a.env.Stderr, "%s\n", line)
+}
+
+// faultsAnswer is the faults of a configuration as a script reads them.
+type faultsAnswer struct {
+	complaint
+	Valid  bool               `json:"valid"`
+	Faults config.Diagnostics `json:"faults"`
+}
+
+func (f *faulty) said() faultsAnswer {
+	return faultsAnswer{complaint{Error: f.Error(), Kind: "configuration", Code: ChangeFirst}, false, f.diagnostics}
 }

@@ -20,6 +20,12 @@ func (a *app) validateCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			j, err := a.load(true)
+			if f, ok := errors.AsType[*faulty](err); ok && a.flags.json { // here faults are what was asked for
+				if err := a.answer(f.said()); err != nil {
+					return err
+				}
+				return found(ChangeFirst)
+			}
 			if err != nil {
 				return err
 			}
@@ -63,11 +69,12 @@ func validAnswer(j *job.Job, warnings []string) any {
 		addresses = append(addresses, d.Address)
 	}
 	return struct {
+		Valid    bool     `json:"valid"`
 		File     string   `json:"file"`
 		Data     []string `json:"data"`
 		Sink     string   `json:"sink"`
 		Warnings []string `json:"warnings"`
-	}{j.File, addresses, j.Sink.Address, warnings}
+	}{true, j.File, addresses, j.Sink.Address, warnings}
 }
 
 // count is "1 source" or "2 sources".
