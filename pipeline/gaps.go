@@ -23,8 +23,9 @@ type Gap struct {
 // ledger counts what became of every key, the last generation of each deciding.
 type ledger struct {
 	asked, missing int64
-	gaps           []Gap // of every outcome but ok, missing ones first, then the largest
-	from, until    int64 // when the vendors were asked, microseconds since 1970 UTC; 0: nothing was asked
+	gaps           []Gap  // of every outcome but ok, missing ones first, then the largest
+	from, until    int64  // when the vendors were asked, microseconds since 1970 UTC; 0: nothing was asked
+	answered       []bool // by block: a request of it has come to an outcome
 }
 
 func readLedger(ctx context.Context, s *spool.Spool, blocks []spool.Block) (ledger, error) {
@@ -33,13 +34,14 @@ func readLedger(ctx context.Context, s *spool.Spool, blocks []spool.Block) (ledg
 		return ledger{}, err
 	}
 	defer records.Close()
-	l, gaps := ledger{}, map[Gap]*Gap{}
+	l, gaps := ledger{answered: make([]bool, len(blocks))}, map[Gap]*Gap{}
 	for more := records.Next(); more; {
 		worst := *records.Record()
 		for {
 			r := records.Record()
 			l.from = cmp.Or(min(l.from, r.AskedAt), r.AskedAt)
 			l.until = max(l.until, r.AnsweredAt)
+			l.answered[r.Block] = l.answered[r.Block] || r.Requests > 0
 			if r.Generation > worst.Generation || rank(r.Outcome) > rank(worst.Outcome) {
 				worst = *r
 			}

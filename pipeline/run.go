@@ -336,6 +336,7 @@ func (r *run) tellStart(ctx context.Context) error {
 		return err
 	}
 	r.kept = found.asked - found.missing
+	r.vendors.recall(r.Job, found)
 	r.Listen(event.Started{Date: r.date, Place: r.sink.String(), Resumed: r.resumed, Since: r.night.Started, Found: r.kept})
 	if r.resumed {
 		r.Listen(event.Notice{Text: fmt.Sprintf("requests begin in %v: those of the run before may still count", budget.Grace)})

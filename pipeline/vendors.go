@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
 	"rollcall/schema/disk"
@@ -158,6 +159,16 @@ func (r *run) notice(text, hint string) {
 
 func (v *vendors) endpoint(source, name string) *client.Endpoint {
 	return v.endpoints[endpointName{source, name}]
+}
+
+// recall tells the endpoints that have answered in this night what the spool knows of it. The figures of
+// earlier processes could not: a refusal of the credentials counts as an answer there, and they may be lost.
+func (v *vendors) recall(j *job.Job, found ledger) {
+	for i, d := range j.Data {
+		if found.answered[i] {
+			v.endpoint(d.Source, d.Kind.Name).Recall()
+		}
+	}
 }
 
 // load reads the figures of earlier processes. They are no answers: damaged ones cost a warning, not the night.

@@ -29,6 +29,7 @@ type Call struct {
 	requests int64
 	attempts int64
 	retries  int64
+	began    time.Time
 }
 
 // Requests is how many different requests the question took: pages, not attempts.
@@ -40,6 +41,10 @@ func (c *Call) Attempts() int64 { return c.attempts }
 // Retries is how often a request was sent again because the attempt before it failed; being
 // throttled is no failure.
 func (c *Call) Retries() int64 { return c.retries }
+
+// Began is when the question's first request was sent, zero where none was: it can be long after it
+// was put, since the budget comes first.
+func (c *Call) Began() time.Time { return c.began }
 
 var _ sources.Caller = (*Call)(nil)
 
@@ -98,21 +103,22 @@ type blame struct {
 // failed counts one attempt and tells whether it was the last. A vendor that is away for a minute
 // costs no key: attempts count while others are answered, and where nobody is they go on for three
 // quarters of the time after which the endpoint is called down. The rest is for who is alone with a
-// key that can't be answered: it must fail before the endpoint does. Where nobody gets a connection
-// no key is to blame.
+// key that can't be answered: it must fail before the endpoint does. Where nobody gets a connection,
+// or nobody was answered well since the night began, no key is to blame: the endpoint is down by then.
 func (b *blame) failed(e *Endpoint, err error) bool {
 	options := e.client.options
 	now := options.Now()
 	if b.attempts == 0 {
 		b.first = now
 	}
-	if b.attempts == 0 || e.answeredSince(b.last) {
+	since, ever := e.answeredSince(b.last)
+	if b.attempts == 0 || since {
 		b.own++
 	}
 	b.attempts, b.last = b.attempts+1, now
 	_, away := errors.AsType[unreached](err)
 	return b.attempts >= options.Attempts &&
-		(b.own >= options.Attempts || !away && now.Sub(b.first) >= options.DownAfter*3/4)
+		(b.own >= options.Attempts || ever && !away && now.Sub(b.first) >= options.DownAfter*3/4)
 }
 
 // attempt waits for the budget, then builds and sends the request once.
@@ -135,7 +141,9 @@ func (c *Call) attempt(ctx context.Context, again bool, build func() (*http.Requ
 		e.budget.Answered(ticket)
 		return err
 	}
-	c.attempts++
+	if c.attempts++; c.attempts == 1 {
+		c.began = ticket.Sent()
+	}
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)
 	status, err := e.client.exchange(ctx, request, e.budget, ticket, read)

@@ -10,6 +10,8 @@
 //   - Transient is tried again with jittered backoff, ten attempts in all; the last one comes
 //     back as an Item fault with outcome failed. Attempts while nobody is answered don't count for
 //     a minute and a half, nor those that got no connection: then the vendor is away, not the key.
+//     None counts before the endpoint's first good answer of the night ([Endpoint.Recall]): a vendor
+//     that was never there fails no key, it is down.
 //   - Credentials with Again is tried once more. Everything else comes back as it is, at once.
 //   - An endpoint without one good answer for two minutes is down: a Transient fault comes back, or
 //     a Throttled one where nothing but throttling answers came, with [ErrDown] in its chain. It

@@ -147,6 +147,7 @@ func TestWhatBecomesOfAFailureFollowsFromItsKind(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := &vendor{latency: 50 * time.Millisecond, answer: test.answer}
 				e := endpoint(v, 100, func(o *client.Options) { o.BodyLimit = 1 << 20 })
+				e.Recall()
 				call := e.Caller()
 				err := call.Call(t.Context(), build, read)
 				if call.Attempts() != test.attempts || call.Requests() != 1 || len(v.seen) != int(test.attempts) {
@@ -224,7 +225,9 @@ func TestAFailedRequestWaitsLongerEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{answer: always(500, "boom")}
 		start := time.Now()
-		_ = endpoint(v, 1000, nil).Caller().Call(t.Context(), build, read)
+		e := endpoint(v, 1000, nil)
+		e.Recall()
+		_ = e.Caller().Call(t.Context(), build, read)
 		var pauses []time.Duration
 		for i := 1; i < len(v.seen); i++ {
 			pauses = append(pauses, v.seen[i].Sub(v.seen[i-1]).Round(10*time.Millisecond))
@@ -322,10 +325,11 @@ func TestAnItemsErrorIsAGoodAnswerAndIdleTimeIsNotHeldAgainstAnEndpoint(t *testi
 	})
 	synctest.Test(t, func(t *testing.T) {
 		e := endpoint(&vendor{answer: always(500, "boom")}, 100, nil)
-		for range 2 { // 43 s each
-			_ = e.Caller().Call(t.Context(), build, read)
-			time.Sleep(time.Hour)
+		e.Recall()
+		if err := e.Caller().Call(t.Context(), build, read); err == nil || errors.Is(err, client.ErrDown) {
+			t.Errorf("a minute and a half of asking passed, got %v", err)
 		}
+		time.Sleep(time.Hour)
 		if err := e.Caller().Call(t.Context(), build, read); !errors.Is(err, client.ErrDown) {
 			t.Errorf("two minutes of asking passed, got %v", err)
 		}

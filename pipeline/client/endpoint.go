@@ -118,11 +118,19 @@ func (e *Endpoint) sent(way leg) {
 	e.route.abandoned(way)
 }
 
-// answeredSince tells whether a good answer came after a moment.
-func (e *Endpoint) answeredSince(at time.Time) bool {
+// answeredSince tells whether a good answer came after a moment, and whether one ever did.
+func (e *Endpoint) answeredSince(at time.Time) (since, ever bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.good.After(at)
+	return e.good.After(at), e.health.ever
+}
+
+// Recall tells an endpoint that it gave good answers to an earlier process of the night: who resumes
+// it for the keys that can't be answered must not take their vendor for one that never was there.
+func (e *Endpoint) Recall() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.health.ever = true
 }
 
 // down is the fault that stopped this endpoint, nil while it works.

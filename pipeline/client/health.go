@@ -28,6 +28,7 @@ type health struct {
 	since    time.Time // when the first request was sent after the last good answer; zero: all is well
 	failures int       // transient ones since then
 	cuts     int       // rounds of throttling since then
+	ever     bool      // there was a good answer in this night, be it in an earlier process
 	stopped  *fault.Error
 }
 
@@ -45,7 +46,7 @@ func (h *health) leave(now time.Time) {
 	}
 }
 
-func (h *health) good() { h.since, h.failures, h.cuts = time.Time{}, 0, 0 }
+func (h *health) good() { h.since, h.failures, h.cuts, h.ever = time.Time{}, 0, 0, true }
 
 func (h *health) failed(sent time.Time) {
 	h.begin(sent)

@@ -153,6 +153,7 @@ func TestABodyCodeOfTheVendorsIsNoReasonToSwitch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &twoHosts{answer: func(string, time.Duration) (int, error) { return 200, nil }}
 		e := v.endpoint(100)
+		e.Recall()
 		busy := fault.New(fault.Transient, "busy")
 		busy.Code = "60008"
 		_ = e.Caller().Call(t.Context(), build, reads(busy))

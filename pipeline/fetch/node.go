@@ -141,7 +141,7 @@ func (n *node) guard(ctx context.Context, q sources.Question, after func(schema.
 func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, error) {
 	caller := n.endpoint.Caller()
 	record := spool.Record{Block: n.index, Key: q.Key, Generation: n.fetch.Generation, Declared: -1}
-	record.AskedAt = n.fetch.Now().UnixMicro()
+	put := n.fetch.Now()
 	reading, err := n.read(ctx, caller, q, &record)
 	if err != nil {
 		if err := n.becomeOutcome(ctx, err, &record); err != nil {
@@ -149,7 +149,10 @@ func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, err
 		}
 		reading.Rows = nil
 	}
-	record.AnsweredAt = n.fetch.Now().UnixMicro()
+	if began := caller.Began(); !began.IsZero() {
+		put = began // the budget may have let it wait
+	}
+	record.AskedAt, record.AnsweredAt = put.UnixMicro(), n.fetch.Now().UnixMicro()
 	record.Requests, record.Attempts = caller.Attempts(), record.Attempts+caller.Retries()
 	record.Rows, record.Replaced = int64(len(reading.Rows)), int64(reading.Replaced)
 	entry := spool.Entry{Record: record, Rows: reading.Rows, Whole: whole(record, reading)}
