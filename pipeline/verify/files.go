@@ -73,7 +73,7 @@ func (v *verifier) files(ctx context.Context) error {
 		}
 	}
 	v.report.Listed = int64(len(want))
-	unsealed := map[string]int64{}
+	left := map[string]*unsealed{} // by date
 	for _, table := range v.tables {
 		for object, err := range v.sink.List(ctx, table+"/") {
 			if err != nil {
@@ -90,7 +90,10 @@ func (v *verifier) files(ctx context.Context) error {
 			case sealed[date]:
 				v.found.add(Extra, object.Path, "%s that no manifest names, among the files of a sealed date", humanize.IBytes(uint64(object.Size)))
 			default:
-				unsealed[date]++
+				if left[date] == nil {
+					left[date] = &unsealed{}
+				}
+				left[date].add(object.Path)
 			}
 		}
 	}
@@ -98,14 +101,7 @@ func (v *verifier) files(ctx context.Context) error {
 		v.found.add(Missing, path, "a manifest names it, and it is not there")
 		delete(v.chosen, path)
 	}
-	for _, date := range slices.Sorted(maps.Keys(unsealed)) {
-		if date == "" {
-			v.note("%s of tables in no date's folder: no manifest names them, and readers who go by manifests don't see them", plural(unsealed[""], "file"))
-		} else {
-			v.note("%s is not sealed, and has %s: a run is at work or was stopped", date, plural(unsealed[date], "file"))
-		}
-	}
-	return nil
+	return v.unnamed(ctx, left)
 }
 
 // size holds the size of a file against the sealed one. A file that is read is judged by its bytes.

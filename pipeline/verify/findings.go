@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/schema"
@@ -43,7 +44,7 @@ func Kinds() []schema.Term {
 		{Word: string(Altered), Meaning: "the bytes are not those that were sealed"},
 		{Word: string(Truncated), Meaning: "the file is shorter than it was sealed"},
 		{Word: string(Missing), Meaning: "a manifest names the file, and it is not there"},
-		{Word: string(Extra), Meaning: "the file lies in a sealed date's partition, and no manifest names it"},
+		{Word: string(Extra), Meaning: "no manifest names the file, although its date is sealed, or no run is at work that could seal it"},
 		{Word: string(Swapped), Meaning: "the file holds what another one was sealed with"},
 		{Word: string(Unreadable), Meaning: "the file has its bytes and can't be read as Parquet"},
 		{Word: string(Schema), Meaning: "columns, types, field IDs, nullability or recorded sorting are not those of the table"},
@@ -96,6 +97,11 @@ func (f *findings) add(kind Kind, path, format string, args ...any) {
 	}
 	f.last[key] = len(f.list)
 	f.list = append(f.list, Finding{Kind: kind, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// removed is the place in the list where the manifest of date is told to be gone; -1 where it is not told.
+func (f *findings) removed(date string) int {
+	return slices.IndexFunc(f.list, func(f Finding) bool { return f.Kind == Removed && dateIn(f.Path) == date })
 }
 
 // take adds all that others found, which must be about other kinds or paths.

@@ -229,6 +229,9 @@ func plural(n int64, noun string) string {
 	return strconv.FormatInt(n, 10) + " " + noun + "s"
 }
 
+// note tells it once, however often it is noticed.
 func (v *verifier) note(format string, args ...any) {
-	v.report.Notes = append(v.report.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(v.report.Notes, text) {
+		v.report.Notes = append(v.report.Notes, text)
+	}
 }

@@ -2,7 +2,7 @@
 //
 // [Run] looks at three things. The chain: every manifest, in the order of sealing, with its place,
 // its own words and its link to the one before it. The files: each that a manifest names lies there
-// with its size, and nothing else lies among them. The content of one snapshot or of all: SHA-256,
+// with its size, nothing else lies among them, and none of a date that nobody seals. The content of one snapshot or of all: SHA-256,
 // schema, order, keys and figures of each file, and the sums that must agree between tables.
 //
 // Everything that is wrong is a [Finding], and all of them are reported; of many alike the first
@@ -68,12 +68,13 @@ type verifier struct {
 	nodes      []*node             // in the order of sealing
 	unreadable map[string]bool     // dates whose manifests can't be read
 	chosen     map[string]bool     // paths of the files whose content is read
+	orphans    map[string]bool     // dates with data files that nobody sealed or will seal
 	sealedSums map[string][]string // paths of files by the SHA-256 that they were sealed with
 	read       int64               // bytes
 }
 
-// Run proves what options ask for. A date that is not sealed in a sink whose chain is whole gives
-// *snapshot.MissingError. Other errors are the sink's, the disk's or the context's.
+// Run proves what options ask for. A date that is not sealed in a sink whose chain is whole, and a
+// sink without any, give *snapshot.MissingError, unless files of it lie about. Other errors are the sink's, the disk's or the context's.
 func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) {
 	if options.Memory <= 0 {
 		options.Memory = 64 << 20
@@ -85,19 +86,21 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	defer os.RemoveAll(scratch)
 	options.Scratch = scratch
 	v := &verifier{
-		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share},
-		tables: tables(), unreadable: map[string]bool{}, chosen: map[string]bool{}, sealedSums: map[string][]string{},
+		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share, Dates: []string{}, Findings: []Finding{}},
+		tables: tables(), unreadable: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{}, sealedSums: map[string][]string{},
 	}
 	if err := v.chain(ctx); err != nil {
 		return Report{}, err
 	}
-	targets, err := v.targets()
-	if err != nil {
-		return Report{}, err
-	}
+	targets, broken := v.targets(), v.found.any()
 	v.choose(targets)
 	if err := v.files(ctx); err != nil {
 		return Report{}, err
+	}
+	if len(targets) == 0 {
+		if err := v.nothing(broken); err != nil {
+			return Report{}, err
+		}
 	}
 	for _, n := range targets {
 		if err := v.content(ctx, n); err != nil {
@@ -105,40 +108,51 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 		}
 		v.report.Dates = append(v.report.Dates, n.Date)
 	}
-	v.report.Findings = v.found.list
+	v.report.Findings = append(v.report.Findings, v.found.list...)
 	return v.report, nil
 }
 
 // targets are the snapshots whose content is read, by date.
-func (v *verifier) targets() ([]*node, error) {
+func (v *verifier) targets() []*node {
+	sealed := v.sealed()
+	switch {
+	case v.All:
+		return slices.DeleteFunc(sealed, func(n *node) bool { return n.Date < v.From })
+	case v.Date == "":
+		return sealed[max(0, len(sealed)-1):]
+	default:
+		return slices.DeleteFunc(sealed, func(n *node) bool { return n.Date != v.Date })
+	}
+}
+
+// sealed are the snapshots that were not replaced, by date.
+func (v *verifier) sealed() []*node {
 	var sealed []*node
-	var dates []string
 	for _, n := range v.nodes {
 		if !n.Replaced {
-			sealed, dates = append(sealed, n), append(dates, n.Date)
+			sealed = append(sealed, n)
 		}
 	}
 	slices.SortFunc(sealed, func(a, b *node) int { return compareTexts(a.Date, b.Date) })
-	slices.Sort(dates)
-	if v.All {
-		return slices.DeleteFunc(sealed, func(n *node) bool { return n.Date < v.From }), nil
+	return sealed
+}
+
+// nothing says why there is no target: what was asked for is not sealed, or what seals it is gone.
+// In a chain that is broken a date that nobody ever sealed can't be told from one that was taken away.
+func (v *verifier) nothing(broken bool) error {
+	var dates []string
+	for _, n := range v.sealed() {
+		dates = append(dates, n.Date)
 	}
-	if v.Date == "" && len(sealed) > 0 {
-		return sealed[len(sealed)-1:], nil
-	}
-	var wanted []*node
-	for _, n := range sealed {
-		if n.Date == v.Date {
-			wanted = append(wanted, n)
-		}
-	}
-	if len(wanted) == 0 && !v.found.any() {
-		return nil, &snapshot.MissingError{Place: v.sink.String(), Date: v.Date, Sealed: dates}
-	}
-	if len(wanted) == 0 && !v.unreadable[v.Date] && v.Date != "" {
+	switch {
+	case v.Date == "" && (len(dates) > 0 || v.found.any()):
+		return nil
+	case v.Date == "" || !broken && !v.orphans[v.Date]:
+		return &snapshot.MissingError{Place: v.sink.String(), Date: v.Date, Sealed: dates}
+	case !v.unreadable[v.Date] && !v.orphans[v.Date]:
 		v.found.add(Missing, sinks.ManifestPath(v.Date), "no manifest seals %s", v.Date)
 	}
-	return wanted, nil
+	return nil
 }
 
 // tables are the names of all tables.
