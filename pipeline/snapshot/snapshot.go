@@ -68,8 +68,10 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // damaged is a fault about a file of s, with what to do about it.
 func (s *Snapshot) damaged(format string, args ...any) error {
-	return &DamagedError{&fault.Error{Kind: fault.Bug, Message: fmt.Sprintf(format, args...), Hint: "rollcall verify " + s.Date + " tells what else is wrong"}}
+	return &DamagedError{&fault.Error{Kind: fault.Bug, Message: fmt.Sprintf(format, args...), Hint: s.advice()}}
 }
+
+func (s *Snapshot) advice() string { return "rollcall verify " + s.Date + " tells what else is wrong" }
 
 // Open reads the manifest of date; an empty date is the latest one (by date) that is sealed.
 func Open(ctx context.Context, sink sinks.Sink, date string) (*Snapshot, error) {
@@ -181,8 +183,10 @@ func scan[Row any](ctx context.Context, s *Snapshot, f manifest.File, read func(
 	}
 	for row, err := range read(file) {
 		if err != nil {
-			if err = fault.Wrap(err, "%s", place); fault.KindOf(err) == fault.Bug && ctx.Err() == nil {
-				err = &DamagedError{err}
+			if fault.KindOf(err) == fault.Bug && ctx.Err() == nil {
+				err = &DamagedError{&fault.Error{Kind: fault.Bug, Message: place, Hint: s.advice(), Err: err}}
+			} else {
+				err = fault.Wrap(err, "%s", place)
 			}
 			yield(nil, err)
 			return false

@@ -127,7 +127,7 @@ func unreadable(err error) error {
 	return &fault.Error{
 		Kind:    fault.Bug,
 		Message: "read a Parquet file",
-		Hint:    "the file was cut or altered since it was written: compare its SHA-256 with the manifest",
+		Hint:    "the file was cut or altered since it was written: rollcall verify tells what is wrong",
 		Err:     err,
 	}
 }
