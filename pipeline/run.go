@@ -21,8 +21,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/fetch"
@@ -106,7 +104,7 @@ func (e *StoppedError) Error() string {
 	if e.Done < 0 {
 		return e.Message
 	}
-	return fmt.Sprintf("%s; the answers about %s keys of %s are kept", e.Message, humanize.Comma(e.Done), e.Date)
+	return fmt.Sprintf("%s; the answers about %s of %s are kept", e.Message, countKeys(e.Done), e.Date)
 }
 
 // Unwrap gives the cause.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"rollcall/pipeline/spool"
 	"rollcall/pipeline/state"
@@ -76,9 +77,13 @@ func (r *run) forget() {
 	}
 }
 
+func countKeys(n int64) string {
+	return humanize.Comma(n) + " " + english.PluralWord(int(n), "key", "")
+}
+
 // tellDropped says that answers were lost on the disk, and what follows.
 func (r *run) tellDropped(d spool.Damage) {
-	what := "the answers about " + humanize.Comma(d.Keys) + " keys"
+	what := "the answers about " + countKeys(d.Keys)
 	if d.Keys < 0 {
 		what = "an unknown number of answers"
 	}

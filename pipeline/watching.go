@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
@@ -50,7 +51,7 @@ func (r *run) discard() error {
 func discarded(n state.Night) string {
 	what := fmt.Sprintf("the night of %s, begun %s", n.Date, n.Started.UTC().Format("2006-01-02 15:04:05 MST"))
 	if report, err := status.Read(n.Progress()); err == nil && report != nil {
-		what += fmt.Sprintf(", with the answers about %s keys after %s requests", humanize.Comma(report.Done()), humanize.Comma(report.Requests))
+		what += fmt.Sprintf(", with the answers about %s after %s %s", countKeys(report.Done()), humanize.Comma(report.Requests), english.PluralWord(int(report.Requests), "request", ""))
 	}
 	return what
 }

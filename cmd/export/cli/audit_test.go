@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/pipeline"
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/verify"
 	"rollcall/sources/simulated"
 )
@@ -153,6 +155,13 @@ func verifies(t *testing.T, h *audited) {
 	if got.code != Done || !strings.HasSuffix(got.stdout, "The hash that was kept proves the manifests of sequence 1 to 5.\n") {
 		t.Errorf("verify --head ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
+	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong in what was read; the content of 28 files was not: `rollcall verify --all` reads it.\n") {
+		t.Errorf("verify of the latest night ended with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	if got := h.run(t, "verify", "--all", "--json"); got.code != Done || !strings.Contains(got.stdout, `"findings":[]`) || strings.Contains(got.stdout, "null") {
+		t.Errorf("verify --all --json ended with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	verifiesWithoutManifests(t, h.copied(t))
 	path := filepath.Join(h.sink, "groups/snapshot_date=2026-11-23/part-00000.parquet")
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -188,6 +197,28 @@ func verifies(t *testing.T, h *audited) {
 	}
 }
 
+// verifiesWithoutManifests takes the manifests away, and then the files.
+func verifiesWithoutManifests(t *testing.T, h *audited) {
+	if err := os.RemoveAll(filepath.Join(h.sink, "_snapshots")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"verify"}, {"verify", "--all"}, {"verify", "2026-11-25"}} {
+		got := h.run(t, args...)
+		if got.code != Different || !strings.Contains(got.stdout, "  chain: there is no manifest\n") || !strings.Contains(got.stdout, "7 files of 2026-11-25, of which this is the first") {
+			t.Errorf("%q without manifests ended with %d: %s%s", args, got.code, got.stdout, got.stderr)
+		}
+	}
+	if err := os.RemoveAll(h.sink); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"verify"}, {"verify", "--all"}, {"report"}} {
+		got := h.run(t, args...)
+		if got.code != ChangeFirst || !strings.Contains(got.stderr, "no snapshot is sealed in ") || !strings.Contains(got.stderr, "What to do: `rollcall run` seals one") {
+			t.Errorf("%q in an empty sink ended with %d: %s%s", args, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
 func TestWhatVerifySays(t *testing.T) {
 	t.Parallel()
 	r := verify.Report{
@@ -201,7 +232,9 @@ func TestWhatVerifySays(t *testing.T) {
 	}
 	show()
 	r.Chain.Kept, r.Chain.Proved, r.Chain.From, r.Chain.Replaced = r.Chain.Hash, 1090, 1, 2
-	r.Dates, r.Share = []string{"2026-11-20", "2026-11-21"}, 0.01
+	r.Listed, r.Dates = 7, []string{"2026-11-21"}
+	show()
+	r.Listed, r.Dates, r.Share = 7665, []string{"2026-11-20", "2026-11-21"}, 0.01
 	r.Notes = []string{"2026-11-22 is not sealed, and has 3 files: a run is at work or was stopped"}
 	show()
 	r.Signed = verify.Signed{Manifests: 1000, Since: "2024-02-01", First: 96, Keys: []verify.KeyUsed{{ID: strings.Repeat("c1", 32), Manifests: 1000, First: 96, Last: 1095}}}
@@ -223,6 +256,8 @@ func TestWhatVerifySays(t *testing.T) {
 		{Kind: verify.Sums, Path: "groups/snapshot_date=2026-11-21/", Message: "group \"a\x1b[2J\" of rongcloud.prod has 3 in owners, and 2 memberships with role owner", More: 12345},
 	}
 	show()
+	r.Chain, r.Listed, r.Findings = verify.Chain{}, 0, r.Findings[1:2]
+	show()
 	golden(t, "verify", text.String())
 	kinds := map[string]bool{}
 	for _, k := range verify.Kinds() {
@@ -232,6 +267,37 @@ func TestWhatVerifySays(t *testing.T) {
 		if !kinds[string(f.Kind)] {
 			t.Errorf("%s is not explained", f.Kind)
 		}
+	}
+}
+
+func TestAListWithoutElementsIsNoNull(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	a := &app{env: testEnv(&stdout, &stderr)}
+	err := a.answer(struct {
+		Empty []string       `json:"empty"`
+		Left  []string       `json:"left,omitempty"`
+		None  *int           `json:"none"`
+		Map   map[string]int `json:"map"`
+		Text  string         `json:"text"`
+		Zero  int            `json:"zero,omitempty"`
+	}{Text: "<a&b>"})
+	if want := `{"empty":[],"none":null,"map":null,"text":"<a&b>"}` + "\n"; err != nil || stdout.String() != want {
+		t.Errorf("%s (%v), want %s", stdout.String(), err, want)
+	}
+}
+
+func TestOneKeyIsSingular(t *testing.T) {
+	t.Parallel()
+	stopped := &pipeline.StoppedError{Date: "2026-11-21", Done: 1, Message: "stopped"}
+	if want := "stopped; the answers about 1 key of 2026-11-21 are kept"; stopped.Error() != want {
+		t.Errorf("%q, want %q", stopped, want)
+	}
+	if line := opening(event.Started{Resumed: true, Found: 1}); !strings.HasSuffix(line, ", 1 key is there already") {
+		t.Errorf("%q", line)
+	}
+	if line := opening(event.Started{Resumed: true, Found: 1234}); !strings.HasSuffix(line, ", 1,234 keys are there already") {
+		t.Errorf("%q", line)
 	}
 }
 

@@ -84,7 +84,10 @@ func hint(err error) string {
 	case Stopped:
 		return "what was fetched is kept: run the same command again to go on"
 	case ChangeFirst:
-		if _, ok := errors.AsType[*snapshot.MissingError](err); ok {
+		if missing, ok := errors.AsType[*snapshot.MissingError](err); ok {
+			if len(missing.Sealed) == 0 {
+				return "`rollcall run` seals one; if there should be some, check the path in the sink block"
+			}
 			return "`rollcall snapshots` lists what is sealed"
 		}
 		return ""

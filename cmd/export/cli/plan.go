@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
@@ -100,7 +101,7 @@ func showPlan(out io.Writer, p plan.Plan) error {
 		showNotes(&b, p)
 	}
 	if p.Resumed {
-		fmt.Fprintf(&b, "A run of this date was stopped: %s keys are answered, and what is left is shown.\n", humanize.Comma(p.Answered))
+		fmt.Fprintf(&b, "A run of this date was stopped: %s %s answered, and what is left is shown.\n", plural(p.Answered, "key"), english.PluralWord(int(p.Answered), "is", "are"))
 	}
 	showBlocks(&b, p)
 	showEndpoints(&b, p)

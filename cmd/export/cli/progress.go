@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"rollcall/pipeline/event"
 )
@@ -49,8 +50,8 @@ func opening(e event.Started) string {
 	if !e.Resumed {
 		return fmt.Sprintf("Snapshot %s into %s", e.Date, e.Place)
 	}
-	return fmt.Sprintf("Snapshot %s into %s: going on with the run begun %s, %s keys are there already",
-		e.Date, e.Place, e.Since.UTC().Format(time.RFC3339), humanize.Comma(e.Found))
+	return fmt.Sprintf("Snapshot %s into %s: going on with the run begun %s, %s %s there already",
+		e.Date, e.Place, e.Since.UTC().Format(time.RFC3339), plural(e.Found, "key"), english.PluralWord(int(e.Found), "is", "are"))
 }
 
 // sentence is a notice as a line.

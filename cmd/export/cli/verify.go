@@ -26,7 +26,8 @@ file of every snapshot, and, of one snapshot (the latest, or DATE) or of --all, 
 order, unique keys and row count, and the sums that must agree between tables. Needs read access to
 the sink and no secrets; a file of each table at a time is copied into the system's temporary folder.
 
-Ends with 0 where nothing is wrong and with 7 where something is; everything that is wrong is told.
+Ends with 0 where nothing is wrong and with 7 where something is; everything that is wrong is told. Data files
+of a date that no manifest seals are wrong where no run holds the sink's lock: a run would seal them.
 
 --sample reads a share of the files only, always the same ones, at least one; the chain, presence and
 sizes are looked at all the same, and sums only between tables that were read whole. --from says that
@@ -229,13 +230,8 @@ func (h *heard) close() {
 
 // showVerified tells a person what was proved, and everything that is wrong.
 func showVerified(w io.Writer, r verify.Report) {
-	c := r.Chain
 	fmt.Fprintf(w, "Verified %s\n", escape(r.Place))
-	fmt.Fprintf(w, "  chain: %s, sequence %s", count(c.Manifests, "manifest"), sequence(c.First, c.Last))
-	if c.Replaced > 0 {
-		fmt.Fprintf(w, ", %d of them replaced since", c.Replaced)
-	}
-	fmt.Fprintf(w, "\n  sealed last: %s\n    SHA-256 %s\n", escape(c.Newest), c.Hash)
+	showChain(w, r.Chain)
 	showSigned(w, r.Signed)
 	fmt.Fprintf(w, "  files: presence and size of %s\n", humanize.Comma(r.Listed))
 	switch part := ""; {
@@ -250,12 +246,27 @@ func showVerified(w io.Writer, r verify.Report) {
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "  note: %s\n", escape(note))
 	}
-	if r.Whole() {
-		fmt.Fprintln(w, "Nothing is wrong.")
-	} else {
+	switch unread := r.Listed - r.Files; {
+	case !r.Whole():
 		showFindings(w, r.Findings)
+	case unread > 0:
+		fmt.Fprintf(w, "Nothing is wrong in what was read; the content of %s was not: `rollcall verify --all` reads it.\n", count(int(unread), "file"))
+	default:
+		fmt.Fprintln(w, "Nothing is wrong.")
 	}
 	showProof(w, r)
+}
+
+func showChain(w io.Writer, c verify.Chain) {
+	if c.Manifests == 0 {
+		fmt.Fprintln(w, "  chain: there is no manifest")
+		return
+	}
+	fmt.Fprintf(w, "  chain: %s, sequence %s", count(c.Manifests, "manifest"), sequence(c.First, c.Last))
+	if c.Replaced > 0 {
+		fmt.Fprintf(w, ", %d of them replaced since", c.Replaced)
+	}
+	fmt.Fprintf(w, "\n  sealed last: %s\n    SHA-256 %s\n", escape(c.Newest), c.Hash)
 }
 
 func showFindings(w io.Writer, list []verify.Finding) {

@@ -1,10 +1,12 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 	"github.com/spf13/cobra"
 )
 
@@ -31,9 +33,13 @@ func (a *app) versionLine() string {
 	return fmt.Sprintf("rollcall %s (%s, %s/%s)\n", a.env.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// answer writes a command's result to stdout as one line of JSON.
+// answer writes a command's result to stdout as one line of JSON, as encoding/json does, but for lists:
+// those without elements are [], never null.
 func (a *app) answer(result any) error {
-	encoder := json.NewEncoder(a.env.Stdout)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(result)
+	line, err := json.Marshal(result, jsonv1.DefaultOptionsV1(), json.FormatNilSliceAsNull(false), jsontext.EscapeForHTML(false))
+	if err != nil {
+		return err
+	}
+	_, err = a.env.Stdout.Write(append(line, '\n'))
+	return err
 }
