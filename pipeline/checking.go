@@ -40,7 +40,8 @@ func (r *run) check(m *manifest.Manifest) error {
 	}
 	var base *manifest.Manifest
 	if before := r.compared.base; before != nil {
-		base = &before.Manifest
+		base = new(before.Manifest)
+		base.Roles = r.roles // a role is new where no earlier night had it
 	}
 	m.Checks = check.Look(r.Job.Checks, r.Accept, *m, base)
 	if len(check.Refused(m.Checks)) > 0 {

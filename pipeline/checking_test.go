@@ -115,6 +115,29 @@ func TestAReplacementThatACheckRefusesIsSealedByTheCommandThatIsTold(t *testing.
 	}
 }
 
+func TestARoleIsNewWhereNoEarlierNightHadIt(t *testing.T) {
+	t.Parallel()
+	world := simulated.New(unlimited(simulated.Options{Seed: 2, Users: 40, Groups: 8}))
+	n := newNight(t, world).block("rongcloud_group_members", groups("rc_groups"))
+	n.job.Checks = []job.Check{{Name: "roles", Kind: job.NewRoles, Warn: true}}
+	var plain simulated.Membership
+	for m := range world.RongCloud.Truth().Memberships() {
+		if m.Role != simulated.Owner && m.Role != simulated.Admin {
+			plain = m
+		}
+	}
+	for _, night := range []struct{ date, role, want string }{
+		{"2026-11-17", "Auditor", check.Pass}, {"2026-11-18", "", check.Pass},
+		{"2026-11-19", "Auditor", check.Pass}, {"2026-11-20", "Robot", check.Warn},
+	} {
+		world.RongCloud.SetRole(plain.Group, plain.User, night.role)
+		result, err := n.run(func(r *pipeline.Request) { r.Date = night.date })
+		if err != nil || result.Manifest.Checks[0].Result != night.want {
+			t.Errorf("%s, with role %q: %+v, %v", night.date, night.role, result.Manifest.Checks, err)
+		}
+	}
+}
+
 func TestTheFirstSnapshotPassesWhatNeedsAnEarlierOne(t *testing.T) {
 	t.Parallel()
 	world := simulated.New(unlimited(simulated.Options{Seed: 2, Users: 40, Groups: 8}))

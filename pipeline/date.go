@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"rollcall/pipeline/event"
@@ -189,6 +190,7 @@ func (r *run) place(ctx context.Context, m *manifest.Manifest) error {
 	if err != nil {
 		return err
 	}
+	r.roles = namedBefore(chain, r.date)
 	m.Sequence = 1
 	if len(chain) > 0 {
 		latest := chain[len(chain)-1]
@@ -199,6 +201,26 @@ func (r *run) place(ctx context.Context, m *manifest.Manifest) error {
 		m.Replaces = r.link(*old)
 	}
 	return nil
+}
+
+// namedBefore are the roles that the snapshots of earlier dates hold, by source and word; nil where
+// none of them counted roles.
+func namedBefore(chain []manifest.Sealed, date string) (named map[string]map[string]int64) {
+	for _, m := range manifest.Live(chain) {
+		if m.Date >= date || m.Roles == nil {
+			continue
+		}
+		if named == nil {
+			named = map[string]map[string]int64{}
+		}
+		for source, roles := range m.Roles {
+			if named[source] == nil {
+				named[source] = map[string]int64{}
+			}
+			maps.Copy(named[source], roles)
+		}
+	}
+	return named
 }
 
 // link names m by the path at which it lies once this night is sealed.

@@ -271,10 +271,11 @@ type run struct {
 	resumed  bool
 	spool    *spool.Spool
 	vendors  *vendors
-	veil     *pseudonym.Veil // over what is written and shown
-	compared compared        // what the night was compared with
-	kept     int64           // keys whose answers are in the spool
-	checked  time.Time       // when the lock was last seen to be ours
+	veil     *pseudonym.Veil             // over what is written and shown
+	compared compared                    // what the night was compared with
+	roles    map[string]map[string]int64 // that snapshots of earlier dates hold, by source and word
+	kept     int64                       // keys whose answers are in the spool
+	checked  time.Time                   // when the lock was last seen to be ours
 	keeper   *status.Keeper
 }
 

@@ -29,7 +29,7 @@ const (
 )
 
 // Look holds tonight's manifest against each check, and against base, the nearest earlier sealed
-// date; nil where there is none. Checks whose names are in accepted seal all the same. The
+// date, with the roles of all earlier ones; nil where there is none. Checks whose names are in accepted seal all the same. The
 // results have the order of checks.
 func Look(checks []job.Check, accepted []string, tonight manifest.Manifest, base *manifest.Manifest) []manifest.Check {
 	var results []manifest.Check
@@ -106,10 +106,10 @@ func emptied(c job.Check, tonight, base manifest.Manifest) (bool, string) {
 // shownRoles is how many new roles are named.
 const shownRoles = 5
 
-// newRoles looks for words for a role that the same source did not use in the base.
+// newRoles looks for words for a role that the same source did not use up to the base.
 func newRoles(tonight, base manifest.Manifest) (bool, string) {
 	if base.Roles == nil {
-		return true, fmt.Sprintf("the snapshot of %s was sealed before roles were counted", base.Date)
+		return true, fmt.Sprintf("no snapshot up to that of %s counted roles", base.Date)
 	}
 	var found, unknown []string
 	more := 0
@@ -130,9 +130,9 @@ func newRoles(tonight, base manifest.Manifest) (bool, string) {
 			found = append(found, fmt.Sprintf("%s has %q (%s)", source, role, counted(tonight.Roles[source][role], "membership")))
 		}
 	}
-	measured := fmt.Sprintf("no role that was not there on %s", base.Date)
+	measured := fmt.Sprintf("no role that was not there up to %s", base.Date)
 	if len(found) > 0 {
-		measured = fmt.Sprintf("not there on %s: %s", base.Date, strings.Join(found, ", "))
+		measured = fmt.Sprintf("not there up to %s: %s", base.Date, strings.Join(found, ", "))
 	}
 	if more > 0 {
 		measured += fmt.Sprintf(", and %d more", more)
