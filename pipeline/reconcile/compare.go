@@ -17,14 +17,6 @@ func (p pair) compare(q pair) int {
 	return slices.Compare([]string{p.source, p.group, p.user}, []string{q.source, q.group, q.user})
 }
 
-// record is one of the application's.
-type record struct {
-	pair
-	role      string
-	contrary  string // another role that the records give the pair
-	conflicts bool
-}
-
 // records goes through them, each pair once.
 type records struct {
 	cursor     *sorted.Cursor
@@ -39,22 +31,22 @@ func (r *records) next() {
 	if r.ok = r.more && r.err == nil; !r.ok {
 		return
 	}
-	r.at = record{role: string(r.cursor.Value())}
-	if r.at.pair, r.err = cutPair(r.cursor.Key()); r.err != nil {
+	if r.at, r.err = cutRecord(r.cursor); r.err != nil {
 		r.ok = false
 		return
 	}
 	for r.more = r.cursor.Next(); r.more; r.more = r.cursor.Next() {
-		p, err := cutPair(r.cursor.Key())
-		if err != nil || p != r.at.pair {
-			break
+		other, err := cutRecord(r.cursor)
+		if err != nil || other.pair != r.at.pair {
+			break // an error comes back with the next record
+		}
+		if other.reach != ofSource {
+			r.at.other = &other // the last of them, and the only one of its kind
+			continue
 		}
 		r.duplicates++
-		if role := string(r.cursor.Value()); role != r.at.role && r.at.role == "" {
-			r.at.role = role // the other one says nothing of it
-		} else if role != r.at.role {
-			r.at.contrary, r.at.conflicts = role, true
-		}
+		r.at.says(other.role)
+		r.at.says(other.contrary)
 	}
 	if r.err = r.cursor.Err(); r.err != nil {
 		r.ok = false
@@ -93,7 +85,9 @@ func (r *reconciler) compare(ctx context.Context) error {
 	if err := c.nextGroup(); err != nil {
 		return err
 	}
-	c.advance()
+	if err := c.advance(); err != nil {
+		return err
+	}
 	for m, err := range snapshot.Rows[schema.Membership](ctx, r.snapshot) {
 		if err != nil {
 			return err
@@ -111,19 +105,23 @@ func (r *reconciler) compare(ctx context.Context) error {
 			return err
 		}
 	}
-	r.summary.Duplicates = c.records.duplicates
+	r.summary.Duplicates += c.records.duplicates
 	return c.records.err
 }
 
 // advance goes to the next record.
-func (c *comparison) advance() {
+func (c *comparison) advance() error {
 	if c.records.ok {
 		c.lastSeen = pair{c.records.at.source, c.records.at.group, ""}
 	}
 	c.records.next()
-	if c.records.ok {
-		c.summary.Pairs++
+	if c.records.ok && c.records.at.reach == ofSource {
+		c.summary.Pairs++ // the others are counted when they are settled
 	}
+	if c.records.ok && c.records.at.other != nil {
+		return c.absorb(c.records.at, *c.records.at.other)
+	}
+	return nil
 }
 
 func (c *comparison) nextGroup() error {
@@ -154,7 +152,9 @@ func (c *comparison) membership(m *schema.Membership) error {
 	}
 	c.summary.Memberships++
 	record := c.records.at
-	c.advance()
+	if err := c.advance(); err != nil {
+		return err
+	}
 	return c.present(record, m)
 }
 
@@ -162,17 +162,16 @@ func (c *comparison) membership(m *schema.Membership) error {
 func (c *comparison) present(r record, m *schema.Membership) error {
 	role := m.RoleWord()
 	switch {
-	case r.conflicts:
-		return c.add(r.pair, Contradiction, r.role, role, "the records also say "+or(r.contrary, "no role"))
+	case r.contrary != "":
+		return c.conclude(r, finding{differs, Contradiction, role, "the records also say " + r.contrary})
 	case r.role == "" || r.role == role:
-		c.summary.Agree++
-		return nil
+		return c.conclude(r, finding{weight: agrees})
 	case role == "":
-		return c.add(r.pair, CantTell, r.role, role, "no view names a role")
+		return c.conclude(r, finding{unclear, CantTell, role, "no view names a role"})
 	case m.Disputed:
-		return c.add(r.pair, RoleDiffers, r.role, role, "views contradict each other: see discrepancies")
+		return c.conclude(r, finding{differs, RoleDiffers, role, "views contradict each other: see discrepancies"})
 	default:
-		return c.add(r.pair, RoleDiffers, r.role, role, "")
+		return c.conclude(r, finding{differs, RoleDiffers, role, ""})
 	}
 }
 
@@ -209,29 +208,23 @@ func (c *comparison) absent() error {
 	if known {
 		verdict = c.group.Verdict
 	}
-	c.advance()
-	if r.conflicts {
-		return c.add(r.pair, Contradiction, r.role, "", "the records also say "+or(r.contrary, "no role"))
+	if err := c.advance(); err != nil {
+		return err
 	}
 	switch {
+	case r.contrary != "":
+		return c.conclude(r, finding{denies, Contradiction, "", "the records also say " + r.contrary})
 	case verdict == string(schema.Exact):
-		return c.add(r.pair, MissingAtVendor, r.role, "", "the group was read whole and does not name the user")
+		return c.conclude(r, finding{denies, MissingAtVendor, "", "the group was read whole and does not name the user"})
 	case verdict == string(schema.VerdictGone):
-		return c.add(r.pair, MissingAtVendor, r.role, "", "the vendor says that the group does not exist any more")
+		return c.conclude(r, finding{lacks, MissingAtVendor, "", "the vendor says that the group does not exist any more"})
 	case verdict == string(schema.VerdictUnsupported):
-		return c.add(r.pair, CantTell, r.role, "", "the vendor can't list this group's members")
+		return c.conclude(r, finding{untold, CantTell, "", "the vendor can't list this group's members"})
 	case c.Blind != nil && c.Blind(r.source, r.group, known):
-		return c.add(r.pair, CantTell, r.role, "", groupSays(verdict)+", and users' own lists may leave it out")
+		return c.conclude(r, finding{untold, CantTell, "", groupSays(verdict) + ", and users' own lists may leave it out"})
 	}
 	key := sorted.AppendString(sorted.AppendString(sorted.AppendString(nil, r.source), r.user), r.group)
-	return c.questions.Add(key, sorted.AppendString(sorted.AppendString(nil, r.role), verdict))
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
+	return c.questions.Add(key, sorted.AppendString(r.appendValue(nil), verdict))
 }
 
 // groupSays says why a group's own list can't decide.
@@ -253,11 +246,11 @@ func (r *reconciler) ask(ctx context.Context) error {
 	defer stop()
 	u, err, ok := next()
 	for cursor.Next() {
-		swapped, cut := cutPair(cursor.Key()) // the user stands where the group does elsewhere
-		p := pair{swapped.source, swapped.user, swapped.group}
+		question, group, cut := cutQuestion(cursor)
 		if cut != nil {
 			return cut
 		}
+		p := question.pair
 		for ok && err == nil && slices.Compare([]string{u.Source, u.UserID}, []string{p.source, p.user}) < 0 {
 			u, err, ok = next()
 		}
@@ -268,7 +261,7 @@ func (r *reconciler) ask(ctx context.Context) error {
 		if ok && u.Source == p.source && u.UserID == p.user {
 			verdict = u.Verdict
 		}
-		if err := r.decide(p, cursor.Value(), verdict); err != nil {
+		if err := r.decide(question, group, verdict); err != nil {
 			return err
 		}
 	}
@@ -278,25 +271,32 @@ func (r *reconciler) ask(ctx context.Context) error {
 	return cursor.Err()
 }
 
-// decide takes the user's verdict on a pair that the snapshot lacks.
-func (r *reconciler) decide(p pair, value []byte, user string) error {
-	role, rest, err := sorted.CutString(value)
+// cutQuestion is the record that a user's own list must decide, with the verdict of its group.
+func cutQuestion(cursor *sorted.Cursor) (r record, group string, err error) {
+	swapped, err := cutPair(cursor.Key()) // the user stands where the group does elsewhere
 	if err != nil {
-		return err
+		return r, "", err
 	}
-	group, _, err := sorted.CutString(rest)
+	r.pair = pair{swapped.source, swapped.user, swapped.group}
+	rest, err := r.cutValue(cursor.Value())
 	if err != nil {
-		return err
+		return r, "", err
 	}
+	text, _, err := sorted.CutString(rest)
+	return r, string(text), err
+}
+
+// decide takes the verdicts of the group and the user on a record that the snapshot lacks.
+func (r *reconciler) decide(question record, group, user string) error {
 	switch schema.Verdict(user) {
 	case schema.Exact, schema.Unverifiable:
-		return r.add(p, MissingAtVendor, string(role), "", "the user's own list was read whole and does not name the group")
+		return r.conclude(question, finding{denies, MissingAtVendor, "", "the user's own list was read whole and does not name the group"})
 	case schema.VerdictGone:
-		return r.add(p, MissingAtVendor, string(role), "", "the vendor says that the user does not exist any more")
+		return r.conclude(question, finding{lacks, MissingAtVendor, "", "the vendor says that the user does not exist any more"})
 	case "":
-		return r.add(p, CantTell, string(role), "", groupSays(string(group))+", and no view names the user")
+		return r.conclude(question, finding{untold, CantTell, "", groupSays(group) + ", and no view names the user"})
 	default:
-		return r.add(p, CantTell, string(role), "", groupSays(string(group))+", and the user is "+user)
+		return r.conclude(question, finding{untold, CantTell, "", groupSays(group) + ", and the user is " + user})
 	}
 }
 
@@ -329,7 +329,7 @@ func (r *reconciler) tell(yield func(*Difference) error) error {
 			}
 			texts[i] = string(text)
 		}
-		d := Difference{Source: p.source, GroupID: p.group, UserID: p.user, Kind: Kind(texts[0]), ExpectedRole: some(texts[1]), VendorRole: some(texts[2]), Why: texts[3]}
+		d := Difference{Source: some(p.source), GroupID: p.group, UserID: p.user, Kind: Kind(texts[0]), ExpectedRole: some(texts[1]), VendorRole: some(texts[2]), Why: texts[3]}
 		if err := yield(&d); err != nil {
 			return err
 		}

@@ -7,6 +7,11 @@
 // told as such, with the reason. A membership that the records lack is unknown to the application,
 // whoever named it.
 //
+// A record that does not say of which source it is belongs to the source that knows its group. Where
+// several know it, or none, it is held against each of them and told once: a source that has the pair
+// answers before one that lacks it, and one that can't tell before one that denies it. Two records of a
+// pair with different roles agree where one source has the one role and another the other.
+//
 // What is wrong with the records (columns, IDs, roles, sources) is a Configuration fault that names
 // the line. Other errors are those of the sink and the disk.
 package reconcile
@@ -46,7 +51,7 @@ func Kinds() []Kind {
 // Options says what to hold against what.
 type Options struct {
 	Records keys.RowOptions // its Columns are set by Run
-	Source  string          // of all records; empty: their column source, or the snapshot's only one
+	Source  string          // of all records; empty: their column source, or the one that knows the group
 
 	// OnlyListedGroups leaves out memberships of groups that the records don't name.
 	OnlyListedGroups bool
@@ -57,13 +62,13 @@ type Options struct {
 	Hash func(column, id string) string
 
 	Scratch string           // an existing folder
-	Memory  int              // bytes of each of three sorts; 0 means 48 MiB
+	Memory  int              // bytes of each of at most four sorts at a time; 0 means 48 MiB
 	Listen  func(rows int64) // told how many records and memberships have been read; may be nil
 }
 
 // Difference is one record or membership that does not agree, or about which nothing can be told.
 type Difference struct {
-	Source       string  `json:"source" parquet:"source,dict"`
+	Source       *string `json:"source" parquet:"source,dict"` // nil: no source knows the group
 	GroupID      string  `json:"group_id" parquet:"group_id,dict"`
 	UserID       string  `json:"user_id" parquet:"user_id,plain"`
 	Kind         Kind    `json:"kind" parquet:"kind,dict"`
@@ -112,13 +117,14 @@ func Run(ctx context.Context, s *snapshot.Snapshot, options Options, yield func(
 	options.Scratch, options.Records.Temp = scratch, scratch
 	r := &reconciler{
 		Options: options, snapshot: s,
-		records: sorted.New(scratch, options.Memory), questions: sorted.New(scratch, options.Memory), results: sorted.New(scratch, options.Memory),
-		summary: Summary{Date: s.Date, Place: s.Sink.String(), Counts: map[Kind]int64{}},
+		records: sorted.New(scratch, options.Memory), unplaced: sorted.New(scratch, options.Memory), questions: sorted.New(scratch, options.Memory),
+		claims: sorted.New(scratch, options.Memory), results: sorted.New(scratch, options.Memory),
+		summary: Summary{Date: s.Date, Place: s.Sink.String(), Sources: []string{}, NotCompared: []string{}, Counts: map[Kind]int64{}},
 	}
-	defer r.records.Close()
-	defer r.questions.Close()
-	defer r.results.Close()
-	for _, step := range []func(context.Context) error{r.sources, r.read, r.compare, r.ask} {
+	for _, sorter := range []*sorted.Sorter{r.records, r.unplaced, r.questions, r.claims, r.results} {
+		defer sorter.Close()
+	}
+	for _, step := range []func(context.Context) error{r.sources, r.read, r.place, r.compare, r.ask, r.settle} {
 		if err := step(ctx); err != nil {
 			return Summary{}, err
 		}
@@ -131,11 +137,14 @@ type reconciler struct {
 	Options
 	snapshot *snapshot.Snapshot
 	records  *sorted.Sorter // (source, group, user) with the role that is expected
+	unplaced *sorted.Sorter // the same, of records that don't name their source, which is empty
 	// questions are pairs that the user's own list must decide: (source, user, group).
 	questions *sorted.Sorter
+	claims    *sorted.Sorter // what each source says of records that are held against several
 	results   *sorted.Sorter // differences, as they are told
 	summary   Summary
 	known     []string // sources of the snapshot
+	anywhere  bool     // there are records that don't name their source
 	rows      int64
 }
 
@@ -165,13 +174,13 @@ func (r *reconciler) unknownSource(place, source string) error {
 func (r *reconciler) read(ctx context.Context) error {
 	r.Records.Columns = []keys.Column{{Name: "group_id"}, {Name: "user_id"}, {Name: "role", Optional: true}, {Name: "source", Optional: true}}
 	seen := map[string]bool{}
-	var key []byte
+	var key, value []byte
 	err := keys.ReadRows(ctx, r.Records, func(line int, values [][]byte) error {
 		r.tick()
 		r.summary.Read++
 		place := fmt.Sprintf("%s:%d: ", r.file(), line)
-		source, err := r.sourceOf(place, string(values[3]))
-		if err != nil || source == "" {
+		source, compared, err := r.sourceOf(place, string(values[3]))
+		if err != nil || !compared {
 			return err
 		}
 		seen[source] = true
@@ -180,7 +189,12 @@ func (r *reconciler) read(ctx context.Context) error {
 			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%sthe role %.40q is not known", place, values[2]), Hint: "use owner, admin or member, or leave the role empty where it is not to be compared"}
 		}
 		key = sorted.AppendString(sorted.AppendString(sorted.AppendString(key[:0], source), r.id("group_id", values[0])), r.id("user_id", values[1]))
-		return r.records.Add(key, []byte(role))
+		expected := record{role: role}
+		value = expected.appendValue(value[:0])
+		if source == "" {
+			return r.unplaced.Add(key, value)
+		}
+		return r.records.Add(key, value)
 	})
 	if err != nil {
 		return err
@@ -188,8 +202,9 @@ func (r *reconciler) read(ctx context.Context) error {
 	if r.summary.Read == 0 {
 		return &fault.Error{Kind: fault.Configuration, Message: r.file() + " has no records", Hint: "an empty file would make every membership unknown to the application; check what writes it"}
 	}
+	r.anywhere = seen[""]
 	for _, source := range r.known {
-		if seen[source] || source == r.Source {
+		if r.anywhere || seen[source] || source == r.Source {
 			r.summary.Sources = append(r.summary.Sources, source)
 		} else {
 			r.summary.NotCompared = append(r.summary.NotCompared, source)
@@ -213,26 +228,22 @@ func (r *reconciler) file() string {
 	return r.Records.Path
 }
 
-// sourceOf is the source of a record; empty where it is one that is not compared.
-func (r *reconciler) sourceOf(place, source string) (string, error) {
+// sourceOf is the source of a record, empty where it doesn't say, and whether it is compared at all.
+func (r *reconciler) sourceOf(place, source string) (of string, compared bool, err error) {
 	switch {
 	case source == "" && r.Source != "":
-		return r.Source, nil
+		return r.Source, true, nil
 	case source == "" && len(r.known) == 1:
-		return r.known[0], nil
+		return r.known[0], true, nil
 	case source == "":
-		return "", &fault.Error{
-			Kind:    fault.Configuration,
-			Message: fmt.Sprintf("%sit is not said of which source this record is; the snapshot of %s has %s", place, r.snapshot.Date, strings.Join(r.known, ", ")),
-			Hint:    "say which with --source, or give the records a column source",
-		}
+		return "", true, nil
 	case !slices.Contains(r.known, source):
-		return "", r.unknownSource(place, source)
+		return "", false, r.unknownSource(place, source)
 	case r.Source != "" && source != r.Source:
 		r.summary.Others++
-		return "", nil
+		return "", false, nil
 	default:
-		return source, nil
+		return source, true, nil
 	}
 }
 

@@ -24,12 +24,14 @@ import (
 const aboutReconcile = `Holds the application's own membership records against a sealed snapshot (the latest, or --date). The
 records are a table, CSV with a header, NDJSON or Parquet, each of which may end in .gz, local or s3://,
 or - for standard input: group_id, user_id, and where there are any role (owner, admin or member) and
-source.
+source. A record that names no source, nor --source for it, belongs to the one that knows its group;
+where several know it or none, it is held against each, and told once.
 
 Tells who is missing at the vendor, who is unknown to the application, whose role differs, and where it
 can't tell: nobody is called missing unless the group's or the user's own list was read whole on that
-night, or the vendor says that they are gone. The records are taken to be all there are; with
---only-listed-groups, groups that they don't name are left out.
+night, or the vendor says that they are gone. The records are taken to be all there are, of all sources
+of the snapshot unless they or --source name some; with --only-listed-groups, groups that they don't
+name are left out.
 
 Ends with 7 where something differs, else with 0; what it can't tell makes no 7 unless --strict says so.`
 
@@ -78,7 +80,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 	set := cmd.Flags()
 	set.StringVar(&f.expected, "expected", "", "the application's records: a `FILE`, s3://bucket/key, or -")
 	set.StringVar(&f.format, "format", "", "what the records are: `csv|ndjson|parquet` (default: by the file's name)")
-	set.StringVar(&f.source, "source", "", "the records are of this `SOURCE`, such as rongcloud.prod")
+	set.StringVar(&f.source, "source", "", "the records are of this `SOURCE` alone, such as rongcloud.prod (default: of all)")
 	set.StringVar(&f.out, "out", "", "write all differences into this Parquet `FILE`")
 	set.IntVar(&f.limit, "limit", 20, "show `N` differences of each kind")
 	set.BoolVar(&f.only, "only-listed-groups", false, "leave out groups that the records don't name")
@@ -213,7 +215,7 @@ func showDifferences(w io.Writer, r reconciled, kind reconcile.Kind, heading str
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "  SOURCE\tGROUP\tUSER\tAPPLICATION\tVENDOR\tWHY")
 	for _, d := range list {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", escape(d.Source), escape(d.GroupID), escape(d.UserID), dash(d.ExpectedRole), dash(d.VendorRole), escape(d.Why))
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", dash(d.Source), escape(d.GroupID), escape(d.UserID), dash(d.ExpectedRole), dash(d.VendorRole), escape(d.Why))
 	}
 	_ = table.Flush() // to the screen: nobody is left to tell
 	if more := r.Counts[kind] - int64(len(list)); more > 0 {

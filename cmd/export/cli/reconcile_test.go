@@ -81,7 +81,7 @@ func reconciles(t *testing.T, h *audited) {
 		told := map[said]bool{}
 		for _, d := range rows {
 			s := said{pairOf{d.GroupID, d.UserID}, d.Kind, deref(d.ExpectedRole), deref(d.VendorRole)}
-			if told[s] = true; !want[s] || d.Source != "rongcloud.demo" || d.Why == "" && d.Kind != reconcile.RoleDiffers {
+			if told[s] = true; !want[s] || deref(d.Source) != "rongcloud.demo" || d.Why == "" && d.Kind != reconcile.RoleDiffers {
 				t.Errorf("%s: told %+v", name, d)
 			}
 		}
@@ -158,7 +158,7 @@ func reconcileCodes(t *testing.T, h *audited, dir string) {
 		"they contradict":          {doubled + h.group + "," + h.moved + ",rongcloud.demo,owner\n", "--only-listed-groups", Different, []string{"1 contradicted by the records themselves", `mover\x1b[2J`}},
 		"no column":                {"group,user_id\na,b\n", "", ChangeFirst, []string{`no column "group_id"`}},
 		"a column nearly":          {"group-id,user_id\na,b\n", "", ChangeFirst, []string{`is it "group-id"? name it group_id`}},
-		"no source":                {"group_id,user_id\na,b\n", "", ChangeFirst, []string{"in.csv:2: it is not said of which source", "--source"}},
+		"no source":                {"group_id,user_id\na,b\n", "", Different, []string{"1 records of rongcloud.demo and tencentchat.demo", "no source knows the group; rongcloud.demo: no view names the group, and no view names the user"}},
 		"another source":           {all + "a,b,rongcloud.dmo,\n", "", ChangeFirst, []string{`no source "rongcloud.dmo"`, `did you mean "rongcloud.demo"?`}},
 		"another --source":         {agreeing, "--source tencentchat.prod", ChangeFirst, []string{`no source "tencentchat.prod"`, "tencentchat.demo"}},
 		"records of other sources": {agreeing, "--source tencentchat.demo", Different, []string{"records are of other sources and were left out"}},
@@ -203,17 +203,18 @@ func reconcileCodes(t *testing.T, h *audited, dir string) {
 
 func TestWhatReconcileSays(t *testing.T) {
 	t.Parallel()
-	member, owner := "member", "owner"
+	member, owner, source := "member", "owner", "rongcloud.prod"
 	r := reconciled{Limit: 2, Out: "differences.parquet", Summary: reconcile.Summary{
 		Date: "2026-11-21", Place: "s3://acme-audit/im", Sources: []string{"rongcloud.prod"}, NotCompared: []string{"tencentchat.intl"}, Read: 10_000_123,
 		Pairs: 10_000_000, Duplicates: 120, Others: 3, Memberships: 10_000_001, Unlisted: 42, Agree: 9_999_000,
-		Counts: map[reconcile.Kind]int64{reconcile.MissingAtVendor: 1234, reconcile.UnknownToApplication: 1, reconcile.RoleDiffers: 1, reconcile.CantTell: 1},
+		Counts: map[reconcile.Kind]int64{reconcile.MissingAtVendor: 1234, reconcile.UnknownToApplication: 1, reconcile.RoleDiffers: 1, reconcile.CantTell: 2},
 	}, Details: []reconcile.Difference{
-		{Source: "rongcloud.prod", GroupID: "g1", UserID: "u1", Kind: reconcile.MissingAtVendor, ExpectedRole: &member, Why: "the group was read whole and does not name the user"},
-		{Source: "rongcloud.prod", GroupID: "g1", UserID: "u\x1b[2J", Kind: reconcile.MissingAtVendor, Why: "the user's own list was read whole and does not name the group"},
-		{Source: "rongcloud.prod", GroupID: "g2", UserID: "u3", Kind: reconcile.UnknownToApplication, VendorRole: &owner, Why: "named by the group's own list"},
-		{Source: "rongcloud.prod", GroupID: "g2", UserID: "u4", Kind: reconcile.RoleDiffers, ExpectedRole: &member, VendorRole: &owner},
-		{Source: "rongcloud.prod", GroupID: "g3", UserID: "u5", Kind: reconcile.CantTell, ExpectedRole: &member, Why: "the group is failed, and the user is short"},
+		{Source: &source, GroupID: "g1", UserID: "u1", Kind: reconcile.MissingAtVendor, ExpectedRole: &member, Why: "the group was read whole and does not name the user"},
+		{Source: &source, GroupID: "g1", UserID: "u\x1b[2J", Kind: reconcile.MissingAtVendor, Why: "the user's own list was read whole and does not name the group"},
+		{Source: &source, GroupID: "g2", UserID: "u3", Kind: reconcile.UnknownToApplication, VendorRole: &owner, Why: "named by the group's own list"},
+		{Source: &source, GroupID: "g2", UserID: "u4", Kind: reconcile.RoleDiffers, ExpectedRole: &member, VendorRole: &owner},
+		{Source: &source, GroupID: "g3", UserID: "u5", Kind: reconcile.CantTell, ExpectedRole: &member, Why: "the group is failed, and the user is short"},
+		{GroupID: "g4", UserID: "u6", Kind: reconcile.CantTell, ExpectedRole: &member, Why: "no source knows the group; rongcloud.prod: no view names the group, and no view names the user"},
 	}}
 	var text bytes.Buffer
 	showReconciled(&text, r, "members.csv.gz")
