@@ -20,7 +20,7 @@ func (e *ChecksError) Error() string {
 	return fmt.Sprintf("the snapshot of %s is not sealed: %s failed", e.Date, strings.Join(e.names("check "), ", "))
 }
 
-// Hint says how to seal all the same.
+// Hint says how to seal all the same; [fault.HintOf] finds it.
 func (e *ChecksError) Hint() string {
 	return "look into it first; if the night is right as it is, seal it with `" + e.Command + " " + strings.Join(e.names("--accept "), " ") + "`: nothing is asked again"
 }

@@ -104,8 +104,18 @@ func KindOf(err error) Kind {
 	return Bug
 }
 
-// HintOf is the advice of the first fault in the chain that has one.
+// advised is an error of another package that says itself what to do.
+type advised interface {
+	error
+	Hint() string
+}
+
+// HintOf is the advice of the first error in the chain that has one: a fault, or one with a method
+// Hint.
 func HintOf(err error) string {
+	if a, ok := errors.AsType[advised](err); ok {
+		return a.Hint()
+	}
 	for err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok {

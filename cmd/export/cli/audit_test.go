@@ -177,7 +177,7 @@ func verifies(t *testing.T, h *audited) {
 		t.Errorf("verify of an altered file ended with %d: %s%s (%v)", got.code, got.stdout, got.stderr, err)
 	}
 	for _, c := range []struct{ args, message, hint string }{
-		{"verify 2026-12-24", "no snapshot of 2026-12-24 is sealed in", "`rollcall snapshots` lists"},
+		{"verify 2026-12-24", "no snapshot of 2026-12-24 is sealed in", "`rollcall snapshots --config " + h.config + "` lists"},
 		{"verify yesterday", `"yesterday" is no date`, "2026-11-21"},
 		{"verify 2026-11-21 2026-11-22", "takes one date", "rollcall help verify"},
 		{"verify 2026-11-21 --date 2026-11-22", "there are two dates", "one of them"},
@@ -213,7 +213,7 @@ func verifiesWithoutManifests(t *testing.T, h *audited) {
 	}
 	for _, args := range [][]string{{"verify"}, {"verify", "--all"}, {"report"}} {
 		got := h.run(t, args...)
-		if got.code != ChangeFirst || !strings.Contains(got.stderr, "no snapshot is sealed in ") || !strings.Contains(got.stderr, "What to do: `rollcall run` seals one") {
+		if got.code != ChangeFirst || !strings.Contains(got.stderr, "no snapshot is sealed in ") || !strings.Contains(got.stderr, "What to do: `rollcall run --config "+h.config+"` seals one") {
 			t.Errorf("%q in an empty sink ended with %d: %s%s", args, got.code, got.stdout, got.stderr)
 		}
 	}

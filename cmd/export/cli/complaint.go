@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"rollcall/pipeline"
@@ -32,7 +33,7 @@ func (a *app) complain(err error) {
 		a.complainOf(f)
 		return
 	}
-	c := complaint{Error: escape(err.Error()), Hint: escape(hint(err)), Kind: kind(err), Code: code(err)}
+	c := complaint{Error: escape(err.Error()), Hint: escape(a.named(hint(err))), Kind: kind(err), Code: code(err)}
 	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
 		c.Checks = unsealed.Results
 	}
@@ -66,13 +67,21 @@ func kind(err error) string {
 	}
 }
 
+// named lets the commands in advice name the configuration that this one was given, so that they can
+// be typed as they stand.
+func (a *app) named(advice string) string {
+	if a.flags.config == defaultConfig || a.flags.config == "" {
+		return advice
+	}
+	return regexp.MustCompile(`rollcall (run|verify|snapshots|status|report|explain)\b`).ReplaceAllStringFunc(advice, func(command string) string {
+		return command + " --config " + shell(a.flags.config)
+	})
+}
+
 // hint is the error's own advice, else that of its exit code.
 func hint(err error) string {
 	if h := fault.HintOf(err); h != "" {
 		return h
-	}
-	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
-		return unsealed.Hint()
 	}
 	switch code(err) {
 	case Busy:

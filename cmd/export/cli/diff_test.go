@@ -72,7 +72,7 @@ func differs(t *testing.T, h *audited) {
 	if err := os.Remove(filepath.Join(h.sink, "memberships/snapshot_date=2026-11-23/part-00000.parquet")); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.run(t, "diff", "2026-11-22", "2026-11-23"); got.code != Unexpected || !strings.Contains(got.stderr, "is missing, although the manifest of 2026-11-23 names it") || !strings.Contains(got.stderr, "rollcall verify 2026-11-23") {
+	if got := h.run(t, "diff", "2026-11-22", "2026-11-23"); got.code != Unexpected || !strings.Contains(got.stderr, "is missing, although the manifest of 2026-11-23 names it") || !strings.Contains(got.stderr, "rollcall verify --config "+h.config+" 2026-11-23") {
 		t.Errorf("a missing file: %d, %s", got.code, got.stderr)
 	}
 }

@@ -33,6 +33,9 @@ type flags struct {
 	progress string
 }
 
+// defaultConfig is the configuration of who names none.
+const defaultConfig = "rollcall.hcl"
+
 const about = `Rollcall asks chat vendors who is in which group and with which role, and seals the
 answer as one normalized Parquet snapshot on S3 or on a local disk.
 
@@ -58,7 +61,7 @@ func (a *app) root() *cobra.Command {
 	}
 	shared := root.PersistentFlags()
 	shared.SortFlags = false
-	shared.StringVar(&a.flags.config, "config", "rollcall.hcl", "the configuration `FILE`")
+	shared.StringVar(&a.flags.config, "config", defaultConfig, "the configuration `FILE`")
 	shared.StringVar(&a.flags.date, "date", "", "the date of the snapshot, as `YYYY-MM-DD` (default: the unsealed night, else today in UTC)")
 	shared.StringVar(&a.flags.state, "state", "", "the `DIR` that keeps what was fetched (default: .rollcall beside the configuration)")
 	shared.BoolVar(&a.flags.json, "json", false, "give the answer, and an error, as JSON; progress stays text")

@@ -48,7 +48,10 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			answer := statusAnswer{Status: s, Refused: refused}
-			answer.Next = next(s, refused)
+			answer.Next = a.named(next(s, refused))
+			if s.Report != nil {
+				s.Report.Hint = a.named(s.Report.Hint)
+			}
 			if a.flags.json {
 				return a.answer(answer)
 			}
