@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -110,6 +111,7 @@ func Main(ctx context.Context, env Env) int {
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started { // cobra's own complaint, before any command ran
 		err = usage(err)
+		a.flags.json = a.flags.json || slices.Contains(env.Args, "--json") // it may stand behind what could not be read
 	}
 	a.complain(err)
 	return code(err)

@@ -135,6 +135,10 @@ func TestComplaintIsJSONWhereTheAnswerIs(t *testing.T) {
 	if got.stderr != want {
 		t.Errorf("stderr is\n%swant\n%s", got.stderr, want)
 	}
+	got = rollcall(t, "run", "--nope", "--json")
+	if want := `{"error":"there is no flag --nope",`; got.code != ChangeFirst || !strings.HasPrefix(got.stderr, want) {
+		t.Errorf("ended with %d, stderr is\n%swant\n%s", got.code, got.stderr, want)
+	}
 }
 
 func TestVersionNamesTheBuild(t *testing.T) {
