@@ -3,7 +3,6 @@ package fetch
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 	"sync"
 
@@ -120,14 +119,16 @@ func (p *pairs) recall(ctx context.Context) error {
 	if !p.fetch.Resumed {
 		return nil
 	}
-	counted := p.recountBatches(ctx)
-	return errors.Join(counted, p.walk(ctx, place{}, func(group, user string, asked bool) bool {
+	if err := p.recountBatches(ctx); err != nil {
+		return err
+	}
+	return p.walk(ctx, place{}, func(group, user string, asked bool) bool {
 		p.known.Add(1)
 		if asked {
 			p.done.Add(1)
 		}
 		return true
-	}))
+	})
 }
 
 // knowAll counts the pairs once no more can come: until then, one that two nodes named counts twice.

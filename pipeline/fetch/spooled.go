@@ -30,12 +30,17 @@ type answers struct {
 	more    bool
 }
 
+// records are what the spool keeps of the node's keys.
+func (n *node) records(ctx context.Context) (*spool.RecordCursor, error) {
+	return n.fetch.Spool.Records(ctx, spool.Filter{Blocks: func(b int) bool { return b == n.index }})
+}
+
 // answeredBefore opens the stream; in a fresh run it is empty.
 func (n *node) answeredBefore(ctx context.Context) (*answers, error) {
 	if !n.fetch.Resumed {
 		return &answers{}, nil
 	}
-	records, err := n.fetch.Spool.Records(ctx, spool.Filter{Blocks: func(b int) bool { return b == n.index }})
+	records, err := n.records(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +52,7 @@ func (n *node) recountBatches(ctx context.Context) error {
 	if !n.fetch.Resumed {
 		return nil
 	}
-	records, err := n.fetch.Spool.Records(ctx, spool.Filter{Blocks: func(b int) bool { return b == n.index }})
+	records, err := n.records(ctx)
 	if err != nil {
 		return err
 	}
