@@ -141,7 +141,7 @@ func (r Request) tellKept(night *state.Night) {
 	}
 	r.Listen(event.Notice{
 		Text: "a replacement of " + night.Date + " was stopped half way, and stays as it is: the old snapshot stands",
-		Hint: "rollcall run --replace --date " + night.Date + " goes on with it; remove the folder " + night.Path + " to give it up",
+		Hint: night.Command() + " goes on with it; remove the folder " + night.Path + " to give it up",
 	})
 }
 
