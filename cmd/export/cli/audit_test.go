@@ -30,12 +30,12 @@ type audited struct {
 // pairOf is a user in a group.
 type pairOf struct{ group, user string }
 
-// audit runs five nights, in which people join, leave and change roles and one group can't be read.
-func audit(t *testing.T) *audited {
+// plainServer serves both vendors at midnight without budgets, latency and oddities; who calls it closes it.
+func plainServer(t *testing.T, users, groups, disagreements int) *server {
 	t.Helper()
 	options := simulated.Demo()
-	options.Nasty, options.Huge, options.Disagreements, options.ShuffledRoles = false, false, 2, false
-	options.Users, options.Groups, options.TencentUsers, options.TencentGroups = 40, 10, 0, 0
+	options.Nasty, options.Huge, options.Disagreements, options.ShuffledRoles = false, false, disagreements, false
+	options.Users, options.Groups, options.TencentUsers, options.TencentGroups = users, groups, 0, 0
 	begun := time.Now()
 	options.Now = func() time.Time { return midnight.Add(time.Since(begun)) }
 	options.MinLatency, options.MaxLatency = 0, 0
@@ -47,9 +47,17 @@ func audit(t *testing.T) *audited {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
 	s.budget = -1
+	return s
+}
+
+// audit runs five nights, in which people join, leave and change roles and one group can't be read.
+func audit(t *testing.T) *audited {
+	t.Helper()
+	s := plainServer(t, 40, 10, 2)
+	defer s.close()
 	out := t.TempDir()
+	var err error
 	h := &audited{sink: filepath.Join(out, "snapshots"), dates: []string{"2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24", "2026-11-25"}}
 	if h.config, err = s.write(out); err != nil {
 		t.Fatal(err)

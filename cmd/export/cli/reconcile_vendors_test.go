@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -83,21 +82,8 @@ func TestReconcileHoldsOneFileAgainstBothVendors(t *testing.T) {
 // sealBothVendors seals the night.
 func sealBothVendors(t *testing.T) *bothVendors {
 	t.Helper()
-	options := simulated.Demo()
-	options.Nasty, options.Huge, options.Disagreements = false, false, 0
-	options.Users, options.Groups, options.TencentUsers, options.TencentGroups = 20, 4, 0, 0
-	begun := time.Now()
-	options.Now = func() time.Time { return midnight.Add(time.Since(begun)) }
-	options.MinLatency, options.MaxLatency, options.Limits = 0, 0, map[string]int{}
-	for _, path := range simulated.Paths() {
-		options.Limits[path] = -1
-	}
-	s, err := serve(options, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := plainServer(t, 20, 4, 0)
 	defer s.close()
-	s.budget = -1
 	n := &bothVendors{failed: "unread", roles: map[string]map[pairOf]string{}}
 	for _, app := range []*simulated.App{s.world.RongCloud, s.world.Tencent} {
 		app.AddGroup(simulated.Group{ID: "shared"})
@@ -116,6 +102,7 @@ func sealBothVendors(t *testing.T) *bothVendors {
 	theirs.AddMember(n.failed, "bob", simulated.Member{})
 	s.world.Fault(simulated.Fault{Path: "/v4/group_open_http_svc/get_group_member_info", Key: n.failed, Do: simulated.Code(10004, "bad")})
 	out := t.TempDir()
+	var err error
 	if n.config, err = s.write(out); err != nil {
 		t.Fatal(err)
 	}
