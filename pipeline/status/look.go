@@ -2,7 +2,8 @@ package status
 
 import (
 	"cmp"
-	"os"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -83,15 +84,18 @@ func Look(r Request) (Status, error) {
 	return s, nil
 }
 
-// kept is the size of what lies in a night's spool now: a report is older than the last files, above
-// all that of a run that was killed. What goes away meanwhile is not counted.
+// kept is the size of what lies in a night's spool now, a folder for each of its runs: a report is older
+// than the last files, above all that of a run that was killed. What goes away meanwhile is not counted.
 func kept(spool string) (bytes int64) {
-	entries, _ := os.ReadDir(spool)
-	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+	_ = filepath.WalkDir(spool, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil {
 			bytes += info.Size()
 		}
-	}
+		return nil
+	})
 	return bytes
 }
 

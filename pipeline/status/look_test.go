@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/spool"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
+	"rollcall/schema"
 )
 
 var now = time.Date(2026, 11, 21, 1, 30, 0, 0, time.UTC)
@@ -136,13 +138,23 @@ func TestWhatIsKeptIsWhatLiesOnTheDisk(t *testing.T) {
 	f := folder{t, t.TempDir()}
 	f.begin("2026-11-21", now.Add(-time.Hour), &status.Report{At: now.Add(-time.Minute), Phase: event.Fetching})
 	night := f.look("").Night
-	for name, size := range map[string]int{"run-1.arrow": 1000, "run-2.arrow": 234} {
-		if err := os.WriteFile(filepath.Join(night.Spool(), name), make([]byte, size), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	blocks := []spool.Block{{Address: "v_groups.all", Source: "v.prod", View: schema.UserView}}
+	kept, err := spool.Open(spool.Options{Dir: night.Spool(), Blocks: blocks})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if s := f.look(""); s.Report.SpoolBytes != 1234 {
-		t.Errorf("%d bytes are kept of a run that was killed", s.Report.SpoolBytes)
+	if err := kept.Add(t.Context(), spool.Entry{Record: spool.Record{Key: "u1", Generation: 1, Outcome: schema.OK, Declared: -1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, size := kept.Size()
+	if err := kept.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.look(""); size == 0 || s.Report.SpoolBytes < size {
+		t.Errorf("%d bytes are kept of a run that was killed, of %d that its spool has", s.Report.SpoolBytes, size)
 	}
 }
 
