@@ -108,6 +108,10 @@ type Owner struct {
 
 // Lock is a held lock. Its heartbeat runs until Release.
 type Lock interface {
+	// Acknowledged is when the last heartbeat that the sink has acknowledged was sent, by the clock that
+	// the sink was given. Nobody can have taken the lock before [StaleAfter] has passed since then; who
+	// needs to own it acts only before [FreshFor] has.
+	Acknowledged() time.Time
 	// Check asks the sink whether the lock is still ours; *HeldError where it is not.
 	Check(ctx context.Context) error
 	// Release stops the heartbeat and removes the lock if it is still ours. It is safe to call twice.
@@ -154,6 +158,10 @@ func (e *SealedError) Error() string {
 
 // StaleAfter is how long a stranger's heartbeat must stand still before its lock is taken over.
 const StaleAfter = 30 * time.Second
+
+// FreshFor is how long after its last acknowledged heartbeat was sent a holder may act as the owner
+// of the lock: by a margin for clocks and for what is under way, less than StaleAfter.
+const FreshFor = 20 * time.Second
 
 // HeartbeatEvery is how often a holder shows that it lives.
 const HeartbeatEvery = 5 * time.Second

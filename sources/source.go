@@ -17,6 +17,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -86,13 +87,31 @@ type Row struct {
 // sends, reads the whole body within bounds, retries what is transient or throttled with a
 // request built afresh, and counts.
 type Caller interface {
-	// Call sends the request that build makes and hands the answer to read. Build is called once
-	// for every attempt, so that nonces and times are fresh; it must not send anything. Read must
-	// not keep answer.Body, and returns nil or a classified *fault.Error: the kind decides whether
-	// build is called again. Call returns read's last error, or the network's, unchanged in kind,
-	// but for one that stayed transient in all attempts: that is an Item fault with outcome failed.
-	Call(ctx context.Context, build func() (*http.Request, error), read func(answer Answer) error) error
+	// Call sends the request of one exchange and hands its answer to e.Read. Build is called once
+	// for every attempt, so that nonces and times are fresh. An answer that Read refuses is sent
+	// again or not as the kind of its error says. Call returns Read's last error, or the network's,
+	// unchanged in kind, but for one that stayed transient in all attempts: that is an Item fault
+	// with outcome failed.
+	Call(ctx context.Context, e Exchange) error
 }
+
+// Exchange is one request and how its answer is read.
+type Exchange struct {
+	// Build makes the request. It must not send anything.
+	Build func() (*http.Request, error)
+
+	// Read judges the answer: nil, or a classified *fault.Error. It must not keep answer.Body. Echoed
+	// tells that the answer repeats Echo, so that it can't be the answer to a question with another
+	// one. An answer that names another question than this one is an error with ErrForeign in its chain.
+	Read func(answer Answer) (echoed bool, err error)
+
+	// Echo is what an answer may repeat of the question, such as a group's ID: the same text for
+	// questions that can't be told apart by it. Empty where no answer ever names its question.
+	Echo string
+}
+
+// ErrForeign is in the chain of the fault of an answer that belongs to another question.
+var ErrForeign = errors.New("the answer belongs to another question")
 
 // Answer is one HTTP answer, its body read to the end.
 type Answer struct {

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -50,14 +49,14 @@ var _ sources.Caller = (*Call)(nil)
 
 // Call sends one request until its answer is good or its failure final; see the package comment.
 // When ctx ends, its cause comes back, unclassified.
-func (c *Call) Call(ctx context.Context, build func() (*http.Request, error), read func(sources.Answer) error) error {
+func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
 	c.requests++
 	c.endpoint.enter()
 	defer c.endpoint.leave()
 	pauses := newPauses(c.endpoint.client.options.Random)
 	throttled, renewed, blame := 0, false, blame{}
 	for try := 0; ; try++ {
-		err := c.attempt(ctx, try > 0, build, read)
+		err := c.attempt(ctx, try > 0, x)
 		if err == nil {
 			return nil
 		}
@@ -122,8 +121,7 @@ func (b *blame) failed(e *Endpoint, err error) bool {
 }
 
 // attempt waits for the budget, then builds and sends the request once.
-func (c *Call) attempt(ctx context.Context, again bool, build func() (*http.Request, error),
-	read func(sources.Answer) error) error {
+func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) error {
 	e := c.endpoint
 	if err := e.down(); err != nil {
 		return err
@@ -132,7 +130,7 @@ func (c *Call) attempt(ctx context.Context, again bool, build func() (*http.Requ
 	if err != nil {
 		return err
 	}
-	request, err := build()
+	request, err := x.Build()
 	if err != nil {
 		e.budget.Answered(ticket)
 		return err
@@ -146,7 +144,7 @@ func (c *Call) attempt(ctx context.Context, again bool, build func() (*http.Requ
 	}
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)
-	status, err := e.client.exchange(ctx, request, e.budget, ticket, read)
+	status, err := e.client.exchange(ctx, request, e.budget, ticket, x.Read)
 	if ctx.Err() != nil {
 		return err
 	}

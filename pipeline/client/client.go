@@ -88,7 +88,7 @@ func setDefault[T comparable](value *T, standard T) {
 // back as soon as the answer begins: the vendor has counted the request by then. Status is that of
 // the answer, 0 where none began.
 func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.Budget, ticket budget.Ticket,
-	read func(sources.Answer) error) (status int, err error) {
+	read func(sources.Answer) (echoed bool, err error)) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	response, err := c.options.Transport.RoundTrip(replayable(request.WithContext(ctx)))
@@ -115,7 +115,8 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 		}
 		return response.StatusCode, networkFault(err, request, c.options.Timeout)
 	}
-	return response.StatusCode, read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
+	_, err = read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
+	return response.StatusCode, err
 }
 
 // unreached is a failure to get a connection at all.

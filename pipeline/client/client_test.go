@@ -149,7 +149,7 @@ func TestWhatBecomesOfAFailureFollowsFromItsKind(t *testing.T) {
 				e := endpoint(v, 100, func(o *client.Options) { o.BodyLimit = 1 << 20 })
 				e.Recall()
 				call := e.Caller()
-				err := call.Call(t.Context(), build, read)
+				err := call.Call(t.Context(), plain(build, read))
 				if call.Attempts() != test.attempts || call.Requests() != 1 || len(v.seen) != int(test.attempts) {
 					t.Errorf("%d requests, %d attempts, %d seen; want 1, %d", call.Requests(), call.Attempts(), len(v.seen), test.attempts)
 				}
@@ -178,11 +178,11 @@ func TestAKeyThatFailsWhileOthersAreAnsweredGetsTenAttempts(t *testing.T) {
 		others := make(chan struct{})
 		go func() {
 			defer close(others)
-			for e.Caller().Call(ctx, build, read) == nil {
+			for e.Caller().Call(ctx, plain(build, read)) == nil {
 			}
 		}()
 		call := e.Caller()
-		err := call.Call(t.Context(), build, reads(fault.New(fault.Transient, "unreadable")))
+		err := call.Call(t.Context(), plain(build, reads(fault.New(fault.Transient, "unreadable"))))
 		if fault.KindOf(err) != fault.Item || call.Attempts() != 10 {
 			t.Errorf("got %v (%v) after %d attempts", err, fault.KindOf(err), call.Attempts())
 		}
@@ -207,7 +207,7 @@ func TestAMinuteWithoutAnAnswerCostsNoKey(t *testing.T) {
 				for range 20 {
 					go func() {
 						for time.Since(began) < 3*time.Minute {
-							if err := e.Caller().Call(t.Context(), build, read); err != nil {
+							if err := e.Caller().Call(t.Context(), plain(build, read)); err != nil {
 								t.Errorf("after %v: %v", time.Since(began), err)
 								return
 							}
@@ -227,7 +227,7 @@ func TestAFailedRequestWaitsLongerEachTime(t *testing.T) {
 		start := time.Now()
 		e := endpoint(v, 1000, nil)
 		e.Recall()
-		_ = e.Caller().Call(t.Context(), build, read)
+		_ = e.Caller().Call(t.Context(), plain(build, read))
 		var pauses []time.Duration
 		for i := 1; i < len(v.seen); i++ {
 			pauses = append(pauses, v.seen[i].Sub(v.seen[i-1]).Round(10*time.Millisecond))
@@ -250,10 +250,10 @@ func TestWaitingToTryAgainHoldsNobodyUp(t *testing.T) {
 		}}
 		e := endpoint(v, 1, nil)
 		slow := make(chan error)
-		go func() { slow <- e.Caller().Call(t.Context(), build, read) }()
+		go func() { slow <- e.Caller().Call(t.Context(), plain(build, read)) }()
 		synctest.Wait()
 		start := time.Now()
-		if err := e.Caller().Call(t.Context(), build, read); err != nil {
+		if err := e.Caller().Call(t.Context(), plain(build, read)); err != nil {
 			t.Error(err)
 		}
 		if waited := time.Since(start); waited > budget.Second {
@@ -289,7 +289,7 @@ func TestAnEndpointWithoutAGoodAnswerForTwoMinutesIsDown(t *testing.T) {
 					if time.Since(start) > 4*time.Minute {
 						t.Fatalf("still going after %v: %v", time.Since(start), err)
 					}
-					err = e.Caller().Call(t.Context(), build, read)
+					err = e.Caller().Call(t.Context(), plain(build, read))
 				}
 				if took := time.Since(start); took < 2*time.Minute || took > 2*time.Minute+30*time.Second {
 					t.Errorf("down after %v", took)
@@ -299,7 +299,7 @@ func TestAnEndpointWithoutAGoodAnswerForTwoMinutesIsDown(t *testing.T) {
 					t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
 				}
 				before := len(v.seen)
-				if again := e.Caller().Call(t.Context(), build, read); !errors.Is(again, client.ErrDown) || len(v.seen) != before {
+				if again := e.Caller().Call(t.Context(), plain(build, read)); !errors.Is(again, client.ErrDown) || len(v.seen) != before {
 					t.Errorf("an endpoint that is down is still asked: %v", again)
 				}
 			})
@@ -318,7 +318,7 @@ func TestAnItemsErrorIsAGoodAnswerAndIdleTimeIsNotHeldAgainstAnEndpoint(t *testi
 		}}
 		e := endpoint(v, 100, nil)
 		for range 300 {
-			if err := e.Caller().Call(t.Context(), build, read); errors.Is(err, client.ErrDown) {
+			if err := e.Caller().Call(t.Context(), plain(build, read)); errors.Is(err, client.ErrDown) {
 				t.Fatal(err)
 			}
 		}
@@ -326,11 +326,11 @@ func TestAnItemsErrorIsAGoodAnswerAndIdleTimeIsNotHeldAgainstAnEndpoint(t *testi
 	synctest.Test(t, func(t *testing.T) {
 		e := endpoint(&vendor{answer: always(500, "boom")}, 100, nil)
 		e.Recall()
-		if err := e.Caller().Call(t.Context(), build, read); err == nil || errors.Is(err, client.ErrDown) {
+		if err := e.Caller().Call(t.Context(), plain(build, read)); err == nil || errors.Is(err, client.ErrDown) {
 			t.Errorf("a minute and a half of asking passed, got %v", err)
 		}
 		time.Sleep(time.Hour)
-		if err := e.Caller().Call(t.Context(), build, read); !errors.Is(err, client.ErrDown) {
+		if err := e.Caller().Call(t.Context(), plain(build, read)); !errors.Is(err, client.ErrDown) {
 			t.Errorf("two minutes of asking passed, got %v", err)
 		}
 	})
@@ -353,10 +353,10 @@ func TestRetryAfterPausesTheWholeEndpoint(t *testing.T) {
 			return err
 		}
 		e := endpoint(v, 100, nil)
-		go func() { _ = e.Caller().Call(t.Context(), build, asked) }()
+		go func() { _ = e.Caller().Call(t.Context(), plain(build, asked)) }()
 		synctest.Wait()
 		start := time.Now()
-		if err := e.Caller().Call(t.Context(), build, asked); err != nil {
+		if err := e.Caller().Call(t.Context(), plain(build, asked)); err != nil {
 			t.Error(err)
 		}
 		if waited := time.Since(start); waited != 20*time.Second {
@@ -371,7 +371,7 @@ func TestAnUnansweredRequestIsGivenUpAfterItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{latency: time.Hour, answer: always(200, "")}
 		e := endpoint(v, 1, func(o *client.Options) { o.Timeout, o.Attempts = 5*time.Second, 2 })
-		err := e.Caller().Call(t.Context(), build, read)
+		err := e.Caller().Call(t.Context(), plain(build, read))
 		if err == nil || !strings.Contains(err.Error(), "within 5s") {
 			t.Errorf("got %v", err)
 		}
@@ -394,7 +394,7 @@ func TestCancellingEndsACallWhereverItIs(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				start := time.Now()
 				time.AfterFunc(after, func() { cancel(enough) })
-				if err := e.Caller().Call(ctx, build, read); !errors.Is(err, enough) {
+				if err := e.Caller().Call(ctx, plain(build, read)); !errors.Is(err, enough) {
 					t.Errorf("got %v", err)
 				}
 				if took := time.Since(start); took != after {
@@ -414,7 +414,7 @@ func TestARequestThatCanNotBeBuiltIsNotSent(t *testing.T) {
 		v := &vendor{answer: always(200, "")}
 		e := endpoint(v, 100, nil)
 		want := fault.New(fault.Credentials, "no key")
-		err := e.Caller().Call(t.Context(), func() (*http.Request, error) { return nil, want }, read)
+		err := e.Caller().Call(t.Context(), plain(func() (*http.Request, error) { return nil, want }, read))
 		if !errors.Is(err, want) || len(v.seen) != 0 {
 			t.Errorf("got %v, %d sent", err, len(v.seen))
 		}
@@ -436,7 +436,7 @@ func TestFiguresTellWhatWasDone(t *testing.T) {
 		}
 		start := time.Now()
 		for range 500 {
-			if err := e.Caller().Call(t.Context(), build, read); err != nil {
+			if err := e.Caller().Call(t.Context(), plain(build, read)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -468,7 +468,7 @@ func TestAPanicInReadIsNotSwallowed(t *testing.T) {
 				t.Errorf("%d in flight", f.InFlight)
 			}
 		}()
-		_ = e.Caller().Call(t.Context(), build, func(sources.Answer) error { panic("broken source") })
+		_ = e.Caller().Call(t.Context(), plain(build, func(sources.Answer) error { panic("broken source") }))
 	})
 }
 
@@ -480,15 +480,15 @@ func TestOneRequestThatIsAlwaysThrottledFailsAloneWhileOthersAreAnswered(t *test
 		others := make(chan struct{})
 		go func() {
 			defer close(others)
-			for e.Caller().Call(ctx, build, read) == nil {
+			for e.Caller().Call(ctx, plain(build, read)) == nil {
 			}
 		}()
 		call := e.Caller()
-		err := call.Call(t.Context(), build, func(sources.Answer) error {
+		err := call.Call(t.Context(), plain(build, func(sources.Answer) error {
 			f := fault.New(fault.Throttled, "slow down")
 			f.RetryAfter = time.Millisecond // never shortens our own backoff
 			return f
-		})
+		}))
 		if fault.KindOf(err) != fault.Item || call.Attempts() != 60 {
 			t.Errorf("got %v (%v) after %d attempts", err, fault.KindOf(err), call.Attempts())
 		}

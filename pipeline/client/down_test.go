@@ -36,7 +36,7 @@ func TestAVendorThatWasNeverThereFailsNoKey(t *testing.T) {
 					var all sync.WaitGroup
 					for range keys {
 						all.Go(func() {
-							if err := e.Caller().Call(t.Context(), build, bad.read); !errors.Is(err, client.ErrDown) {
+							if err := e.Caller().Call(t.Context(), plain(build, bad.read)); !errors.Is(err, client.ErrDown) {
 								t.Errorf("%d keys: after %v: %v", keys, time.Since(began), err)
 							}
 						})
@@ -80,7 +80,7 @@ func TestOneGoodAnswerMakesAKeyToBlameAgain(t *testing.T) {
 					})
 				}
 				call := e.Caller()
-				err := call.Call(t.Context(), build, reads(fault.New(fault.Transient, "unreadable")))
+				err := call.Call(t.Context(), plain(build, reads(fault.New(fault.Transient, "unreadable"))))
 				if fault.KindOf(err) != fault.Item || call.Attempts() != test.attempts {
 					t.Errorf("got %v (%v) after %d attempts, want %d", err, fault.KindOf(err), call.Attempts(), test.attempts)
 				}
@@ -92,7 +92,7 @@ func TestOneGoodAnswerMakesAKeyToBlameAgain(t *testing.T) {
 // answered has somebody else's question answered with a status.
 func answered(status int) func(*testing.T, *client.Endpoint) {
 	return func(t *testing.T, e *client.Endpoint) {
-		_ = e.Caller().Call(t.Context(), build, func(sources.Answer) error { return read(sources.Answer{Status: status}) })
+		_ = e.Caller().Call(t.Context(), plain(build, func(sources.Answer) error { return read(sources.Answer{Status: status}) }))
 	}
 }
 
@@ -107,9 +107,9 @@ func TestACallTellsWhenItsFirstRequestWasSent(t *testing.T) {
 		}}
 		e := endpoint(v, 1, nil)
 		unsent, first, second := e.Caller(), e.Caller(), e.Caller()
-		_ = first.Call(t.Context(), build, read)
+		_ = first.Call(t.Context(), plain(build, read))
 		for range 2 { // pages
-			if err := second.Call(t.Context(), build, read); err != nil {
+			if err := second.Call(t.Context(), plain(build, read)); err != nil {
 				t.Error(err)
 			}
 		}

@@ -64,7 +64,7 @@ func TestNoPhaseOfARequestCanHang(t *testing.T) {
 			b := budget.New(budget.Config{Limit: budget.Steady(1000), Timeout: 300 * time.Millisecond}, time.Now)
 			e := client.New(client.Options{Transport: transport, Now: time.Now, Random: func() uint64 { return 0 }, Timeout: 300 * time.Millisecond, Attempts: 2, DownAfter: time.Second}).
 				Endpoint(client.Name{Source: "s", Data: "d"}, b, client.Hosts{})
-			err := e.Caller().Call(t.Context(), postTo(address), read)
+			err := e.Caller().Call(t.Context(), plain(postTo(address), read))
 			if kind := fault.KindOf(err); kind != fault.Item && kind != fault.Transient {
 				t.Errorf("got %v (%v)", err, kind)
 			}
@@ -96,7 +96,7 @@ func TestEveryFaultOfTheNetworkIsGotOver(t *testing.T) {
 				defer transport.CloseIdleConnections()
 				e := endpoint(transport, 1000, func(o *client.Options) { o.Timeout = 3 * time.Second })
 				call := e.Caller()
-				err := call.Call(t.Context(), signed(server.URL), readStrictly)
+				err := call.Call(t.Context(), plain(signed(server.URL), readStrictly))
 				if err != nil {
 					t.Fatalf("after %d attempts: %v", call.Attempts(), err)
 				}

@@ -105,7 +105,7 @@ func TestABackupHostIsAskedWhileTheMainOneFailsAndNoLonger(t *testing.T) {
 				e := v.endpoint(20)
 				began := time.Now()
 				for time.Since(began) < 15*time.Minute {
-					if err := e.Caller().Call(t.Context(), build, read); err != nil {
+					if err := e.Caller().Call(t.Context(), plain(build, read)); err != nil {
 						t.Fatalf("after %v: %v", time.Since(began), err)
 					}
 				}
@@ -137,7 +137,7 @@ func TestWhatTheVendorItselfSaysNeverSwitches(t *testing.T) {
 				e := v.endpoint(100)
 				for range 20 {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-					_ = e.Caller().Call(ctx, build, read)
+					_ = e.Caller().Call(ctx, plain(build, read))
 					cancel()
 				}
 				if n := v.at(backupHost); n > 0 || e.Figures().Switches > 0 {
@@ -156,11 +156,11 @@ func TestABodyCodeOfTheVendorsIsNoReasonToSwitch(t *testing.T) {
 		e.Recall()
 		busy := fault.New(fault.Transient, "busy")
 		busy.Code = "60008"
-		_ = e.Caller().Call(t.Context(), build, reads(busy))
+		_ = e.Caller().Call(t.Context(), plain(build, reads(busy)))
 		if n := v.at(backupHost); n > 0 {
 			t.Errorf("%d requests at the backup host", n)
 		}
-		_ = e.Caller().Call(t.Context(), build, reads(fault.New(fault.Transient, "a page of HTML")))
+		_ = e.Caller().Call(t.Context(), plain(build, reads(fault.New(fault.Transient, "a page of HTML"))))
 		if n := v.at(backupHost); n == 0 {
 			t.Error("an answer that is none of the vendor's is no reason to switch")
 		}
@@ -184,7 +184,7 @@ func TestBothHostsShareOneBudgetWhateverSwitches(t *testing.T) {
 		for range 2 * limit {
 			group.Go(func() {
 				for time.Since(began) < 10*time.Minute {
-					if err := e.Caller().Call(t.Context(), build, read); err != nil {
+					if err := e.Caller().Call(t.Context(), plain(build, read)); err != nil {
 						t.Errorf("after %v: %v", time.Since(began), err)
 						return
 					}
@@ -213,7 +213,7 @@ func TestAnEndpointIsDownWhenNeitherHostAnswersForTwoMinutes(t *testing.T) {
 		v := &twoHosts{latency: 20 * time.Millisecond, answer: func(string, time.Duration) (int, error) { return 0, refuse() }}
 		e := v.endpoint(20)
 		began := time.Now()
-		err := e.Caller().Call(t.Context(), build, read)
+		err := e.Caller().Call(t.Context(), plain(build, read))
 		if !errors.Is(err, client.ErrDown) || !strings.Contains(err.Error(), "neither at https://"+mainHost+" nor at https://"+backupHost) {
 			t.Errorf("got %v", err)
 		}
@@ -231,7 +231,7 @@ func TestACertificateThatNeitherHostCanShowIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &twoHosts{answer: func(string, time.Duration) (int, error) { return 0, x509.UnknownAuthorityError{} }}
 		call := v.endpoint(20).Caller()
-		err := call.Call(t.Context(), build, read)
+		err := call.Call(t.Context(), plain(build, read))
 		if fault.KindOf(err) != fault.Configuration || call.Attempts() != 2 || v.at(mainHost) != 1 || v.at(backupHost) != 1 {
 			t.Errorf("got %v (%v) after %d attempts", err, fault.KindOf(err), call.Attempts())
 		}
@@ -246,7 +246,7 @@ func TestARequestToAnotherHostGoesWhereItSays(t *testing.T) {
 		elsewhere := func() (*http.Request, error) {
 			return http.NewRequest(http.MethodPost, "https://private.example/", nil)
 		}
-		_ = e.Caller().Call(t.Context(), elsewhere, read)
+		_ = e.Caller().Call(t.Context(), plain(elsewhere, read))
 		if v.at("private.example") != len(v.seen) || e.Figures().Switches != 0 {
 			t.Errorf("seen %v", v.seen)
 		}

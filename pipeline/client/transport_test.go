@@ -87,7 +87,7 @@ func TestARealServerCountsNoMoreThanTheBudget(t *testing.T) {
 	var group sync.WaitGroup
 	for range limit / 2 {
 		group.Go(func() {
-			for e.Caller().Call(ctx, postTo(server.URL), read) == nil {
+			for e.Caller().Call(ctx, plain(postTo(server.URL), read)) == nil {
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestConnectionsAreReusedAndClosedBeforeTheirEightiethUse(t *testing.T) {
 			defer transport.CloseIdleConnections()
 			e := endpoint(transport, 1e6, nil)
 			for range 400 {
-				if err := e.Caller().Call(t.Context(), postTo(server.URL), read); err != nil {
+				if err := e.Caller().Call(t.Context(), plain(postTo(server.URL), read)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -148,9 +148,9 @@ func TestRedirectsAreNotFollowedAndAnswersAreUncompressed(t *testing.T) {
 	defer server.Close()
 	transport := client.NewTransport(nil, nil)
 	defer transport.CloseIdleConnections()
-	err := endpoint(transport, 1000, nil).Caller().Call(t.Context(), postTo(server.URL+"/here"), func(answer sources.Answer) error {
+	err := endpoint(transport, 1000, nil).Caller().Call(t.Context(), plain(postTo(server.URL+"/here"), func(answer sources.Answer) error {
 		return fault.New(fault.Configuration, "status %d", answer.Status)
-	})
+	}))
 	if err == nil || err.Error() != "status 302" {
 		t.Errorf("got %v", err)
 	}
@@ -171,7 +171,7 @@ func TestAnUntrustedCertificateStopsTheRunAtOnce(t *testing.T) {
 	transport := client.NewTransport(nil, nil)
 	defer transport.CloseIdleConnections()
 	call := endpoint(transport, 1000, nil).Caller()
-	err := call.Call(t.Context(), postTo(server.URL), read)
+	err := call.Call(t.Context(), plain(postTo(server.URL), read))
 	if fault.KindOf(err) != fault.Configuration || call.Attempts() != 1 {
 		t.Errorf("got %v (%v) after %d attempts", err, fault.KindOf(err), call.Attempts())
 	}
@@ -191,7 +191,7 @@ func TestARefusedConnectionHoldsItsPlaceForASecondOnly(t *testing.T) {
 		options := client.Options{Transport: client.NewTransport(nil, nil), Now: time.Now, Random: rand.Uint64, Attempts: 2, DownAfter: 3 * time.Second}
 		e := client.New(options).Endpoint(client.Name{}, b, client.Hosts{})
 		start := time.Now()
-		if err := e.Caller().Call(t.Context(), postTo(url), read); err == nil || !strings.Contains(err.Error(), "refused the connection") {
+		if err := e.Caller().Call(t.Context(), plain(postTo(url), read)); err == nil || !strings.Contains(err.Error(), "refused the connection") {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(start); took > 10*time.Second {

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -60,7 +61,8 @@ type Lease struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the heartbeat has ended
 
-	busy     chan struct{} // holds one token while an operation is under way; what follows belongs to who put it there
+	acked    atomic.Pointer[time.Time] // when the last acknowledged write of the record was sent
+	busy     chan struct{}             // holds one token while an operation is under way; what follows belongs to who put it there
 	tag      string
 	beats    int64
 	lost     error // why the lease is no longer ours
@@ -119,7 +121,7 @@ func (l *Lease) take(ctx context.Context) error {
 func (l *Lease) attempt(ctx context.Context) (tag string, err error) {
 	found, tag, err := l.store.Read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return l.store.Create(ctx, l.record())
+		return l.write(func() (string, error) { return l.store.Create(ctx, l.record()) })
 	}
 	if err != nil {
 		return "", err
@@ -129,8 +131,20 @@ func (l *Lease) attempt(ctx context.Context) (tag string, err error) {
 			return "", err
 		}
 	}
-	return l.store.Replace(ctx, l.record(), tag)
+	return l.write(func() (string, error) { return l.store.Replace(ctx, l.record(), tag) })
 }
+
+// write puts the record and remembers when it was sent, once the store has acknowledged it.
+func (l *Lease) write(put func() (tag string, err error)) (tag string, err error) {
+	sent := l.now()
+	if tag, err = put(); err == nil {
+		l.acked.Store(&sent)
+	}
+	return tag, err
+}
+
+// Acknowledged is when the last heartbeat that the store has acknowledged was sent.
+func (l *Lease) Acknowledged() time.Time { return *l.acked.Load() }
 
 // watch returns nil when the record with that tag stood still for the stale time.
 func (l *Lease) watch(ctx context.Context, tag string) error {
@@ -178,7 +192,7 @@ func (l *Lease) beat(ctx context.Context) error {
 	}
 	for l.lost == nil {
 		l.beats++
-		tag, err := l.store.Replace(ctx, l.record(), l.tag)
+		tag, err := l.write(func() (string, error) { return l.store.Replace(ctx, l.record(), l.tag) })
 		if err == nil {
 			l.tag = tag
 			return nil

@@ -49,11 +49,11 @@ func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Quest
 		request, signature, err = s.request(ctx, path, form)
 		return request, err
 	}
-	read := func(answer sources.Answer) (err error) {
+	read := func(answer sources.Answer) (echoed bool, err error) {
 		got, err = s.read(q, answer, signature)
-		return err
+		return false, err
 	}
-	if err := call.Call(ctx, build, read); err != nil {
+	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read}); err != nil {
 		return page{}, err
 	}
 	return got, nil

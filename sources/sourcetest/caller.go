@@ -25,15 +25,15 @@ var _ sources.Caller = (*Caller)(nil)
 // Calls tells how many calls there were.
 func (c *Caller) Calls() int64 { return c.calls.Load() }
 
-// Call sends the request of one build and hands the answer to read.
-func (c *Caller) Call(ctx context.Context, build func() (*http.Request, error), read func(sources.Answer) error) error {
+// Call sends one request and hands its answer to e.Read.
+func (c *Caller) Call(ctx context.Context, e sources.Exchange) error {
 	if c.calls.Add(1) == c.FailAt {
 		return c.Failure
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	request, err := build()
+	request, err := e.Build()
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,8 @@ func (c *Caller) Call(ctx context.Context, build func() (*http.Request, error), 
 		}
 		return err
 	}
-	return read(answer)
+	_, err = e.Read(answer)
+	return err
 }
 
 func send(request *http.Request) (sources.Answer, error) {

@@ -76,8 +76,9 @@ type twice struct {
 	t *testing.T
 }
 
-func (c *twice) Call(ctx context.Context, build func() (*http.Request, error), read func(sources.Answer) error) error {
-	return c.Caller.Call(ctx, func() (*http.Request, error) {
+func (c *twice) Call(ctx context.Context, e sources.Exchange) error {
+	build := e.Build
+	e.Build = func() (*http.Request, error) {
 		before, err := build()
 		if err != nil {
 			return nil, err
@@ -93,7 +94,8 @@ func (c *twice) Call(ctx context.Context, build func() (*http.Request, error), r
 			c.t.Error("two attempts at one call have different bodies")
 		}
 		return after, nil
-	}, read)
+	}
+	return c.Caller.Call(ctx, e)
 }
 
 func print(r *http.Request) string { return fmt.Sprint(r.URL, r.Header) }

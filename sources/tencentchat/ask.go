@@ -52,11 +52,11 @@ func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Quest
 		request, sig, err = s.request(ctx, path, body)
 		return request, err
 	}
-	read := func(answer sources.Answer) (err error) {
+	read := func(answer sources.Answer) (echoed bool, err error) {
 		got, err = s.read(q, answer, sig)
-		return err
+		return false, err
 	}
-	if err := call.Call(ctx, build, read); err != nil {
+	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read}); err != nil {
 		return page{}, err
 	}
 	return got, nil

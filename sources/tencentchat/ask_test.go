@@ -226,13 +226,14 @@ type answers struct {
 	sigs []string
 }
 
-func (a *answers) Call(_ context.Context, build func() (*http.Request, error), read func(sources.Answer) error) error {
-	request, err := build()
+func (a *answers) Call(_ context.Context, e sources.Exchange) error {
+	request, err := e.Build()
 	if err != nil {
 		return err
 	}
 	a.sigs = append(a.sigs, request.URL.Query().Get("usersig"))
-	return read(sources.Answer{Status: http.StatusOK, Body: []byte(a.body)})
+	_, err = e.Read(sources.Answer{Status: http.StatusOK, Body: []byte(a.body)})
+	return err
 }
 
 func TestOneUserSigServesUntilAnHourBeforeItExpires(t *testing.T) {

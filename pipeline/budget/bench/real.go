@@ -74,8 +74,10 @@ func newAsker(contestant int, c cell, count *counter, url string) asker {
 		endpoint := client.New(options).Endpoint(client.Name{Source: "bench", Data: "bench"}, b, client.Hosts{})
 		return func(ctx context.Context) error {
 			var sent time.Time
-			return endpoint.Caller().Call(ctx, func() (*http.Request, error) { sent = time.Now(); return build() },
-				func(sources.Answer) error { count.answered(time.Since(sent)); return nil })
+			return endpoint.Caller().Call(ctx, sources.Exchange{
+				Build: func() (*http.Request, error) { sent = time.Now(); return build() },
+				Read:  func(sources.Answer) (bool, error) { count.answered(time.Since(sent)); return false, nil },
+			})
 		}
 	case 2:
 		limiter := rate.NewLimiter(rate.Limit(c.limit()), 1)
