@@ -29,6 +29,9 @@ type Call struct {
 	attempts int64
 	retries  int64
 	began    time.Time
+
+	bindings *bindings
+	alone    bool // each request has a connection of its own
 }
 
 // Requests is how many different requests the question took: pages, not attempts.
@@ -50,6 +53,9 @@ var _ sources.Caller = (*Call)(nil)
 // Call sends one request until its answer is good or its failure final; see the package comment.
 // When ctx ends, its cause comes back, unclassified.
 func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
+	if c.Void() {
+		return unbound()
+	}
 	c.requests++
 	c.endpoint.enter()
 	defer c.endpoint.leave()
@@ -144,7 +150,9 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	}
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)
-	status, err := e.client.exchange(ctx, request, e.budget, ticket, x.Read)
+	request.Close = request.Close || c.alone
+	status, answer, err := e.client.exchange(ctx, request, e.budget, ticket, x)
+	err = c.bind(ctx, answer, err)
 	if ctx.Err() != nil {
 		return err
 	}

@@ -86,22 +86,19 @@ func setDefault[T comparable](value *T, standard T) {
 
 // exchange sends one request and hands its whole answer to read. The budget's ticket is given
 // back as soon as the answer begins: the vendor has counted the request by then. Status is that of
-// the answer, 0 where none began.
+// the answer, 0 where none began. Unproved is nil where the answer is bound to its request.
 func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.Budget, ticket budget.Ticket,
-	read func(sources.Answer) (echoed bool, err error)) (status int, err error) {
+	x sources.Exchange) (status int, unproved Unproved, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	response, err := c.options.Transport.RoundTrip(replayable(request.WithContext(ctx)))
+	response, err := c.options.Transport.RoundTrip(once(request.WithContext(ctx)))
 	if err != nil {
 		if neverLeft(err) {
 			b.Answered(ticket)
-		} else {
-			b.Unanswered(ticket)
+			return 0, nil, unreached{networkFault(err, request, c.options.Timeout)}
 		}
-		if neverLeft(err) {
-			return 0, unreached{networkFault(err, request, c.options.Timeout)}
-		}
-		return 0, networkFault(err, request, c.options.Timeout)
+		b.Unanswered(ticket)
+		return 0, nil, networkFault(err, request, c.options.Timeout)
 	}
 	defer response.Body.Close()
 	b.Answered(ticket)
@@ -111,12 +108,15 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 	buffer.Reset()
 	if _, err := buffer.ReadFrom(http.MaxBytesReader(nil, response.Body, c.options.BodyLimit)); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return response.StatusCode, fault.New(fault.Item, "the answer was larger than %d MiB", c.options.BodyLimit>>20)
+			return response.StatusCode, nil, fault.New(fault.Item, "the answer was larger than %d MiB", c.options.BodyLimit>>20)
 		}
-		return response.StatusCode, networkFault(err, request, c.options.Timeout)
+		return response.StatusCode, nil, networkFault(err, request, c.options.Timeout)
 	}
-	_, err = read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
-	return response.StatusCode, err
+	echoed, err := x.Read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
+	if unproved, _ = response.Body.(Unproved); unproved != nil {
+		unproved.Judge(Verdict{Echo: x.Echo, Echoed: echoed, Foreign: errors.Is(err, sources.ErrForeign)})
+	}
+	return response.StatusCode, unproved, err
 }
 
 // unreached is a failure to get a connection at all.
@@ -131,12 +131,16 @@ func (c *Client) release(buffer *bytes.Buffer) {
 	}
 }
 
-// replayable keeps net/http from sending a request twice by itself. It does so, when a kept
-// connection breaks, for methods without side effects whose body it can rewind; every other
-// request it repeats only if not one byte of it was written, which nobody counts.
-func replayable(request *http.Request) *http.Request {
-	if request.Method == http.MethodGet || request.Method == http.MethodHead {
-		request.Body, request.GetBody = unreplayable{http.NoBody}, nil
+// once keeps net/http, where it is the transport, from sending a request twice by itself. It does so
+// when a connection breaks or refuses a stream, for every request whose body it can have again; others
+// it repeats only if not one byte of them was written, which nobody counts. [Transport] never does.
+func once(request *http.Request) *http.Request {
+	if request.Body == nil {
+		request.Body = http.NoBody
 	}
+	if request.Body == http.NoBody {
+		request.Body = unreplayable{http.NoBody}
+	}
+	request.GetBody = nil
 	return request
 }

@@ -45,7 +45,7 @@ func (c *Client) Endpoint(name Name, b *budget.Budget, hosts Hosts) *Endpoint {
 }
 
 // Caller is the sources.Caller for one question.
-func (e *Endpoint) Caller() *Call { return &Call{endpoint: e} }
+func (e *Endpoint) Caller() *Call { return &Call{endpoint: e, bindings: &bindings{}} }
 
 // Name tells which endpoint this is.
 func (e *Endpoint) Name() Name { return e.name }

@@ -20,6 +20,9 @@ import (
 // whose query may hold a signature, and the cause is kept only where its text is known.
 func networkFault(err error, request *http.Request, timeout time.Duration) error {
 	host := request.URL.Host
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f // of a proxy
+	}
 	if certificate(err) {
 		f := fault.New(fault.Configuration, "the certificate of %s can't be trusted: %s", host, harmless(err, request))
 		f.Hint = "check the endpoint's address; behind a proxy that inspects traffic, install its root certificate"
@@ -68,6 +71,9 @@ func certificate(err error) bool {
 
 // neverLeft tells whether a request failed before there was a connection to write it to.
 func neverLeft(err error) bool {
+	if _, ok := errors.AsType[unsent](err); ok {
+		return true
+	}
 	var operation *net.OpError
 	var dns *net.DNSError
 	return certificate(err) || errors.As(err, &dns) || errors.As(err, &operation) && operation.Op == "dial"

@@ -1,8 +1,8 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -10,23 +10,44 @@ import (
 	"time"
 )
 
-// Transport keeps connections within what RongCloud's base-url page allows: idle for less than
-// 55 s, used less than 80 times. For any other vendor that is harmless.
+// Transport sends each request once, and never by itself again, whatever becomes of its connection.
 //
-// Each request under way has a lane: an http.Transport with one connection, which the lane's last
-// use closes. The lane that became free last is taken first, so that few connections carry most
-// requests, and resumed TLS sessions are shared among them. Certificates, HTTP/2, proxies and gzip
-// are http.Transport's. It is safe for concurrent use.
+// It keeps connections within what RongCloud's base-url page allows: idle for less than 55 s, used less
+// than 80 times. For any other vendor that is harmless. A connection carries one request at a time; the
+// one that became free last is taken first, so that few connections carry most requests, and resumed TLS
+// sessions are shared among them. HTTP/2 is net/http's, HTTP/1 is package client's own, since net/http
+// can't tell what arrived on a connection without having been asked for; see [Unproved] and the package
+// comment. It is safe for concurrent use.
 type Transport struct {
-	model *http.Transport
+	proxy  func(*http.Request) (*url.URL, error)
+	config *tls.Config
+	dialer net.Dialer
 
-	mu   sync.Mutex
-	free []*lane
+	mu      sync.Mutex
+	closed  bool
+	free    map[target][]connection
+	ending  map[*conn]struct{} // read to their end
+	habits  map[target]habit
+	running sync.WaitGroup
 }
 
-type lane struct {
-	transport *http.Transport
-	uses      int // of its connection, or more
+// target is where a connection leads.
+type target struct{ scheme, address, proxy string }
+
+// habit is after how many answers a server ends connections that it was not asked to end.
+type habit struct {
+	times int // in a row
+	bound int // of uses; 0: none
+}
+
+// connection carries one request at a time.
+type connection interface {
+	send(*http.Request) (*http.Response, error)
+	// rest begins to idle; it is called with the transport's lock held. Wake ends that, and tells
+	// whether the connection can be used.
+	rest()
+	wake() bool
+	close()
 }
 
 const (
@@ -35,7 +56,8 @@ const (
 )
 
 // NewTransport makes a transport. Proxy tells the proxy of a request and may be nil:
-// http.ProxyFromEnvironment is handed in by who may read the environment. Config may be nil.
+// http.ProxyFromEnvironment, or what is like it, is handed in by who may read the environment. Config
+// may be nil.
 func NewTransport(proxy func(*http.Request) (*url.URL, error), config *tls.Config) *Transport {
 	if config == nil {
 		config = &tls.Config{}
@@ -44,72 +66,159 @@ func NewTransport(proxy func(*http.Request) (*url.URL, error), config *tls.Confi
 	if config.ClientSessionCache == nil {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
-	return &Transport{model: &http.Transport{
-		Proxy:                 proxy,
-		DialContext:           dialer.DialContext,
-		TLSClientConfig:       config,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          1,
-		MaxIdleConnsPerHost:   1,
-		IdleConnTimeout:       idleBound,
-		ExpectContinueTimeout: time.Second,
-	}}
+	return &Transport{
+		proxy: proxy, config: config, dialer: net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second},
+		free: map[target][]connection{}, ending: map[*conn]struct{}{}, habits: map[target]habit{},
+	}
 }
 
-// RoundTrip sends a request on a lane. The lane is taken until the answer's body is closed.
+// RoundTrip sends a request. Its connection is taken until the answer's body is closed. A request with
+// Close gets a connection of its own.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
-	l := t.take()
-	if l.uses++; l.uses >= usesBound {
-		request = request.Clone(request.Context())
-		request.Close = true
-		l.uses = 0
+	if request.Body != nil && request.GetBody != nil {
+		request = request.WithContext(request.Context())
+		request.GetBody = nil // nobody sends it again
 	}
-	response, err := l.transport.RoundTrip(request)
+	to, proxy, err := t.route(request)
 	if err != nil {
-		t.give(l)
-		return nil, err
+		return nil, unsent{err}
 	}
-	response.Body = &laneBody{ReadCloser: response.Body, give: func() { t.give(l) }}
-	return response, nil
+	var c connection
+	if !request.Close {
+		c = t.take(to)
+	}
+	if c == nil {
+		if c, err = t.dial(request.Context(), to, proxy); err != nil {
+			return nil, unsent{err}
+		}
+	}
+	return c.send(request)
 }
 
-// CloseIdleConnections closes what is open and not in use.
+// CloseIdleConnections closes what is open and not in use. Answers that they have not proved are void.
 func (t *Transport) CloseIdleConnections() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, l := range t.free {
-		l.transport.CloseIdleConnections()
+	free := t.free
+	t.free = map[target][]connection{}
+	t.mu.Unlock()
+	for _, list := range free {
+		for _, c := range list {
+			c.close()
+		}
 	}
 }
 
-func (t *Transport) take() *lane {
+// Close closes what is not in use, those that are being read to their end included, and returns when
+// nothing of them runs any more. What is in use is closed when it becomes free.
+func (t *Transport) Close() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if last := len(t.free) - 1; last >= 0 {
-		l := t.free[last]
-		t.free = t.free[:last]
-		return l
+	t.closed = true
+	for c := range t.ending {
+		c.close()
 	}
-	return &lane{transport: t.model.Clone()}
+	t.mu.Unlock()
+	t.CloseIdleConnections()
+	t.running.Wait()
+	return nil
 }
 
-func (t *Transport) give(l *lane) {
+// take gives the connection to a server that became free last, nil where there is none.
+func (t *Transport) take(to target) connection {
+	for {
+		t.mu.Lock()
+		list := t.free[to]
+		if len(list) == 0 {
+			t.mu.Unlock()
+			return nil
+		}
+		c := list[len(list)-1]
+		t.free[to] = list[:len(list)-1]
+		t.mu.Unlock()
+		if c.wake() {
+			return c
+		}
+	}
+}
+
+// give lets a connection idle; false where the transport was closed.
+func (t *Transport) give(to target, c connection) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.free = append(t.free, l)
+	if t.closed {
+		return false
+	}
+	c.rest()
+	t.free[to] = append(t.free[to], c)
+	return true
 }
 
-// laneBody gives its lane back when it is closed, once.
-type laneBody struct {
-	io.ReadCloser
-	once sync.Once
-	give func()
+// finish lets a goroutine read a connection to its end; false where the transport was closed.
+func (t *Transport) finish(c *conn, read func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.ending[c] = struct{}{}
+	t.running.Go(func() {
+		defer t.finished(c)
+		read()
+	})
+	return true
 }
 
-func (b *laneBody) Close() error {
-	err := b.ReadCloser.Close()
-	b.once.Do(b.give)
-	return err
+func (t *Transport) finished(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.ending, c)
 }
+
+// remove takes an idle connection out; false where somebody else did.
+func (t *Transport) remove(to target, c connection) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := t.free[to]
+	for i := range list {
+		if list[i] == c {
+			t.free[to] = append(list[:i:i], list[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// mostUses is how often a connection may be used, and with how many unproved answers.
+func (t *Transport) mostUses(to target) (uses, unproved int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h := t.habits[to]; h.bound > 0 {
+		return h.bound, min(h.bound, unprovedBound)
+	}
+	return usesBound, unprovedBound
+}
+
+// ended learns how connections end. A server that ends them by itself after so many answers proves
+// nothing by it, and would have all of them read again: once it did so twice in a row, connections are
+// ended before.
+func (t *Transport) ended(to target, uses int, byItself bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.habits[to]
+	switch {
+	case !byItself:
+		h.times = 0
+	case uses > 1:
+		if h.times++; h.times > 1 {
+			h.bound = uses - 1
+		}
+	}
+	t.habits[to] = h
+}
+
+// interrupted ends what is done with a connection when ctx does; stop tells whether it had not.
+func interrupted(ctx context.Context, c net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(past()) })
+}
+
+// past is a deadline that is over.
+func past() time.Time { return time.Unix(1, 0) }

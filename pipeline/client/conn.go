@@ -1,0 +1,349 @@
+package client
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	headerBound = 1 << 20                // bytes of an answer's header
+	idleProof   = 300 * time.Millisecond // after which a connection with unproved answers is ended
+	endBound    = 5 * time.Second        // for a server to end what it was asked to end
+)
+
+// conn is an HTTP/1 connection. It belongs to one goroutine at a time: to that of a request; while it
+// idles, to one that reads, so that what nobody asked for is seen when it comes; and at its end to one
+// that reads until the server has ended it, too.
+type conn struct {
+	t     *Transport
+	to    target
+	auth  string // Proxy-Authorization of requests to a plain proxy
+	plain bool   // through a proxy that takes whole URLs
+
+	net    net.Conn
+	meter  meter
+	reader *bufio.Reader
+	writer *bufio.Writer
+	order  order
+	uses   int
+
+	mu       sync.Mutex
+	watching bool          // interrupt may
+	watched  chan struct{} // closed when the goroutine of an idle connection has ended
+	dead     bool          // found by it
+}
+
+func newConn(t *Transport, to target, over net.Conn) *conn {
+	c := &conn{t: t, to: to, net: over, meter: meter{from: over, left: math.MaxInt64}, writer: bufio.NewWriter(over)}
+	c.reader = bufio.NewReader(&c.meter)
+	return c
+}
+
+// meter bounds what is read for a header.
+type meter struct {
+	from io.Reader
+	left int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	if m.left <= 0 {
+		return 0, errors.New("the header of the answer is too large")
+	}
+	n, err := m.from.Read(p[:min(int64(len(p)), m.left)])
+	m.left -= int64(n)
+	return n, err
+}
+
+func (c *conn) send(request *http.Request) (*http.Response, error) {
+	ctx := request.Context()
+	stop := interrupted(ctx, c.net)
+	c.uses++
+	uses, unproved := c.t.mostUses(c.to)
+	alone := request.Close
+	request = c.dress(request, c.uses >= uses || c.order.ripe(unproved))
+	response, err := c.exchange(request)
+	if err != nil {
+		stop()
+		if errors.Is(err, errNoAnswer) {
+			c.t.ended(c.to, c.uses, true)
+		}
+		c.fail()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, err
+	}
+	if c.plain && response.StatusCode == http.StatusProxyAuthRequired {
+		stop()
+		c.fail()
+		return nil, unsent{c.refused(response.StatusCode)}
+	}
+	b := &body{conn: c, raw: response.Body, stop: stop, asked: request.Close, said: response.Close, alone: alone}
+	b.from = b
+	if request.Header.Get("Accept-Encoding") == "gzip" && response.Header.Get("Content-Encoding") == "gzip" {
+		response.Header.Del("Content-Encoding")
+		response.Header.Del("Content-Length")
+		response.ContentLength, response.Uncompressed = -1, true
+		b.from = &unzip{from: b}
+	}
+	response.Body = &bodyOf{b}
+	return response, nil
+}
+
+// dress makes the request as it is sent here.
+func (c *conn) dress(request *http.Request, last bool) *http.Request {
+	request = request.WithContext(request.Context())
+	request.Close = request.Close || last
+	request.Header = request.Header.Clone()
+	if request.Header == nil {
+		request.Header = http.Header{}
+	}
+	if request.Header.Get("Accept-Encoding") == "" && request.Method != http.MethodHead {
+		request.Header.Set("Accept-Encoding", "gzip")
+	}
+	if c.auth != "" {
+		request.Header.Set("Proxy-Authorization", c.auth)
+	}
+	return request
+}
+
+// errNoAnswer is a connection that the server ended, in order, instead of answering.
+var errNoAnswer = fmt.Errorf("the connection was ended before an answer: %w", io.EOF)
+
+func (c *conn) exchange(request *http.Request) (*http.Response, error) {
+	write := request.Write
+	if c.plain {
+		write = request.WriteProxy
+	}
+	if err := errors.Join(write(c.writer), c.writer.Flush()); err != nil {
+		return nil, err
+	}
+	c.meter.left = headerBound
+	defer func() { c.meter.left = math.MaxInt64 }()
+	if _, err := c.reader.Peek(1); err == io.EOF {
+		return nil, errNoAnswer
+	}
+	for range 5 {
+		response, err := http.ReadResponse(c.reader, request)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil || response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
+			return response, err
+		}
+	}
+	return nil, errors.New("nothing but provisional answers came")
+}
+
+// fail closes the connection: what it has not proved is void.
+func (c *conn) fail() {
+	_ = c.net.Close() // of a connection that is given up: nobody could do anything
+	settle(c.order.take(), false)
+}
+
+// close makes the goroutine that reads find an error, and do the rest.
+func (c *conn) close() { _ = c.net.Close() }
+
+// rest lets a goroutine read while nothing is outstanding.
+func (c *conn) rest() {
+	c.watched, c.watching = make(chan struct{}), true
+	c.t.running.Go(c.watch)
+}
+
+// wake ends that. It tells whether the connection is as it was left.
+func (c *conn) wake() bool {
+	c.interrupt()
+	<-c.watched
+	return !c.dead
+}
+
+func (c *conn) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watching {
+		_ = c.net.SetReadDeadline(past())
+	}
+}
+
+// peek reads one byte, unless it is interrupted or the time is over.
+func (c *conn) peek(within time.Duration) error {
+	timer := time.AfterFunc(within, c.interrupt)
+	_, err := c.reader.Peek(1)
+	timer.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watching = false
+	_ = c.net.SetReadDeadline(time.Time{})
+	return err
+}
+
+// watch is the goroutine of an idle connection. It ends one that has idled for long enough: one with
+// unproved answers soon, so that the server's end proves them.
+func (c *conn) watch() {
+	defer close(c.watched)
+	within := idleBound
+	if len(c.order.open) > 0 {
+		within = idleProof
+	}
+	err := c.peek(within)
+	if idle(err) {
+		if !c.t.remove(c.to, c) {
+			return // it was taken
+		}
+		c.dead = true
+		if !c.t.finish(c, func() { c.end(true, false) }) {
+			c.fail()
+		}
+		return
+	}
+	c.t.remove(c.to, c)
+	c.dead = true
+	_ = c.net.Close()
+	settle(c.order.take(), err == io.EOF) // a server that ends an idle connection has ended it in step
+}
+
+// idle tells whether a read ended without a byte because it was to end.
+func idle(err error) bool {
+	wait, ok := errors.AsType[net.Error](err)
+	return ok && wait.Timeout()
+}
+
+// end reads the connection to its end. Half says that it was not asked for yet; said, that the last
+// answer announced the end that its request had asked for, as no answer before it did.
+func (c *conn) end(half, said bool) {
+	c.mu.Lock()
+	c.watching = true
+	c.mu.Unlock()
+	if half {
+		closeWrite(c.net)
+	}
+	err := c.peek(endBound)
+	proved := err == io.EOF || said && idle(err)
+	_ = c.net.Close()
+	settle(c.order.take(), proved)
+	if !half {
+		c.t.ended(c.to, c.uses, false)
+	}
+}
+
+// closeWrite tells the server that no more requests come.
+func closeWrite(c net.Conn) {
+	type halves interface{ CloseWrite() error }
+	type over interface{ NetConn() net.Conn }
+	if h, ok := c.(halves); ok {
+		_ = h.CloseWrite() // where it fails, so does the read that follows
+	}
+	if o, ok := c.(over); ok {
+		closeWrite(o.NetConn())
+	}
+}
+
+// body is that of one answer, as it comes.
+type body struct {
+	conn    *conn
+	raw     io.ReadCloser
+	from    io.Reader // raw, or what unpacks it
+	stop    func() bool
+	asked   bool // the request asked for the end of the connection
+	said    bool // the answer announces it
+	alone   bool
+	whole   bool // read to its end
+	verdict Verdict
+	answer  answer
+	once    sync.Once
+}
+
+var _ Unproved = (*bodyOf)(nil)
+
+// bodyOf is what a caller sees of a body.
+type bodyOf struct{ *body }
+
+// Read is that of io.Reader.
+func (b *bodyOf) Read(p []byte) (int, error) { return b.from.Read(p) }
+
+// Read reads what was sent.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.raw.Read(p)
+	b.whole = b.whole || err == io.EOF
+	return n, err
+}
+
+// Judge is that of Unproved.
+func (b *body) Judge(v Verdict) { b.verdict = v }
+
+// Settled is that of Unproved.
+func (b *body) Settled(tell func(proved bool)) { b.answer.Settled(tell) }
+
+// Close gives the connection back, ends it, or closes it.
+func (b *body) Close() error {
+	b.once.Do(func() {
+		_ = b.raw.Close() // reads nothing: what was not read ends the connection
+		b.done()
+	})
+	return nil
+}
+
+func (b *body) done() {
+	c := b.conn
+	inTime := b.stop()
+	if !b.whole || b.verdict.Foreign {
+		c.order.add(&b.answer, Verdict{})
+		c.fail()
+		return
+	}
+	proved := c.order.add(&b.answer, b.verdict)
+	defer settle(proved, true) // the connection goes on in the meantime
+	switch {
+	case !inTime || c.reader.Buffered() > 0:
+		c.fail()
+	case !b.asked && b.said && c.uses > 1:
+		// The server ends the connection by itself. It may do so behind the answer to an earlier
+		// request, and then nobody would miss the one that it never answered.
+		c.t.ended(c.to, c.uses, true)
+		c.fail()
+	case b.asked || b.said:
+		if !c.t.finish(c, func() { c.end(false, b.asked && b.said) }) {
+			c.fail()
+		}
+	case !c.t.give(c.to, c):
+		c.fail()
+	}
+}
+
+// unzip unpacks an answer, beginning when it is read.
+type unzip struct {
+	from io.Reader
+	zip  *gzip.Reader
+	err  error
+}
+
+func (u *unzip) Read(p []byte) (int, error) {
+	if u.zip == nil && u.err == nil {
+		u.zip, u.err = gzip.NewReader(u.from)
+	}
+	if u.err != nil {
+		return 0, u.err
+	}
+	return u.zip.Read(p)
+}
+
+// answered waits until it is known whether an answer belongs to its request.
+func answered(ctx context.Context, a Unproved) (proved bool, err error) {
+	known := make(chan bool, 1)
+	a.Settled(func(proved bool) { known <- proved })
+	select {
+	case proved := <-known:
+		return proved, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+}
