@@ -319,6 +319,7 @@ func (r *run) work(ctx context.Context) (Result, error) {
 	if r.vendors, err = r.openVendors(); err != nil {
 		return Result{}, err
 	}
+	defer r.vendors.close()
 	r.keeper.Asking(r.vendors.asked)
 	if err := r.tellStart(ctx); err != nil {
 		return Result{}, err

@@ -29,6 +29,7 @@ type vendors struct {
 	before    map[string]map[string]tally // by source and endpoint: what earlier processes of the night asked
 	file      string
 	disk      disk.Disk
+	close     func() error // of connections; whoever handed in a transport closes it
 }
 
 type endpointName struct{ source, name string }
@@ -88,8 +89,10 @@ func (r *run) openVendors() (*vendors, error) {
 		return nil, err
 	}
 	transport := r.Transport
+	v.close = func() error { return nil }
 	if transport == nil {
-		transport = client.NewTransport(nil, nil)
+		own := client.NewTransport(nil, nil)
+		transport, v.close = own, own.Close
 	}
 	c := client.New(client.Options{Transport: transport, Now: r.Now, Random: r.Random})
 	shared := map[appEndpoint]*client.Endpoint{} // two sources of one app have one budget

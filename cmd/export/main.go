@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"runtime/debug"
 
@@ -17,6 +19,9 @@ import (
 const memory = 320 << 20
 
 func main() {
+	// Nothing but the command line speaks on stderr. What libraries log, such as net/http, may hold raw
+	// bytes of answers and signatures.
+	log.SetOutput(io.Discard)
 	if _, chosen := os.LookupEnv("GOMEMLIMIT"); !chosen {
 		debug.SetMemoryLimit(memory)
 	}

@@ -84,6 +84,7 @@ type Fetch struct {
 	lanes map[*client.Endpoint]*lane
 	stop  context.CancelCauseFunc
 	began time.Time
+	room  room // for readings that are not proved yet
 }
 
 // lane is one endpoint's worker pool, shared by all data blocks on that endpoint.

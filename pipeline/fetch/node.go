@@ -3,7 +3,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +28,7 @@ type node struct {
 	ended                chan struct{} // closed when everything of this node is in the spool
 	wake                 chan struct{} // something changed that the asker may wait for
 	tasks                sync.WaitGroup
+	pending              pending
 
 	// What progress shows. Done and known count keys; of a role node, pairs.
 	done, known, rows, missing, requests atomic.Int64
@@ -60,7 +60,7 @@ func newAsker(n *node) asker {
 
 func (n *node) run(ctx context.Context) error {
 	err := n.asker.run(ctx)
-	n.tasks.Wait()
+	n.finish(ctx)
 	if err == nil {
 		err = context.Cause(ctx)
 	}
@@ -104,9 +104,19 @@ func (n *node) submit(ctx context.Context, q sources.Question, after func(schema
 	}
 	q.Data, q.Only, q.Topics = n.data.Kind.Name, n.data.Only, n.data.Topics
 	n.tasks.Add(1)
+	return n.enqueue(ctx, &question{Question: q, after: after, caller: n.endpoint.Caller()})
+}
+
+// enqueue gives a question, which is a task already, to the workers.
+func (n *node) enqueue(ctx context.Context, q *question) error {
 	err := n.lane.pool.Go(func() {
-		defer n.tasks.Done()
-		n.guard(ctx, q, after)
+		held := false
+		defer func() {
+			if !held {
+				n.tasks.Done()
+			}
+		}()
+		n.guard(q, func() { held = n.work(ctx, q) })
 	})
 	if err != nil { // the pool was stopped: its context is cancelled
 		n.tasks.Done()
@@ -115,58 +125,64 @@ func (n *node) submit(ctx context.Context, q sources.Question, after func(schema
 	return nil
 }
 
-// guard runs one question. A panic in a source must not be swallowed by the pool: it stops the run
-// as the bug that it is.
-func (n *node) guard(ctx context.Context, q sources.Question, after func(schema.Outcome)) {
-	defer func() {
-		if p := recover(); p != nil {
-			n.fetch.stop(fault.New(fault.Bug, "%s, key %q: panic: %v\n%s", n.data.Address, q.Key, p, debug.Stack()))
-		}
-	}()
+// work asks one question and tells whether a reading is held of it.
+func (n *node) work(ctx context.Context, q *question) (held bool) {
+	n.fetch.room.wait(ctx)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
-	outcome, err := n.ask(ctx, q)
-	if err != nil {
+	if err := n.ask(ctx, q); err != nil {
 		n.fetch.stop(fault.Wrap(err, "%s", n.data.Address))
-		return
+		return false
 	}
-	if after != nil {
-		after(outcome)
-	}
+	n.hold(ctx, q)
+	return true
 }
 
-// ask puts one question to the source and the answer into the spool, and hands what the answer
-// names to the nodes that wait for it. It reports only what must stop the run.
-func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, error) {
-	caller := n.endpoint.Caller()
+// ask puts one question to the source and makes an entry of the answer. It reports only what must
+// stop the run.
+func (n *node) ask(ctx context.Context, q *question) error {
+	caller := q.caller
 	record := spool.Record{Block: n.index, Key: q.Key, Generation: n.fetch.Generation, Declared: -1}
-	put := n.fetch.Now()
-	reading, err := n.read(ctx, caller, q, &record)
+	if q.put.IsZero() {
+		q.put = n.fetch.Now()
+	}
+	reading, err := n.read(ctx, caller, q.Question, &record)
 	if err != nil {
 		if err := n.becomeOutcome(ctx, err, &record); err != nil {
-			return "", err
+			return err
 		}
 		reading.Rows = nil
 	}
+	put := q.put
 	if began := caller.Began(); !began.IsZero() {
 		put = began // the budget may have let it wait
 	}
 	record.AskedAt, record.AnsweredAt = put.UnixMicro(), n.fetch.Now().UnixMicro()
-	record.Requests, record.Attempts = caller.Attempts(), record.Attempts+caller.Retries()
+	record.Requests, record.Attempts = caller.Attempts(), q.attempts+record.Attempts+caller.Retries()
 	record.Rows, record.Replaced = int64(len(reading.Rows)), int64(reading.Replaced)
-	entry := spool.Entry{Record: record, Rows: reading.Rows, Whole: whole(record, reading)}
+	q.entry = spool.Entry{Record: record, Rows: reading.Rows, Whole: whole(record, reading)}
+	q.rows = reading.Rows
 	if n.data.Kind.Key == sources.RoleKey && answered(record.Outcome) && record.Outcome != schema.OK {
-		entry.Rows = askedInVain(q)
+		q.entry.Rows = askedInVain(q.Question)
 	}
-	if err := n.fetch.Spool.Add(context.WithoutCancel(ctx), entry); err != nil {
-		return "", err
+	return nil
+}
+
+// complete puts what was read of a key into the spool, and hands what it names to the nodes that wait
+// for it.
+func (n *node) complete(ctx context.Context, q *question) error {
+	if err := n.fetch.Spool.Add(context.WithoutCancel(ctx), q.entry); err != nil {
+		return err
 	}
 	for _, d := range n.downstream {
-		d.asker.offer(n, reading.Rows)
+		d.asker.offer(n, q.rows)
 	}
-	n.count(record, q)
-	return record.Outcome, nil
+	n.count(q.entry.Record, q.Question)
+	if q.after != nil {
+		q.after(q.entry.Record.Outcome)
+	}
+	return nil
 }
 
 // askedInVain are the pairs of a role question that was answered, but not with roles: they are

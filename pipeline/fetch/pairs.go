@@ -78,7 +78,7 @@ func (p *pairs) run(ctx context.Context) error {
 			}
 		}
 	}
-	p.tasks.Wait() // so that the spool knows every pair that was asked
+	p.finish(ctx) // so that the spool knows every pair that was asked
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

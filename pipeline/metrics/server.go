@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -46,6 +47,7 @@ func Serve(address string, m *Metrics) (*Server, error) {
 		URL: "http://" + listener.Addr().String() + "/metrics",
 		http: http.Server{
 			Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // who is scraped has no stderr of its own
 		},
 		ended: make(chan error, 1),
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/client"
 	"rollcall/pipeline/config"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
@@ -155,9 +156,11 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 		}
 		progress.Listen(e)
 	}
+	transport := client.NewTransport(a.proxy(), nil)
+	defer transport.Close()
 	result, err := pipeline.Run(ctx, pipeline.Request{
 		World: pipeline.World{
-			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin,
+			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: transport,
 			Host: a.env.Host, PID: a.env.PID, Version: a.env.Version,
 		},
 		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard, Replace: n.replace,

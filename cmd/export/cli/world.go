@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -111,7 +112,7 @@ func serve(options simulated.Options, address string) (*server, error) {
 	}
 	world := simulated.New(options)
 	s := &server{world: world, options: options, URL: "http://" + listener.Addr().String(), ended: make(chan error, 1)}
-	s.http = &http.Server{Handler: world.Handler(), ReadHeaderTimeout: time.Minute}
+	s.http = &http.Server{Handler: world.Handler(), ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	door := world.Door(listener)
 	go func() { s.ended <- s.http.Serve(door) }()
 	return s, nil

@@ -1,0 +1,180 @@
+package fetch
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"rollcall/pipeline/client"
+	"rollcall/pipeline/spool"
+	"rollcall/schema"
+	"rollcall/schema/fault"
+	"rollcall/sources"
+)
+
+const (
+	// rowsPending is how many rows may wait in memory for the proof that they answer their questions.
+	rowsPending = 1 << 16
+
+	// proofAtStop is how long a fetch that was stopped waits for proofs. What is not proved by then is
+	// not kept.
+	proofAtStop = time.Second
+)
+
+// question is one key on its way: asked, perhaps once more, until its answers are known to be its own.
+type question struct {
+	sources.Question
+	after func(schema.Outcome)
+
+	caller   *client.Call
+	put      time.Time // when it was first asked; zero: it was not
+	attempts int64     // readings that were void
+
+	entry spool.Entry   // the last reading
+	rows  []sources.Row // what it names to the nodes that wait for it
+}
+
+// pending are a node's readings whose answers are not proved yet.
+type pending struct {
+	mu        sync.Mutex
+	questions map[*question]struct{}
+}
+
+// hold keeps a reading until it is known whether its answers belong to its questions. No worker waits
+// for that: it is other requests that prove it.
+func (n *node) hold(ctx context.Context, q *question) {
+	n.pending.mu.Lock()
+	if n.pending.questions == nil {
+		n.pending.questions = map[*question]struct{}{}
+	}
+	n.pending.questions[q] = struct{}{}
+	n.pending.mu.Unlock()
+	n.fetch.room.take(len(q.entry.Rows))
+	q.caller.Settled(func(bound bool) {
+		if n.release(q) {
+			n.guard(q, func() { n.settled(ctx, q, bound) })
+		}
+	})
+}
+
+// release takes a reading out; false where it was dropped.
+func (n *node) release(q *question) bool {
+	n.pending.mu.Lock()
+	_, held := n.pending.questions[q]
+	delete(n.pending.questions, q)
+	n.pending.mu.Unlock()
+	if held {
+		n.fetch.room.give(len(q.entry.Rows))
+	}
+	return held
+}
+
+// settled puts a proved reading into the spool; a void one is asked again.
+func (n *node) settled(ctx context.Context, q *question, bound bool) {
+	switch {
+	case bound:
+		defer n.tasks.Done()
+		if err := n.complete(ctx, q); err != nil {
+			n.fetch.stop(fault.Wrap(err, "%s", n.data.Address))
+		}
+	case ctx.Err() != nil:
+		n.tasks.Done()
+	default:
+		q.attempts, q.entry, q.rows = q.entry.Record.Attempts-q.caller.Retries(), spool.Entry{}, nil
+		q.caller.Again()
+		go n.enqueue(ctx, q) // which may wait for the workers, of whom this may be one
+	}
+}
+
+// drop forgets the readings that are not proved.
+func (n *node) drop() {
+	n.pending.mu.Lock()
+	var all []*question
+	for q := range n.pending.questions {
+		all = append(all, q)
+	}
+	n.pending.mu.Unlock()
+	for _, q := range all {
+		if n.release(q) {
+			n.tasks.Done()
+		}
+	}
+}
+
+// finish waits until every question of the node has become an entry of the spool. Connections that
+// idle prove their answers by themselves.
+func (n *node) finish(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { n.tasks.Wait(); close(done) }()
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(proofAtStop)
+	defer timer.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-timer.C:
+			n.drop()
+			timer.Reset(proofAtStop) // for those that a worker still had in hand
+		}
+	}
+}
+
+// guard does something about a question. A panic must not be swallowed by the pool: it stops the run as
+// the bug that it is.
+func (n *node) guard(q *question, do func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			n.fetch.stop(fault.New(fault.Bug, "%s, key %q: panic: %v\n%s", n.data.Address, q.Key, p, debug.Stack()))
+		}
+	}()
+	do()
+}
+
+// room bounds the rows that are pending. Who finds none waits before asking, so that a reading of any
+// size has room.
+type room struct {
+	mu   sync.Mutex
+	held int
+	less chan struct{} // closed when there is room again; nil: nobody waits
+}
+
+func (r *room) take(rows int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held += rows
+}
+
+func (r *room) give(rows int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held -= rows; r.held <= rowsPending && r.less != nil {
+		close(r.less)
+		r.less = nil
+	}
+}
+
+func (r *room) wait(ctx context.Context) {
+	for {
+		r.mu.Lock()
+		if r.held <= rowsPending {
+			r.mu.Unlock()
+			return
+		}
+		if r.less == nil {
+			r.less = make(chan struct{})
+		}
+		less := r.less
+		r.mu.Unlock()
+		select {
+		case <-less:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
