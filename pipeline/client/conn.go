@@ -166,6 +166,12 @@ func (c *conn) wake() bool {
 	return !c.dead
 }
 
+func (c *conn) prove() {
+	if len(c.order.open) > 0 {
+		c.interrupt()
+	}
+}
+
 func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

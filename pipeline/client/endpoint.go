@@ -47,6 +47,13 @@ func (c *Client) Endpoint(name Name, b *budget.Budget, hosts Hosts) *Endpoint {
 // Caller is the sources.Caller for one question.
 func (e *Endpoint) Caller() *Call { return &Call{endpoint: e, bindings: &bindings{}} }
 
+// Prove lets the transport prove what it has answered, where it can: who calls it has nothing more to ask.
+func (e *Endpoint) Prove() {
+	if t, ok := e.client.options.Transport.(interface{ Prove() }); ok {
+		t.Prove()
+	}
+}
+
 // Name tells which endpoint this is.
 func (e *Endpoint) Name() Name { return e.name }
 

@@ -8,7 +8,7 @@ import (
 const (
 	// unprovedBound is how many unproved answers a connection may have before it is ended, and ageBound
 	// how old the oldest of them may be: both by measurement, see the decision on bound answers.
-	unprovedBound = 24
+	unprovedBound = 32
 	ageBound      = 500 * time.Millisecond
 )
 

@@ -47,6 +47,8 @@ type connection interface {
 	// whether the connection can be used.
 	rest()
 	wake() bool
+	// prove ends an idle connection that has unproved answers; it is called like rest.
+	prove()
 	close()
 }
 
@@ -104,6 +106,18 @@ func (t *Transport) CloseIdleConnections() {
 	for _, list := range free {
 		for _, c := range list {
 			c.close()
+		}
+	}
+}
+
+// Prove ends the idle connections that have unproved answers now, and not a moment later: nobody has
+// anything more to ask that could prove them.
+func (t *Transport) Prove() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, list := range t.free {
+		for _, c := range list {
+			c.prove()
 		}
 	}
 }

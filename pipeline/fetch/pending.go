@@ -20,6 +20,9 @@ const (
 	// proofAtStop is how long a fetch that was stopped waits for proofs. What is not proved by then is
 	// not kept.
 	proofAtStop = time.Second
+
+	// proveEvery is how often a node that has nothing more to ask has idle connections ended.
+	proveEvery = 20 * time.Millisecond
 )
 
 // question is one key on its way: asked, perhaps once more, until its answers are known to be its own.
@@ -102,25 +105,26 @@ func (n *node) drop() {
 	}
 }
 
-// finish waits until every question of the node has become an entry of the spool. Connections that
-// idle prove their answers by themselves.
+// finish waits until every question of the node has become an entry of the spool. Nothing more is asked
+// that could prove the last answers: connections that idle prove them by their end.
 func (n *node) finish(ctx context.Context) {
 	done := make(chan struct{})
 	go func() { n.tasks.Wait(); close(done) }()
-	select {
-	case <-done:
-		return
-	case <-ctx.Done():
-	}
-	timer := time.NewTimer(proofAtStop)
-	defer timer.Stop()
+	often := time.NewTicker(proveEvery)
+	defer often.Stop()
+	var late <-chan time.Time
+	stopped := ctx.Done()
 	for {
 		select {
 		case <-done:
 			return
-		case <-timer.C:
+		case <-often.C:
+			n.endpoint.Prove()
+		case <-stopped:
+			stopped, late = nil, time.After(proofAtStop)
+		case <-late:
 			n.drop()
-			timer.Reset(proofAtStop) // for those that a worker still had in hand
+			late = time.After(proveEvery) // for those that a worker still had in hand
 		}
 	}
 }
