@@ -30,10 +30,10 @@ func (a *Arrivals) Arrive() int {
 	return len(a.at)
 }
 
-// Fails counts a request and tells whether it is to fail: every second of the first hundred.
+// Fails counts a request and tells whether it is to fail: every second of the first forty.
 func (a *Arrivals) Fails() bool {
 	n := a.Arrive()
-	return n%2 == 0 && n <= 100
+	return n%2 == 0 && n <= 40
 }
 
 // Count tells how many came, and how many of them in the fullest second.
