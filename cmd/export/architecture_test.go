@@ -98,7 +98,7 @@ func rules() []rule {
 			of: func(_ *module, pkg string) bool {
 				return !slices.ContainsFunc(kits(), func(kit string) bool { return under(pkg, kit) })
 			},
-			forbid: anyOf(below("sources/sourcetest"), below("sinks/sinktest"), below("schema/disk/disktest"), external("testing", "go.uber.org/goleak")),
+			forbid: anyOf(below("sources/sourcetest"), below("sinks/sinktest"), below("schema/disk/disktest"), below("pipeline/client/clienttest"), external("testing", "go.uber.org/goleak")),
 			why:    "a test kit is for tests; only _test.go files import it",
 		},
 		{
@@ -268,7 +268,9 @@ func TestEveryPackageLooksForLeaks(t *testing.T) {
 }
 
 // kits are the folders that only tests use.
-func kits() []string { return []string{"sources/sourcetest", "sinks/sinktest", "schema/disk/disktest"} }
+func kits() []string {
+	return []string{"sources/sourcetest", "sinks/sinktest", "schema/disk/disktest", "pipeline/client/clienttest"}
+}
 
 func firstWords(s string) string {
 	words := strings.Fields(s)
