@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"go/ast"
 	"io"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -69,29 +69,37 @@ func TestAServerThatSendsMoreThanWasAskedForIsNotQuoted(t *testing.T) {
 	if talk, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, talk)
 	}
-	vendor := "source \"rongcloud\" \"prod\" {\n endpoint = %q\n app_key = env(\"K\")\n app_secret = env(\"K\")\n}\n" +
+	vendor := "source \"rongcloud\" \"prod\" {\n endpoint = \"URL\"\n app_key = env(\"AK\")\n app_secret = env(\"SK\")\n}\n" +
 		"ids \"staff\" { values = [\"u1\", \"u2\"] }\ndata \"rongcloud_user_groups\" \"staff\" { users = ids.staff }\n"
 	for name, test := range map[string]struct {
 		config, command string
 		answer          string
 	}{
 		"a vendor": {vendor + "sink \"local\" \"out\" { path = \"./out\" }\n", "run", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"},
-		"a bucket": {"sink \"s3\" \"lake\" {\n bucket = \"audit\"\n region = \"us-east-1\"\n endpoint = %q\n}\n", "snapshots", "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"},
+		"a bucket": {vendor + "sink \"s3\" \"lake\" {\n bucket = \"audit\"\n region = \"us-east-1\"\n endpoint = \"URL\"\n}\n", "snapshots", "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, enough := context.WithTimeout(t.Context(), time.Minute)
 			defer enough()
-			url := serveMore(t, test.answer, enough)
+			var asked atomic.Int64
+			url := serveMore(t, test.answer, func() {
+				if asked.Add(1) == 3 {
+					enough()
+				}
+			})
 			config := filepath.Join(t.TempDir(), "rollcall.hcl")
-			if err := os.WriteFile(config, []byte(fmt.Sprintf(test.config, url)), 0o600); err != nil {
+			if err := os.WriteFile(config, []byte(strings.ReplaceAll(test.config, "URL", url)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			command := exec.CommandContext(ctx, binary, test.command, "--config", config, "--progress", "log")
-			command.Env = append(os.Environ(), "K=a-secret", "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true")
+			command.Env = append(os.Environ(), "AK=a-key", "SK=a-secret", "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_EC2_METADATA_DISABLED=true")
 			var said bytes.Buffer
 			command.Stdout, command.Stderr = &said, &said
 			_ = command.Run() // it is killed, or gives up
+			if asked.Load() == 0 {
+				t.Errorf("it asked nothing, and said:\n%s", &said)
+			}
 			if strings.Contains(said.String(), rawBytes) || strings.Contains(said.String(), "Unsolicited") {
 				t.Errorf("it said:\n%s", &said)
 			}
@@ -99,9 +107,8 @@ func TestAServerThatSendsMoreThanWasAskedForIsNotQuoted(t *testing.T) {
 	}
 }
 
-// serveMore answers each request, says something more when the connection idles, and calls enough after
-// a few connections, or when the test ends.
-func serveMore(t *testing.T, answer string, enough func()) (url string) {
+// serveMore answers one request on each connection, says something more when that idles, and calls done.
+func serveMore(t *testing.T, answer string, done func()) (url string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -109,7 +116,7 @@ func serveMore(t *testing.T, answer string, enough func()) (url string) {
 	}
 	var running sync.WaitGroup
 	running.Go(func() {
-		for n := 1; ; n++ {
+		for {
 			c, err := listener.Accept()
 			if err != nil {
 				return
@@ -126,9 +133,7 @@ func serveMore(t *testing.T, answer string, enough func()) (url string) {
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n{\"usersig\":\""+rawBytes+"\"}")
 				_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 				_, _ = io.Copy(io.Discard, c)
-				if n >= 3 {
-					enough()
-				}
+				done()
 			})
 		}
 	})
