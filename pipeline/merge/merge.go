@@ -92,12 +92,12 @@ type Summary struct {
 }
 
 // Whole tells whether a reading with this record saw all there was to see, so that it may accuse:
-// it is ok, and exact or unverifiable for want of a total alone.
+// it is ok, and exact, or unverifiable only because the vendor never declares a total.
 func Whole(r spool.Record, b spool.Block) bool {
 	if r.Outcome != schema.OK {
 		return false
 	}
-	return r.Verdict == schema.Exact || r.Verdict == schema.Unverifiable && !b.Partial
+	return r.Verdict == schema.Exact || r.Verdict == schema.Unverifiable && !b.Partial && !b.Total
 }
 
 // Run merges all that is in the spool.

@@ -35,6 +35,7 @@ type Block struct {
 	Source  string      // "rongcloud.prod"
 	View    schema.View // of its rows
 	Partial bool        // it asks for some roles only (`only = [...]`), so that it never denies
+	Total   bool        // its vendor declares a total, so that nothing is complete without one
 	Blind   string      // prefix of group IDs that a user view was not asked for: it denies nothing about them
 }
 

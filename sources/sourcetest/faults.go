@@ -160,7 +160,11 @@ func checkEndless(t *testing.T, o Options) {
 			}
 			*a = *first
 		}))
-		caller := Caller{FailAt: pages + 50, Failure: errCut}
+		most := pages + 50
+		if len(c.Question.Only) > 0 { // pages may be filtered after they were cut: more may bring nothing
+			most += 100
+		}
+		caller := Caller{FailAt: most, Failure: errCut}
 		got, err := source.Ask(t.Context(), &caller, c.Question)
 		if errors.Is(err, errCut) || err == nil && len(got.Rows) > len(c.Want.Rows) {
 			t.Errorf("%s: the first page repeated for ever: %d calls, error %v, %d rows", c.Name, caller.Calls(), err, len(got.Rows))
