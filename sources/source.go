@@ -52,6 +52,8 @@ type Data struct {
 	Only      bool        // whether `only = ["owner", …]` can be asked for
 	Topics    bool        // whether `topics = true` can be asked for
 	TopicIDs  string      // prefix of the IDs among which are communities that are listed with topics only
+	OpenEnd   bool        // whether a list ends at a page that is not full, so that behind a full one another is asked for
+	Linked    string      // prefix of the keys whose pages name the next one, so that OpenEnd is not true of them; empty for none
 	Doc       string      // one line
 }
 
