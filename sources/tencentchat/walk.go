@@ -215,7 +215,6 @@ func (w *walk) groupRoles() error {
 	if err != nil {
 		return err
 	}
-	p.listed = true // without a list, nobody was answered
 	if err := w.take(p); err != nil {
 		return err
 	}
