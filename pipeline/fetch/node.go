@@ -154,7 +154,7 @@ func (n *node) ask(ctx context.Context, q sources.Question) (schema.Outcome, err
 	}
 	record.AskedAt, record.AnsweredAt = put.UnixMicro(), n.fetch.Now().UnixMicro()
 	record.Requests, record.Attempts = caller.Attempts(), record.Attempts+caller.Retries()
-	record.Rows, record.Replaced = int64(len(reading.Rows)), int64(reading.Replaced)
+	record.Rows, record.Replaced, record.Cut = int64(len(reading.Rows)), int64(reading.Replaced), int64(reading.Cut)
 	entry := spool.Entry{Record: record, Rows: reading.Rows, Whole: whole(record, reading)}
 	if n.data.Kind.Key == sources.RoleKey && answered(record.Outcome) && record.Outcome != schema.OK {
 		entry.Rows = askedInVain(q)

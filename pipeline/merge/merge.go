@@ -83,6 +83,7 @@ type Summary struct {
 	Missing       int64            // keys denied or failed
 	Requests      int64
 	Replaced      int64 // texts in which invalid Unicode became U+FFFD
+	Cut           int64 // texts that were cut because they were too long
 	Disagrees     bool  // some group or user is short, over or drifted
 
 	Roles     map[string]map[string]int64 // memberships, by source and the vendor's word for the role, see OtherRoles

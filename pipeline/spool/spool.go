@@ -58,6 +58,7 @@ type Record struct {
 	Requests   int64
 	Attempts   int64
 	Replaced   int64  // texts in which invalid Unicode became U+FFFD
+	Cut        int64  // texts that were cut because they were too long
 	Code       string // the vendor's, empty where there is none
 	Message    string
 	AskedAt    int64 // microseconds since 1970 UTC
