@@ -146,3 +146,43 @@ func (n *night) sealedOn(on string, code int) snapshot {
 	}
 	return n.read(result)
 }
+
+// No text is long enough to keep a snapshot from being sealed, with pseudonyms as without.
+func TestOverlongTextsAreCutAndOverlongIDsFailTheirKeys(t *testing.T) {
+	t.Parallel()
+	for name, columns := range map[string][]job.Column{"plain": nil, "pseudonyms": {{Name: "user_id", Key: "an HMAC key of 32 bytes at least!"}, {Name: "group_id", Key: "an HMAC key of 32 bytes at least!"}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			world := simulated.New(unlimited(simulated.Options{Seed: 1}))
+			nickname, extra := strings.Repeat("長", 400_000), strings.Repeat("x", 2_000_000)
+			for _, app := range []*simulated.App{world.RongCloud, world.Tencent} {
+				app.AddGroup(simulated.Group{ID: "texts", Name: strings.Repeat("n", 100_000)})
+				app.AddMember("texts", "u", simulated.Member{Nickname: &nickname, Extra: &extra})
+				app.AddGroup(simulated.Group{ID: "ids", Name: "ids"})
+				app.AddMember("ids", strings.Repeat("i", 1_100_000), simulated.Member{})
+			}
+			n := newNight(t, world)
+			n.job.Tolerate.Share, n.job.Columns = 1, columns
+			n.job.Lists = []job.List{{Name: "groups", Values: []string{"texts", "ids"}}, {Name: "users", Values: []string{"u"}}}
+			n.block("rongcloud_group_members", groups("groups")).block("rongcloud_user_groups", users("users"))
+			s := n.sealedOn(date, pipeline.CodeNotWhole)
+			failed := 0
+			for _, o := range s.outcomes {
+				if o.Outcome != "ok" {
+					failed++
+				}
+				if o.Outcome != "ok" && (o.Requests != 1 || columns == nil && (o.Message == nil || !strings.Contains(*o.Message, "an ID of 1100000 bytes"))) {
+					t.Errorf("%+v", o)
+				}
+			}
+			if failed != 1 || s.Manifest.CutTexts != 3 || len(s.memberships) != 1 {
+				t.Errorf("%d keys failed, %d texts cut, %d memberships", failed, s.Manifest.CutTexts, len(s.memberships))
+			}
+			for _, m := range s.memberships {
+				if m.Extra == nil || len(*m.Extra) > 64<<10 || !strings.HasSuffix(*m.Extra, "[cut]") || len(*m.Nickname) > 64<<10 {
+					t.Errorf("a membership with texts that are not cut")
+				}
+			}
+		})
+	}
+}

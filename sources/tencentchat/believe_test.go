@@ -171,3 +171,30 @@ func TestTwoRolesOfOneAccountAreContradictory(t *testing.T) {
 		t.Errorf("the same row twice: %+v, %v", r, err)
 	}
 }
+
+func TestLongTextsAreCutAndLongIDsRefused(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("長", schema.MaxText)
+	r, _, err := ask(t, joined, ok+`"TotalCount":1,"GroupIdList":[{"GroupId":"g","Name":"`+long+`","Type":"`+long+`","SelfInfo":{"Role":"`+long+`"}}]}`)
+	if err != nil || r.Cut != 3 || len(r.Rows) != 1 {
+		t.Fatalf("%d texts cut, %d rows, %v", r.Cut, len(r.Rows), err)
+	}
+	for _, text := range []string{r.Rows[0].GroupName.Value, r.Rows[0].GroupType.Value, r.Rows[0].RoleRaw.Value} {
+		if len(text) > schema.MaxText || !strings.HasSuffix(text, "長… [cut]") {
+			t.Errorf("%d bytes, ending in %q", len(text), text[len(text)-20:])
+		}
+	}
+	id := strings.Repeat("i", schema.MaxID+1)
+	for name, c := range map[string]struct {
+		q    sources.Question
+		rest string
+	}{
+		"a member": {members, `"MemberNum":1,"MemberList":[{"Member_Account":"` + id + `"}]}`},
+		"a group":  {joined, `"TotalCount":1,"GroupIdList":[{"GroupId":"` + id + `"}]}`},
+	} {
+		_, s, err := ask(t, c.q, ok+c.rest)
+		if e, is := errors.AsType[*fault.Error](err); !is || e.Kind != fault.Item || e.Outcome != schema.Failed || !strings.Contains(e.Message, "an ID of 1025 bytes") || len(s.asked) != 1 {
+			t.Errorf("%s: %.300v", name, err)
+		}
+	}
+}
