@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -115,12 +114,16 @@ func accounts(q sources.Question, p page) wire.Echo {
 	for _, user := range q.Users {
 		open[user] = true
 	}
+	left := len(open)
 	for _, row := range p.rows {
-		if _, asked := open[row.User]; !asked {
+		switch first, asked := open[row.User]; {
+		case !asked:
 			all.Other = row.User
+		case first:
+			open[row.User] = false
+			left--
 		}
-		open[row.User] = false
 	}
-	all.Matched = !slices.Contains(slices.Collect(maps.Values(open)), true)
+	all.Matched = left == 0
 	return all
 }

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"slices"
+
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
@@ -98,8 +100,8 @@ type Collector struct {
 // Begin begins a walk, also another one of the same reading.
 func (c *Collector) Begin() {
 	c.barren = 0
-	if c.seen == nil {
-		c.seen, c.Declared, c.most = map[string]int{}, -1, MostRows
+	if c.most == 0 {
+		c.Declared, c.most = -1, MostRows
 	}
 }
 
@@ -114,6 +116,9 @@ func (c *Collector) Take(p Page) error {
 	}
 	c.Altered.Add(p.Altered)
 	before := len(c.Rows)
+	if c.seen == nil { // room for what came: how much is to come, nobody can be believed
+		c.seen, c.Rows = make(map[string]int, len(p.Rows)), slices.Grow(c.Rows, len(p.Rows))
+	}
 	for i := range p.Rows {
 		if err := c.add(&p.Rows[i]); err != nil {
 			return err
