@@ -25,7 +25,10 @@ func Name(id string) string { return strconv.Quote(shorten(id)) }
 // HTML are seen through, however often they were applied. Secrets that nobody named (an older
 // signature, one encoded anew) are known by their look: a run of more than 20 letters of base64 is
 // taken out, unless it is made of words in lower case, as a path is.
-func Quote(text string, hidden ...string) string {
+func Quote(text string, hidden ...string) string { return strconv.Quote(Hide(text, hidden...)) }
+
+// Hide is Quote without the quotes, for words that are partly the vendor's and partly a library's.
+func Hide(text string, hidden ...string) string {
 	runes := []rune(text)
 	more := len(runes) > lookedAt
 	runes = runes[:min(len(runes), lookedAt)]
@@ -47,7 +50,7 @@ func Quote(text string, hidden ...string) string {
 	if more {
 		b.WriteString("…")
 	}
-	return strconv.Quote(shorten(b.String()))
+	return shorten(b.String())
 }
 
 func shorten(text string) string {
