@@ -9,7 +9,10 @@
 // use by many goroutines, and holds nothing that outlives a call but its cached signature.
 //
 // What a source promises: a Reading is all that the vendor gave for the key, each (group, user)
-// once, or there is an error and no Reading. It never returns part of an answer as whole.
+// once, or there is an error and no Reading. It never returns part of an answer as whole. An answer
+// that names another question is an error (see [ErrForeign]), and so are answers that can't all be
+// true: two roles of one user, or no total where the vendor declares one. A total is compared with what
+// came, and never ends a walk; a walk that brings nothing new ends as a failed key.
 //
 // A new vendor is a folder beside this file and one line in package all; sourcetest says whether
 // it keeps these promises. The interface may still change with each release.
@@ -44,11 +47,13 @@ type Data struct {
 	PerSecond float64     // default budget, requests a second
 	PageSize  int         // rows in a full page; what one request answers at most, for planning
 	Batch     int         // users in one role request; 0 unless Key is RoleKey
-	Total     bool        // whether the vendor declares a total
+	Total     bool        // whether the vendor declares a total in every answer: one without it is contradictory
 	Roles     bool        // whether its rows name roles
 	Only      bool        // whether `only = ["owner", …]` can be asked for
 	Topics    bool        // whether `topics = true` can be asked for
 	TopicIDs  string      // prefix of the IDs among which are communities that are listed with topics only
+	OpenEnd   bool        // whether a list ends at a page that is not full, so that behind a full one another is asked for
+	Linked    string      // prefix of the keys whose pages name the next one, so that OpenEnd is not true of them; empty for none
 	Doc       string      // one line
 }
 
@@ -64,10 +69,11 @@ type Question struct {
 // Reading is all that one reading of one key gave.
 type Reading struct {
 	Rows       []Row // each (group, user) once, in the vendor's order
-	Declared   int64 // the vendor's last total; -1 where it gives none
+	Declared   int64 // the vendor's last total; -1 where it gives none, which is where Data.Total is false, or where only some were asked for
 	Drifted    bool  // the total changed while paging
 	Unverified bool  // only some were asked for, so that the total says nothing (Only)
 	Replaced   int   // display texts in which invalid Unicode became U+FFFD
+	Cut        int   // display texts longer than schema.MaxText, which were cut
 }
 
 // Row is one user in one group, as one view tells it.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rollcall/schema/fault"
+	"rollcall/sources/wire"
 )
 
 // networkFault classifies what the network said. Its message names the host but never the URL,
@@ -49,7 +50,8 @@ type untrusted struct{ error }
 
 func (u untrusted) Unwrap() error { return u.error }
 
-// harmless is an error's text, unless it quotes the request's query.
+// harmless is an error's text without secrets, unless it quotes the request's query: of an answer that is no
+// HTTP, net/http quotes whatever came.
 func harmless(err error, request *http.Request) string {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
@@ -58,7 +60,15 @@ func harmless(err error, request *http.Request) string {
 	if strings.Contains(text, "?") || request.URL.RawQuery != "" && strings.Contains(text, request.URL.RawQuery) {
 		return "the connection failed"
 	}
-	return text
+	var hidden []string
+	for _, values := range request.URL.Query() {
+		for _, value := range values {
+			if len(value) > 16 { // no word such as json
+				hidden = append(hidden, value)
+			}
+		}
+	}
+	return wire.Hide(text, hidden...)
 }
 
 func certificate(err error) bool {

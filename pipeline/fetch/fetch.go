@@ -69,7 +69,7 @@ type Options struct {
 func Blocks(j *job.Job) []spool.Block {
 	blocks := make([]spool.Block, len(j.Data))
 	for i, d := range j.Data {
-		blocks[i] = spool.Block{Address: d.Address, Source: d.Source, View: d.Kind.View, Partial: len(d.Only) > 0}
+		blocks[i] = spool.Block{Address: d.Address, Source: d.Source, View: d.Kind.View, Partial: len(d.Only) > 0, Total: d.Kind.Total}
 		if d.Kind.Topics && !d.Topics {
 			blocks[i].Blind = d.Kind.TopicIDs
 		}

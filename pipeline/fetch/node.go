@@ -160,7 +160,7 @@ func (n *node) ask(ctx context.Context, q *question) error {
 	}
 	record.AskedAt, record.AnsweredAt = put.UnixMicro(), n.fetch.Now().UnixMicro()
 	record.Requests, record.Attempts = caller.Attempts(), q.attempts+record.Attempts+caller.Retries()
-	record.Rows, record.Replaced = int64(len(reading.Rows)), int64(reading.Replaced)
+	record.Rows, record.Replaced, record.Cut = int64(len(reading.Rows)), int64(reading.Replaced), int64(reading.Cut)
 	q.entry = spool.Entry{Record: record, Rows: reading.Rows, Whole: whole(record, reading)}
 	q.rows = reading.Rows
 	if n.data.Kind.Key == sources.RoleKey && answered(record.Outcome) && record.Outcome != schema.OK {
@@ -196,11 +196,16 @@ func askedInVain(q sources.Question) []sources.Row {
 }
 
 // read reads a key, and a second time when the vendor's total and the rows disagree, or when the
-// pages can't be believed together.
+// answers can't be believed, alone or together: two roles of one user, or no total where the vendor
+// declares one.
 func (n *node) read(ctx context.Context, caller *client.Call, q sources.Question, record *spool.Record) (sources.Reading, error) {
 	for {
 		record.Attempts++
 		reading, err := n.source.Ask(ctx, caller, q)
+		if err == nil && n.data.Kind.Total && reading.Declared < 0 && !reading.Unverified {
+			// Sources refuse such an answer themselves. Nothing else would tell it from a complete one.
+			err = fault.New(fault.Transient, "no total came with %s of %q, which declares one", q.Data, q.Key)
+		}
 		if contradictory(err) {
 			if record.Attempts < 2 {
 				continue
@@ -221,7 +226,7 @@ func (n *node) read(ctx context.Context, caller *client.Call, q sources.Question
 	}
 }
 
-// contradictory tells whether each answer was good and yet they can't all be true. The client has
+// contradictory tells whether each answer was good by itself and yet they can't be true. The client has
 // tried again what failed by itself, so that this is of the key alone.
 func contradictory(err error) bool {
 	return err != nil && fault.KindOf(err) == fault.Transient && !errors.Is(err, client.ErrDown)
@@ -265,7 +270,8 @@ func verdict(r sources.Reading) schema.Verdict {
 	}
 }
 
-// whole tells whether a reading may accuse other views.
+// whole tells whether a reading may accuse other views. One that no total verifies may only where the
+// vendor never declares one, which read has seen to.
 func whole(record spool.Record, r sources.Reading) bool {
 	if record.Outcome != schema.OK {
 		return false

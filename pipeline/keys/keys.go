@@ -27,12 +27,13 @@ import (
 	"unicode/utf8"
 
 	"rollcall/pipeline/sorted"
+	"rollcall/schema"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
 
-// MaxID is how many bytes an ID may have.
-const MaxID = 1024
+// MaxID is how many bytes an ID may have, in a list as in a vendor's answer.
+const MaxID = schema.MaxID
 
 // DefaultMemory is the memory of an import in bytes where none is given.
 const DefaultMemory = 64 << 20

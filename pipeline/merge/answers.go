@@ -61,7 +61,7 @@ func (a *answers) next() error {
 	}
 	a.answer = answer{own(*a.pending)}
 	if a.answer.Outcome != schema.OK {
-		a.answer.Rows, a.answer.Replaced = 0, 0
+		a.answer.Rows, a.answer.Replaced, a.answer.Cut = 0, 0, 0
 	}
 	for a.advance(); a.pending != nil && a.pending.Key == a.answer.Key; a.advance() {
 		a.answer.add(a.pending)
@@ -76,9 +76,9 @@ func own(r spool.Record) spool.Record {
 }
 
 func (a *answer) add(r *spool.Record) {
-	rows, replaced := a.Rows, a.Replaced
+	rows, replaced, cut := a.Rows, a.Replaced, a.Cut
 	if r.Outcome == schema.OK {
-		rows, replaced = rows+r.Rows, replaced+r.Replaced
+		rows, replaced, cut = rows+r.Rows, replaced+r.Replaced, cut+r.Cut
 	}
 	requests, attempts := a.Requests+r.Requests, a.Attempts+r.Attempts
 	asked, answered := min(a.AskedAt, r.AskedAt), max(a.AnsweredAt, r.AnsweredAt)
@@ -88,7 +88,7 @@ func (a *answer) add(r *spool.Record) {
 	if compareDeciding(r, &a.Record) > 0 {
 		a.Record = own(*r)
 	}
-	a.Rows, a.Replaced, a.Requests, a.Attempts, a.AskedAt, a.AnsweredAt = rows, replaced, requests, attempts, asked, answered
+	a.Rows, a.Replaced, a.Cut, a.Requests, a.Attempts, a.AskedAt, a.AnsweredAt = rows, replaced, cut, requests, attempts, asked, answered
 }
 
 // compareDeciding orders records of one key: the greatest decides. Beyond generation and outcome it

@@ -67,6 +67,7 @@ func (m *merger) outcome(source, address string, a *answer) error {
 	m.summary.Asked++
 	m.summary.Requests += a.Requests
 	m.summary.Replaced += a.Replaced
+	m.summary.Cut += a.Cut
 	if a.Outcome.Missing() {
 		m.summary.Missing++
 	}

@@ -83,6 +83,7 @@ type Summary struct {
 	Missing       int64            // keys denied or failed
 	Requests      int64
 	Replaced      int64 // texts in which invalid Unicode became U+FFFD
+	Cut           int64 // texts that were cut because they were too long
 	Disagrees     bool  // some group or user is short, over or drifted
 
 	Roles     map[string]map[string]int64 // memberships, by source and the vendor's word for the role, see OtherRoles
@@ -92,12 +93,12 @@ type Summary struct {
 }
 
 // Whole tells whether a reading with this record saw all there was to see, so that it may accuse:
-// it is ok, and exact or unverifiable for want of a total alone.
+// it is ok, and exact, or unverifiable only because the vendor never declares a total.
 func Whole(r spool.Record, b spool.Block) bool {
 	if r.Outcome != schema.OK {
 		return false
 	}
-	return r.Verdict == schema.Exact || r.Verdict == schema.Unverifiable && !b.Partial
+	return r.Verdict == schema.Exact || r.Verdict == schema.Unverifiable && !b.Partial && !b.Total
 }
 
 // Run merges all that is in the spool.

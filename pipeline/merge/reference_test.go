@@ -60,13 +60,14 @@ func (r *reference) final(block int, key string) (decided spool.Record, ok bool)
 	decided = slices.MinFunc(candidates, func(a, b spool.Record) int {
 		return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
 	})
-	decided.Rows, decided.Requests, decided.Attempts, decided.Replaced = 0, 0, 0, 0
+	decided.Rows, decided.Requests, decided.Attempts, decided.Replaced, decided.Cut = 0, 0, 0, 0, 0
 	for _, rec := range all {
 		decided.Requests += rec.Requests
 		decided.Attempts += rec.Attempts
 		if rec.Outcome == schema.OK {
 			decided.Rows += rec.Rows
 			decided.Replaced += rec.Replaced
+			decided.Cut += rec.Cut
 		}
 		if rec.Generation == newest {
 			decided.AskedAt = min(decided.AskedAt, rec.AskedAt)
@@ -110,6 +111,7 @@ func (r *reference) outcomes() {
 			sum.Asked++
 			sum.Requests += d.Requests
 			sum.Replaced += d.Replaced
+			sum.Cut += d.Cut
 			if d.Outcome == schema.Failed || d.Outcome == schema.Denied {
 				sum.Missing++
 			}

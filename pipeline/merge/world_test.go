@@ -76,7 +76,7 @@ func (b *builder) listKey(index int, block spool.Block, key string) {
 	outcome := []schema.Outcome{schema.OK, schema.OK, schema.OK, schema.OK, schema.Gone, schema.Unsupported, schema.Denied, schema.Failed}[b.IntN(8)]
 	r := b.record(index, key, generation, outcome)
 	if outcome == schema.OK {
-		r.Replaced = b.Int64N(2)
+		r.Replaced, r.Cut = b.Int64N(2), b.Int64N(3)
 		r.Verdict = schema.Unverifiable
 		if !block.Partial && b.chance(80) {
 			r.Verdict = []schema.Verdict{schema.Exact, schema.Exact, schema.Exact, schema.Short, schema.Over, schema.Drifted}[b.IntN(6)]

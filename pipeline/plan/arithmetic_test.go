@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rollcall/pipeline/job"
+	"rollcall/schema"
 	"rollcall/sources"
 )
 
@@ -159,6 +160,39 @@ func TestSpansAreSaidAsPeoplePlan(t *testing.T) {
 	} {
 		if got := Span(d); got != want {
 			t.Errorf("%v is said %q, want %q", d, got, want)
+		}
+	}
+}
+
+// A snapshot of an older version may have read a list until its rows reached the total.
+func TestABaseThatEndedAtTheTotalIsPlannedWithOneRequestMore(t *testing.T) {
+	t.Parallel()
+	byOffset := sources.Data{PageSize: 200, OpenEnd: true, Linked: "@TGS#_"}
+	byToken := sources.Data{PageSize: 100}
+	owners := []schema.Role{schema.Owner}
+	for _, c := range []struct {
+		kind           sources.Data
+		only           []schema.Role
+		key            string
+		outcome        schema.Outcome
+		rows, was, now int64
+	}{
+		{byOffset, nil, "g", schema.OK, 0, 1, 1},
+		{byOffset, nil, "g", schema.OK, 199, 1, 1},
+		{byOffset, nil, "g", schema.OK, 200, 1, 2},
+		{byOffset, nil, "g", schema.OK, 400, 2, 3},
+		{byOffset, nil, "g", schema.OK, 400, 9, 9}, // retries
+		{byOffset, nil, "@TGS#_c", schema.OK, 400, 2, 2},
+		{byOffset, nil, "g", schema.Gone, 0, 1, 1},
+		{byOffset, nil, "g", schema.Failed, 0, 20, 20},
+		{byOffset, owners, "g", schema.OK, 0, 1, 1},
+		{byOffset, owners, "g", schema.OK, 1, 1, 2},
+		{byOffset, owners, "g", schema.OK, 200, 2, 2},
+		{byToken, nil, "g", schema.OK, 200, 2, 2},
+	} {
+		b := &block{data: job.Data{Kind: c.kind, Only: c.only}}
+		if got := b.again(c.key, schema.KeyOutcome{Outcome: string(c.outcome), Rows: c.rows, Requests: c.was}); got != c.now {
+			t.Errorf("%s, %d rows in %d requests, only %v: %d, want %d", c.key, c.rows, c.was, c.only, got, c.now)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"rollcall/pipeline/job"
 	"rollcall/schema"
@@ -139,7 +140,24 @@ func (b *block) sibling() (sources.Data, bool) {
 // otherwise is how many requests the sibling needs for a key of so many rows.
 func (b *block) otherwise(rows int64) int64 {
 	sibling, _ := b.sibling()
+	if sibling.OpenEnd {
+		return rows/int64(sibling.PageSize) + 1
+	}
 	return ceil(rows, int64(sibling.PageSize))
+}
+
+// again is how many requests a key of the base will cost: what it cost then, and no less than its rows take now. A
+// snapshot sealed by an older version may have been content with a full page that reached the total.
+func (b *block) again(key string, then schema.KeyOutcome) int64 {
+	kind := b.data.Kind
+	if !kind.OpenEnd || then.Outcome != string(schema.OK) || kind.Linked != "" && strings.HasPrefix(key, kind.Linked) {
+		return then.Requests
+	}
+	size := int64(kind.PageSize)
+	if len(b.data.Only) > 0 && then.Rows > 0 { // an empty page alone is an end
+		return max(then.Requests, ceil(then.Rows, size)+1)
+	}
+	return max(then.Requests, then.Rows/size+1)
 }
 
 // remember keeps the keys that take the most requests.

@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 	"rollcall/pipeline/state"
+	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources/simulated"
 )
@@ -49,6 +50,33 @@ func TestTheNextNightAsksWhatWasPlanned(t *testing.T) {
 	}
 	if again := n.plan(tonight); !again.Sealed || again.Requests.Expected != 0 || again.SealedAt == nil {
 		t.Errorf("the sealed date is planned as %+v", again)
+	}
+}
+
+// A full last page costs another request, which alone tells that nothing is behind it, and under `only`
+// every key costs one that is empty.
+func TestFullLastPagesArePlanned(t *testing.T) {
+	t.Parallel()
+	for name, only := range map[string][]schema.Role{"everybody": nil, "owners and members": {schema.Owner, schema.Member}} {
+		n := newNight(t, nasty(7), 1e6).
+			block("tencentchat_joined_groups", users("tx_users")).
+			block("tencentchat_group_members", func(d *job.Data) { d.Groups.Lists, d.Only = []string{"tx_groups"}, only })
+		n.sealed(before)
+		p, since := n.plan(tonight), n.requests()
+		n.sealed(tonight)
+		for _, b := range p.Blocks {
+			if asked := n.requests()[b.Address] - since[b.Address]; b.Requests.Expected != asked {
+				t.Errorf("%s, %s: %d requests planned, %d asked", name, b.Address, b.Requests.Expected, asked)
+			}
+		}
+		roles := []string{simulated.Owner, simulated.Ordinary}
+		if only == nil {
+			roles = nil
+		}
+		fewest := int64(n.world.Tencent.Fewest(simulated.Ask{Data: "group_members", Keys: n.world.Tencent.GroupIDs(), Roles: roles}))
+		if asked := n.requests()["tencentchat_group_members.all"] - since["tencentchat_group_members.all"]; asked != fewest {
+			t.Errorf("%s: %d requests, the fewest are %d", name, asked, fewest)
+		}
 	}
 }
 

@@ -114,6 +114,7 @@ func (w *walk) run(ctx context.Context) {
 			w.tonight.add(now.requests, now.rows)
 		}
 		if before {
+			then.Requests = w.again(key, then)
 			w.before.add(then.Requests, then.Rows)
 		}
 		if given {

@@ -126,7 +126,7 @@ func (f *recordForm) encode(r *spool.Record, key, value []byte) (k, v []byte) {
 	for _, t := range []string{string(record.Outcome), string(record.Verdict), record.Code, record.Message} {
 		value = appendText(value, t)
 	}
-	for _, n := range []int64{record.Rows, record.Declared, record.Requests, record.Attempts, record.Replaced, record.AskedAt, record.AnsweredAt} {
+	for _, n := range []int64{record.Rows, record.Declared, record.Requests, record.Attempts, record.Replaced, record.Cut, record.AskedAt, record.AnsweredAt} {
 		value = binary.AppendVarint(value, n)
 	}
 	return key, value
@@ -144,7 +144,7 @@ func (f *recordForm) decode(key, value []byte, r *spool.Record) error {
 	d := decoder{rest: value}
 	*r = spool.Record{Block: f.block, Key: string(id), Generation: int(generation)}
 	r.Outcome, r.Verdict, r.Code, r.Message = schema.Outcome(d.text()), schema.Verdict(d.text()), d.text(), d.text()
-	for _, n := range []*int64{&r.Rows, &r.Declared, &r.Requests, &r.Attempts, &r.Replaced, &r.AskedAt, &r.AnsweredAt} {
+	for _, n := range []*int64{&r.Rows, &r.Declared, &r.Requests, &r.Attempts, &r.Replaced, &r.Cut, &r.AskedAt, &r.AnsweredAt} {
 		*n = d.number()
 	}
 	return d.err

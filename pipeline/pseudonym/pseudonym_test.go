@@ -185,7 +185,7 @@ func small() *world {
 		}
 		w.groups = append(w.groups, spool.Group{Block: 0, ID: group}, spool.Group{Block: 1, ID: group, Name: schema.SomeText(group), Type: schema.SomeText("")})
 		for generation := 1; generation < 3; generation++ {
-			w.records = append(w.records, spool.Record{Block: 0, Key: group, Generation: generation, Outcome: schema.OK, Verdict: schema.Exact, Rows: 1, Declared: -1, Requests: 2, Attempts: 3, Replaced: 4, AskedAt: 5, AnsweredAt: 6},
+			w.records = append(w.records, spool.Record{Block: 0, Key: group, Generation: generation, Outcome: schema.OK, Verdict: schema.Exact, Rows: 1, Declared: -1, Requests: 2, Attempts: 3, Replaced: 4, Cut: 7, AskedAt: 5, AnsweredAt: 6},
 				spool.Record{Block: 1, Key: group, Generation: generation, Outcome: schema.Failed, Verdict: schema.VerdictFailed, Code: "7", Message: "of " + group})
 		}
 	}
@@ -252,7 +252,7 @@ func TestRowsComeInTheOrderOfTheirPseudonyms(t *testing.T) {
 					t.Errorf("records: %+v", got)
 				}
 				at := slices.IndexFunc(got, func(r spool.Record) bool { return r.Key == v.Key(w.blocks[block].View, "g1") && r.Generation == 2 })
-				if at < 0 || block == 0 && got[at] != (spool.Record{Block: 0, Key: got[at].Key, Generation: 2, Outcome: schema.OK, Verdict: schema.Exact, Rows: 1, Declared: -1, Requests: 2, Attempts: 3, Replaced: 4, AskedAt: 5, AnsweredAt: 6}) {
+				if at < 0 || block == 0 && got[at] != (spool.Record{Block: 0, Key: got[at].Key, Generation: 2, Outcome: schema.OK, Verdict: schema.Exact, Rows: 1, Declared: -1, Requests: 2, Attempts: 3, Replaced: 4, Cut: 7, AskedAt: 5, AnsweredAt: 6}) {
 					t.Errorf("the record of g1: %+v", got)
 				}
 				for _, r := range got {

@@ -43,8 +43,8 @@ type packedRow struct {
 type packedRecord struct {
 	key, outcome, verdict, code, message span
 
-	block, generation                                                 int32
-	rows, declared, requests, attempts, replaced, askedAt, answeredAt int64
+	block, generation                                                      int32
+	rows, declared, requests, attempts, replaced, cut, askedAt, answeredAt int64
 }
 
 // sortKey is where a row sorts: most comparisons are decided by these few bytes alone.
@@ -110,7 +110,7 @@ func (b *buffer) addRecord(r *Record) {
 		key: b.put(r.Key), outcome: b.put(string(r.Outcome)), verdict: b.put(string(r.Verdict)),
 		code: b.put(r.Code), message: b.put(r.Message),
 		block: int32(r.Block), generation: int32(r.Generation),
-		rows: r.Rows, declared: r.Declared, requests: r.Requests, attempts: r.Attempts, replaced: r.Replaced,
+		rows: r.Rows, declared: r.Declared, requests: r.Requests, attempts: r.Attempts, replaced: r.Replaced, cut: r.Cut,
 		askedAt: r.AskedAt, answeredAt: r.AnsweredAt,
 	})
 }
@@ -279,7 +279,7 @@ func (b *buffer) recordsInOrder(yield func(*Record)) {
 		r = Record{
 			Block: int(p.block), Key: b.get(p.key), Generation: int(p.generation),
 			Outcome: schema.Outcome(b.get(p.outcome)), Verdict: schema.Verdict(b.get(p.verdict)),
-			Rows: p.rows, Declared: p.declared, Requests: p.requests, Attempts: p.attempts, Replaced: p.replaced,
+			Rows: p.rows, Declared: p.declared, Requests: p.requests, Attempts: p.attempts, Replaced: p.replaced, Cut: p.cut,
 			Code: b.get(p.code), Message: b.get(p.message), AskedAt: p.askedAt, AnsweredAt: p.answeredAt,
 		}
 		yield(&r)

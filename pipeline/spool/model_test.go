@@ -161,7 +161,7 @@ func randomEntry(r *rand.Rand, maxRows int) Entry {
 	}
 	e := Entry{Whole: r.IntN(2) == 0, Record: Record{
 		Block: r.IntN(4), Key: id(), Generation: r.IntN(3), Outcome: schema.Outcome(pick("ok", "failed")), Verdict: schema.Verdict(pick("", "exact")),
-		Rows: r.Int64(), Declared: r.Int64N(3) - 1, Requests: r.Int64(), Attempts: r.Int64(), Replaced: r.Int64(),
+		Rows: r.Int64(), Declared: r.Int64N(3) - 1, Requests: r.Int64(), Attempts: r.Int64(), Replaced: r.Int64(), Cut: r.Int64(),
 		Code: pick("", "10010"), Message: pick("", "not found"), AskedAt: -r.Int64(), AnsweredAt: r.Int64(),
 	}}
 	group, user := id(), id()

@@ -15,7 +15,7 @@ func recordSchema() *arrow.Schema {
 	for _, name := range []string{"key", "outcome", "verdict", "code", "message"} {
 		fields = append(fields, arrow.Field{Name: name, Type: arrow.BinaryTypes.String})
 	}
-	for _, name := range []string{"generation", "rows", "declared", "requests", "attempts", "replaced", "asked_at", "answered_at"} {
+	for _, name := range []string{"generation", "rows", "declared", "requests", "attempts", "replaced", "cut", "asked_at", "answered_at"} {
 		fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64})
 	}
 	return arrow.NewSchema(fields, nil)
@@ -25,7 +25,7 @@ func recordSchema() *arrow.Schema {
 type recordColumns struct {
 	block   ordinals
 	texts   [5]texts
-	numbers [8]numbers
+	numbers [9]numbers
 }
 
 func newRecordColumns() *recordColumns {
@@ -56,7 +56,7 @@ func (c *recordColumns) add(r *Record) int {
 		c.texts[i].add(s)
 		size += len(s)
 	}
-	for i, v := range [...]int64{int64(r.Generation), r.Rows, r.Declared, r.Requests, r.Attempts, r.Replaced, r.AskedAt, r.AnsweredAt} {
+	for i, v := range [...]int64{int64(r.Generation), r.Rows, r.Declared, r.Requests, r.Attempts, r.Replaced, r.Cut, r.AskedAt, r.AnsweredAt} {
 		c.numbers[i].add(v)
 	}
 	return size
@@ -71,7 +71,7 @@ type recordLane struct {
 	generation int64
 	blocks     []int32
 	texts      [5]*array.String
-	numbers    [8][]int64
+	numbers    [9][]int64
 }
 
 // advance goes on to the next record that the filter lets through; false at the end.
@@ -125,6 +125,6 @@ func (l *recordLane) fill(r *Record) {
 		Outcome: schema.Outcome(l.texts[1].Value(i)), Verdict: schema.Verdict(l.texts[2].Value(i)),
 		Code: l.texts[3].Value(i), Message: l.texts[4].Value(i),
 		Rows: l.numbers[1][i], Declared: l.numbers[2][i], Requests: l.numbers[3][i], Attempts: l.numbers[4][i],
-		Replaced: l.numbers[5][i], AskedAt: l.numbers[6][i], AnsweredAt: l.numbers[7][i],
+		Replaced: l.numbers[5][i], Cut: l.numbers[6][i], AskedAt: l.numbers[7][i], AnsweredAt: l.numbers[8][i],
 	}
 }

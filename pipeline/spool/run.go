@@ -48,7 +48,7 @@ type blockIndex struct {
 }
 
 const (
-	version     = 1
+	version     = 2 // 1 had no count of cut texts, and lists that nothing proved were taken for complete ones
 	rowsFile    = "rows.arrow"
 	groupsFile  = "groups.arrow"
 	recordsFile = "records.arrow"

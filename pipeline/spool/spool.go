@@ -35,6 +35,7 @@ type Block struct {
 	Source  string      // "rongcloud.prod"
 	View    schema.View // of its rows
 	Partial bool        // it asks for some roles only (`only = [...]`), so that it never denies
+	Total   bool        // its vendor declares a total, so that nothing is complete without one
 	Blind   string      // prefix of group IDs that a user view was not asked for: it denies nothing about them
 }
 
@@ -57,6 +58,7 @@ type Record struct {
 	Requests   int64
 	Attempts   int64
 	Replaced   int64  // texts in which invalid Unicode became U+FFFD
+	Cut        int64  // texts that were cut because they were too long
 	Code       string // the vendor's, empty where there is none
 	Message    string
 	AskedAt    int64 // microseconds since 1970 UTC

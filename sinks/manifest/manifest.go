@@ -62,6 +62,7 @@ type Manifest struct {
 	Roles     map[string]map[string]int64 `json:"roles"`     // memberships, by source and the vendor's word for the role; nil: not counted
 	Ownership Ownership                   `json:"ownership"` // of groups
 
+	CutTexts         int64            `json:"cut_texts,omitzero"`  // texts of more than 64 KiB that were cut; absent where there are none
 	Data             map[string]Data  `json:"data"`                // what was asked, by data block: "rongcloud_group_members.all"; nil: not told
 	ChangesBaseSum   *string          `json:"changes_base_sha256"` // of the base's manifest as it was read
 	ChangesNote      string           `json:"changes_note"`        // why changes compares with nothing although there is an earlier date, or leaves something out

@@ -8,7 +8,6 @@ import (
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
-	"rollcall/sources/wire"
 )
 
 var _ sources.Source = (*Source)(nil)
@@ -23,7 +22,7 @@ type Source struct {
 
 // Ask answers one question; see sources.Source.
 func (s *Source) Ask(ctx context.Context, call sources.Caller, q sources.Question) (sources.Reading, error) {
-	w := walk{source: s, ctx: ctx, call: call, q: q}
+	w := newWalk(s, ctx, call, q)
 	var err error
 	switch q.Data {
 	case userGroups:
@@ -51,33 +50,32 @@ func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Quest
 	}
 	read := func(answer sources.Answer) (echoed bool, err error) {
 		got, err = s.read(q, answer, signature)
-		return false, err
+		return got.echo.Matched, err
 	}
-	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read}); err != nil {
+	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read, Echo: q.Key}); err != nil {
 		return page{}, err
 	}
 	return got, nil
 }
 
 // read turns one answer into a page or a fault. The body's code decides as much as the status:
-// RongCloud refuses under HTTP 200 too.
+// RongCloud refuses under HTTP 200 too. Whether the page can be true is the walk's to judge.
 func (s *Source) read(q sources.Question, answer sources.Answer, signature string) (page, error) {
 	p, err := decode(answer.Body, q)
+	if err == nil && p.echo.Other != "" {
+		return page{}, subject(q).Foreign(p.echo.Other)
+	}
 	if answer.Status/100 == 2 {
-		if err != nil {
-			return page{}, wire.Unreadable("RongCloud", q, subject(q), answer.Status, err)
-		}
-		if p.code == 200 && !p.listed && p.total < 0 {
-			return page{}, fault.New(fault.Transient, "RongCloud answered %s of %s with neither a list nor a total", q.Data, subject(q))
-		}
-		if p.code == 200 {
+		switch {
+		case err != nil:
+			return page{}, subject(q).Unreadable(answer.Status, err)
+		case p.code == 200:
 			return p, nil
-		}
-		if p.code < 0 {
-			return page{}, fault.New(fault.Transient, "RongCloud answered %s of %s without a code", q.Data, subject(q))
+		case p.code < 0:
+			return page{}, fault.New(fault.Transient, "RongCloud answered %s of %s without a code", q.Data, subject(q).Key)
 		}
 	} else if err != nil {
 		p = page{code: -1} // a page of some proxy's: the status alone speaks
 	}
-	return page{}, refused(q, answer, p, s.env.Now(), s.secret.Reveal(), signature)
+	return p, refused(q, answer, p, s.env.Now(), s.secret.Reveal(), signature)
 }

@@ -134,9 +134,13 @@ func TestConformance(t *testing.T) {
 		Server:     w.Handler,
 		Cases:      cases(w),
 		RoleKey:    "role",
-		Refuse:     func(text string) string { return fmt.Sprintf(`{"code":1002,"errorMessage":%q,"url":"/x"}`, text) },
-		Hidden:     func(r *http.Request) []string { return []string{r.Header.Get("Signature")} },
-		Refusals:   refusals(),
+		TotalKeys:  []string{"totalCount"},
+		EchoKey: func(data string) string {
+			return map[bool]string{true: "groupId", false: "userId"}[data == "group_members"]
+		},
+		Refuse:   func(text string) string { return fmt.Sprintf(`{"code":1002,"errorMessage":%q,"url":"/x"}`, text) },
+		Hidden:   func(r *http.Request) []string { return []string{r.Header.Get("Signature")} },
+		Refusals: refusals(),
 	})
 }
 

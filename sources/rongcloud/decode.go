@@ -10,30 +10,43 @@ import (
 
 // page is one answer of any of the three endpoints.
 type page struct {
-	code     int64 // -1 where there is none
-	message  string
-	total    int64  // totalCount; -1 where there is none
-	token    string // of the next page; empty at the end
-	rows     []sources.Row
-	listed   bool // there is a list, be it empty
-	replaced int
+	code    int64 // -1 where there is none
+	message string
+	total   int64  // totalCount; -1 where there is none
+	token   string // of the next page; empty at the end
+	rows    []sources.Row
+	listed  bool // there is a list, be it empty
+	altered wire.Altered
+	echo    wire.Echo // of the key
+}
+
+func (p page) page() wire.Page {
+	return wire.Page{Rows: p.rows, Listed: p.listed, Total: p.total, Altered: p.altered}
 }
 
 // millis is RongCloud's unit of time in microseconds.
 const millis = 1000
 
 // decode reads the answer to q. Absent, null and "" all end a walk by token: the documents promise
-// the token only while there is more.
+// the token only while there is more. Members name their group at the top; what names a group there, or
+// has a list of the other kind, is no answer to a user's question, and the other way round.
 func decode(body []byte, q sources.Question) (page, error) {
-	p := page{code: -1, total: -1}
-	list, field, blank := "groups", group, sources.Row{User: q.Key}
+	p := page{code: -1, total: -1, echo: wire.Echo{Asked: q.Key}}
+	list, other, echo, field, blank := "groups", "members", "userId", group, sources.Row{User: q.Key}
 	switch q.Data {
 	case groupMembers:
-		list, field, blank = "members", member, sources.Row{Group: q.Key}
+		list, other, echo, field, blank = "members", "groups", "groupId", member, sources.Row{Group: q.Key}
 	case joinedGroups:
 		field = joined
 	}
-	replaced, err := wire.Decode(body, func(d *wire.Decoder, name []byte) {
+	read := func(d *wire.Decoder, name []byte, row *sources.Row) {
+		if string(name) == echo {
+			p.echo.See(d.Echo())
+			return
+		}
+		field(d, name, row)
+	}
+	altered, err := wire.Decode(body, func(d *wire.Decoder, name []byte) {
 		switch string(name) {
 		case "code":
 			p.code = d.Number()
@@ -42,14 +55,19 @@ func decode(body []byte, q sources.Question) (page, error) {
 		case "totalCount":
 			p.total = d.Number()
 		case "pageToken":
-			p.token = d.ID()
+			p.token = d.Token()
+		case echo:
+			p.echo.See(d.Echo())
+		case other:
+			p.echo.List(d, other)
+		case "groupId":
+			p.echo.Other = d.Echo()
 		case list:
-			p.listed = true
 			room := min(bytes.Count(body, []byte("{")), unpagedGroups)
-			p.rows = d.Rows(make([]sources.Row, 0, room), blank, field)
+			p.rows, p.listed = d.Rows(make([]sources.Row, 0, room), blank, read)
 		}
 	})
-	p.replaced = replaced
+	p.altered = altered
 	return p, err
 }
 

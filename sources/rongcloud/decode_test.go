@@ -64,9 +64,9 @@ func BenchmarkDecodeMembersPage(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		w := walk{q: q}
+		w := newWalk(nil, b.Context(), nil, q)
 		p, err := decode(text, q)
-		if err != nil || w.take(p) != 100 {
+		if err != nil || w.Take(p.page()) != nil || len(w.Rows) != 100 {
 			b.Fatal(err)
 		}
 	}

@@ -41,7 +41,7 @@ func Definition() sources.Definition {
 		Doc:   "RongCloud (Nexconn) server API. Endpoints: " + wire.Regions(regions()),
 		Data: []sources.Data{{
 			Name: userGroups, Path: userGroupsPath, Key: sources.UserKey, View: schema.UserView,
-			PerSecond: 100, PageSize: unpagedGroups,
+			PerSecond: 100, PageSize: unpagedGroups, OpenEnd: true,
 			Doc: "the groups of each user, with their names, without roles",
 		}, {
 			Name: groupMembers, Path: groupMembersPath, Key: sources.GroupKey, View: schema.GroupView,

@@ -82,7 +82,7 @@ func byCode(code int64) (refusal, bool) {
 // refused makes the fault of one answer that is no page. Hidden never shows in it.
 func refused(q sources.Question, answer sources.Answer, p page, now time.Time, hidden ...string) *fault.Error {
 	r := refuse(answer.Status, p.code, p.message)
-	e := fault.New(r.kind, "RongCloud refused %s of %s: HTTP %d", q.Data, subject(q), answer.Status)
+	e := fault.New(r.kind, "RongCloud refused %s of %s: HTTP %d", q.Data, subject(q).Key, answer.Status)
 	e.Hint, e.Outcome, e.Again = r.hint, r.outcome, r.again
 	if p.code >= 0 {
 		e.Code = strconv.FormatInt(p.code, 10)
@@ -100,9 +100,10 @@ func refused(q sources.Question, answer sources.Answer, p page, now time.Time, h
 	return e
 }
 
-func subject(q sources.Question) string {
+func subject(q sources.Question) wire.Subject {
+	key := "user "
 	if q.Data == groupMembers {
-		return "group " + wire.Quote(q.Key)
+		key = "group "
 	}
-	return "user " + wire.Quote(q.Key)
+	return wire.Subject{Vendor: "RongCloud", Data: q.Data, Key: key + wire.Name(q.Key)}
 }

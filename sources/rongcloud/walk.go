@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"rollcall/schema"
-	"rollcall/schema/fault"
 	"rollcall/sources"
 	"rollcall/sources/wire"
 )
@@ -18,22 +17,27 @@ type walk struct {
 	ctx    context.Context
 	call   sources.Caller
 	q      sources.Question
+	wire.Collector
+}
 
-	rows     []sources.Row
-	seen     map[string]struct{} // IDs in rows
-	replaced int
-	total    int64 // the last one declared
-	declared bool
-	drifted  bool
-	filtered bool // only some roles were asked for
+func newWalk(s *Source, ctx context.Context, call sources.Caller, q sources.Question) *walk {
+	w := &walk{source: s, ctx: ctx, call: call, q: q}
+	w.Subject = subject(q)
+	w.ID = func(row *sources.Row) string { return row.Group }
+	if q.Data == groupMembers {
+		w.ID = func(row *sources.Row) string { return row.User }
+	}
+	w.Totals, w.Filtered = q.Data != userGroups, len(q.Only) > 0
+	w.Begin()
+	return w
 }
 
 // reading is what the walk gave. RongCloud doesn't say whether totalCount follows a role filter,
 // so that a filtered walk has no total.
 func (w *walk) reading() sources.Reading {
-	r := sources.Reading{Rows: w.rows, Declared: -1, Replaced: w.replaced, Unverified: w.filtered}
-	if w.declared && !w.filtered {
-		r.Declared, r.Drifted = w.total, w.drifted
+	r := sources.Reading{Rows: w.Rows, Declared: w.Declared, Drifted: w.Drifted, Unverified: w.Filtered, Replaced: w.Altered.Replaced, Cut: w.Altered.Cut}
+	if w.Filtered {
+		r.Declared, r.Drifted = -1, false
 	}
 	return r
 }
@@ -48,8 +52,7 @@ func (w *walk) userGroups() error {
 		return err
 	}
 	if len(first.rows) < unpagedGroups {
-		w.take(first)
-		return nil
+		return w.Take(first.page())
 	}
 	const overlap = unpagedGroups / groupsPage
 	fifth, err := w.groupsPage(overlap)
@@ -57,14 +60,16 @@ func (w *walk) userGroups() error {
 		return err
 	}
 	if sameGroups(fifth.rows, first.rows[unpagedGroups-groupsPage:unpagedGroups]) {
-		w.take(first)
+		if err := w.Take(first.page()); err != nil {
+			return err
+		}
 		return w.groupPages(len(first.rows)/groupsPage + 1) // a vendor that raised its cap gave more than it documents
 	}
 	if err := w.groupPages(1); err != nil {
 		return err
 	}
-	if len(w.rows) < unpagedGroups {
-		return fault.New(fault.Transient, "RongCloud answered %s of %s with %d groups unpaged and with %d paged", w.q.Data, subject(w.q), len(first.rows), len(w.rows))
+	if len(w.Rows) < unpagedGroups {
+		return w.Contradictory("%d groups came unpaged, and %d by pages", len(first.rows), len(w.Rows))
 	}
 	return nil
 }
@@ -75,12 +80,11 @@ func (w *walk) groupPages(number int) error {
 		if err != nil {
 			return err
 		}
-		fresh := w.take(p)
-		if len(p.rows) < groupsPage {
-			return nil
+		if err := w.Take(p.page()); err != nil || len(p.rows) < groupsPage {
+			return err
 		}
-		if fresh == 0 {
-			return w.stuck()
+		if err := w.Advancing(); err != nil {
+			return err
 		}
 		number++
 	}
@@ -113,7 +117,6 @@ func (w *walk) groupMembers() error {
 	if len(w.q.Only) == 0 {
 		return w.tokens(groupMembersPath, form)
 	}
-	w.filtered = true
 	for _, filter := range []struct {
 		role schema.Role
 		word string
@@ -133,97 +136,34 @@ func (w *walk) joinedGroups() error {
 	return w.tokens(joinedGroupsPath, url.Values{"userId": {w.q.Key}, "role": {"0"}})
 }
 
-// mostBarren is how many pages in a row may bring nothing new while their tokens are fresh, for a
-// list without a total. RongCloud promises a token only while more exists, so that an empty page
-// with one is not the end: a server that filters by role after it has cut the page gives such pages.
-const mostBarren = 50
-
 // tokens walks pages by their tokens, in ascending order of joining, so that who joins meanwhile
-// comes last and shifts nobody. The server's default is descending, so the order is always sent.
+// comes last and shifts nobody. The server's default is descending, so the order is always sent. RongCloud
+// promises a token only while more exists, so that an empty page with one is not the end.
 func (w *walk) tokens(path string, form url.Values) error {
 	form.Set("size", strconv.Itoa(hostedPage))
 	form.Set("order", "0")
 	form.Del("pageToken")
 	used := map[string]bool{}
-	w.seen = nil // a walk by another role may meet a user whose role has just changed
-	before, barren := len(w.rows), 0
+	w.Begin()
 	for {
 		p, err := w.page(path, form)
 		if err != nil {
 			return wire.Restart(err, len(used) > 0)
 		}
-		w.count(p.total)
-		if barren++; w.take(p) > 0 {
-			barren = 0
+		if err := w.Take(p.page()); err != nil || p.token == "" {
+			return err
 		}
-		if p.token == "" {
-			break
+		if used[p.token] {
+			return w.Stuck("a token came a second time")
 		}
-		if used[p.token] || barren > mostBarren+int(w.total)/hostedPage {
-			return w.stuck()
+		if err := w.Advancing(); err != nil {
+			return err
 		}
 		used[p.token] = true
 		form.Set("pageToken", p.token)
 	}
-	if before > 0 {
-		w.merge()
-	}
-	return nil
 }
 
 func (w *walk) page(path string, form url.Values) (page, error) {
 	return w.source.fetch(w.ctx, w.call, w.q, path, form)
-}
-
-func (w *walk) count(total int64) {
-	if total < 0 {
-		return
-	}
-	w.drifted = w.drifted || w.declared && total != w.total
-	w.total, w.declared = total, true
-}
-
-// mostRoom bounds the room that is made for rows before they come, on the vendor's word alone.
-const mostRoom = 20_000
-
-// take adds the rows that are new and tells how many were.
-func (w *walk) take(p page) (fresh int) {
-	if w.seen == nil {
-		room := len(p.rows)
-		if w.total > int64(room) {
-			room = int(min(w.total, mostRoom))
-		}
-		w.seen, w.rows = make(map[string]struct{}, room), slices.Grow(w.rows, room)
-	}
-	w.replaced += p.replaced
-	for _, row := range p.rows {
-		id := w.id(row)
-		if _, twice := w.seen[id]; twice {
-			continue
-		}
-		w.seen[id] = struct{}{}
-		w.rows = append(w.rows, row)
-		fresh++
-	}
-	return fresh
-}
-
-// merge leaves each ID once, the first.
-func (w *walk) merge() {
-	all := page{rows: w.rows}
-	w.rows, w.seen = nil, nil
-	w.take(all)
-}
-
-func (w *walk) id(row sources.Row) string {
-	if w.q.Data == groupMembers {
-		return row.User
-	}
-	return row.Group
-}
-
-func (w *walk) stuck() error {
-	e := fault.New(fault.Item, "paging %s of %s doesn't advance: RongCloud repeats a page or a token after %d rows", w.q.Data, subject(w.q), len(w.rows))
-	e.Outcome = schema.Failed
-	return e
 }

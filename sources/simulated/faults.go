@@ -38,6 +38,7 @@ type plan struct {
 	expire      bool
 	barren      bool
 	total       int
+	lies        lies
 }
 
 type faults struct {
@@ -192,13 +193,14 @@ func DuplicateRow() Effect { return Effect{mark: func(p *plan) { p.duplicate = t
 func MissingRow() Effect { return Effect{mark: func(p *plan) { p.drop = true }} }
 
 // EmptyPage gives a page without rows and yet a fresh token behind which the list goes on, as a
-// vendor may do that filters a page after cutting it. RongCloud's listings by token alone have it.
+// vendor may do that filters a page after cutting it, twice in a row at most. RongCloud's listings by token
+// alone have it.
 func EmptyPage() Effect { return Effect{mark: func(p *plan) { p.barren = true }} }
 
 // RepeatedToken hands back the token that it was asked with, for ever.
 func RepeatedToken() Effect { return Effect{mark: func(p *plan) { p.repeatToken = true }} }
 
-// Total adds n to the declared total: of every answer for a wrong total, of the first only (Times: 1)
+// Total adds n to the declared total, down to 0: of every answer for a wrong total, of the first only (Times: 1)
 // for one that changes while paging.
 func Total(n int) Effect { return Effect{mark: func(p *plan) { p.total += n }} }
 

@@ -16,10 +16,12 @@ type Ask struct {
 //     from page 5 on, until one is short. (Options.PagedOrderDiffers costs more; that is not counted.)
 //   - RongCloud group_members, joined_groups: a page for each 100, at least one. Several roles can't
 //     be asked for at once: each takes a walk of its own.
-//   - Tencent joined_groups: a page for each 5000, at least one, and as much again for topics.
+//   - Tencent joined_groups: pages of 5000 until one is not full, and as much again for topics. TotalCount
+//     can lag, so that behind a full page one more is needed.
 //   - Tencent group_roles: a batch for each 500 of the users who name the group as theirs.
-//   - Tencent group_members: a page for each 200, at least one. Where only some roles are asked for, no
-//     total tells the end: a page that is not full does (communities have Next).
+//   - Tencent group_members: pages of 200 until one is not full. Where only some roles are asked for, any
+//     page may be filtered, so that an empty one tells the end. Communities have Next: a page for each
+//     200, at least one.
 func (a *App) Fewest(ask Ask) int {
 	defer a.read()()
 	asked := make(map[string]bool, len(ask.Keys))
@@ -48,6 +50,9 @@ func (a *App) Fewest(ask Ask) int {
 // pages is how many pages hold n rows; an empty list takes one too.
 func pages(n, size int) int { return max(1, (n+size-1)/size) }
 
+// offsets is how many pages are asked for until one is not full.
+func offsets(n, size int) int { return n/size + 1 }
+
 func (a *App) fewestGroups(key string, ask Ask) int {
 	n, topics := 0, 0
 	if u, known := a.userAt[key]; known {
@@ -60,9 +65,9 @@ func (a *App) fewestGroups(key string, ask Ask) int {
 	}
 	switch {
 	case a.kind == tencent && ask.Topics:
-		return pages(n-topics, 5000) + pages(topics, 5000)
+		return offsets(n-topics, 5000) + offsets(topics, 5000)
 	case a.kind == tencent:
-		return pages(n-topics, 5000)
+		return offsets(n-topics, 5000)
 	case ask.Data == "joined_groups":
 		return pages(n, 100)
 	case n < 5000:
@@ -80,8 +85,12 @@ func (a *App) fewestMembers(key string, roles []string) int {
 	if a.kind == tencent {
 		size = 200
 	}
-	if len(roles) == 0 {
-		return pages(len(a.groups[g].members), size)
+	byOffset := a.kind == tencent && a.groups[g].Type != "Community"
+	switch n := len(a.groups[g].members); {
+	case len(roles) == 0 && byOffset:
+		return offsets(n, size)
+	case len(roles) == 0:
+		return pages(n, size)
 	}
 	sum, all := 0, 0
 	for _, role := range roles {
@@ -97,10 +106,10 @@ func (a *App) fewestMembers(key string, roles []string) int {
 	switch {
 	case a.kind == rongCloud:
 		return sum
-	case a.groups[g].Type == "Community":
-		return pages(all, size)
+	case all > 0 && byOffset:
+		return pages(all, size) + 1
 	}
-	return all/size + 1
+	return pages(all, size)
 }
 
 func (a *App) countPairs(user string, topics bool, pairs map[uint32]int) {

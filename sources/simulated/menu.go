@@ -6,7 +6,7 @@ import "time"
 type Dish struct {
 	Name    string
 	Doc     string // what goes wrong, one line
-	Passing bool   // a client that tries again gets the same answer as without it
+	Passing bool   // a run gets over it, however often it comes: a client that tries again gets the same answer as without it
 	Online  bool   // a server can play it, not only the Transport
 	Effects []Effect
 }
@@ -39,6 +39,11 @@ func Menu() []Dish {
 		{"row-twice", "the last row of a page stands on the next one too", false, true, []Effect{DuplicateRow()}},
 		{"row-missing", "a page lacks a row", false, true, []Effect{MissingRow()}},
 		{"total", "a total that is three too large", false, true, []Effect{Total(3)}},
+		{"total-lags", "a total that is three too small", false, true, []Effect{Total(-3)}},
+		{"no-total", "an answer without the total that it should have", false, true, []Effect{NoTotal()}},
+		{"no-list", "null in the place of a list, with and without a total", false, true, []Effect{NoList(), NoListNoTotal()}},
+		{"two-roles", "an answer that gives one user two roles", false, true, []Effect{TwoRoles()}},
+		{"foreign", "an answer that says that it is about another group or user", false, true, []Effect{Foreign()}},
 	}
 }
 

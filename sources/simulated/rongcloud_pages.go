@@ -91,17 +91,14 @@ func (s rongServer) userGroups(q *query) answer {
 	}
 	rows, _ = q.cut(rows, offset, size, page != 0 && q.options.PagedOrderDiffers)
 	t := q.start()
-	t.key("groups")
-	t.raw("[")
-	for _, e := range rows {
-		t.comma()
+	q.named(t, "userId", q.form["userId"], false)
+	q.rows(t, "groups", len(rows), func(i int) {
 		t.raw(`{"name":`)
-		t.string(q.spoil(a.groups[e.other].Name))
+		t.string(q.spoil(a.groups[rows[i].other].Name))
 		t.raw(`,"id":`)
-		t.string(a.groups[e.other].ID)
+		t.string(a.groups[rows[i].other].ID)
 		t.raw("}")
-	}
-	t.raw("]")
+	})
 	return q.finish(t)
 }
 
@@ -175,19 +172,22 @@ func (l listing) rows(q *query) (page []entry, total int, more bool) {
 	if q.options.TotalFollowsFilter {
 		total = len(rows)
 	}
-	if q.plan.barren {
-		return nil, total + q.plan.total, true
+	if l.barren(q) {
+		return nil, total, true
 	}
 	page, more = q.cut(rows, l.offset, l.size, l.order == 1)
-	return page, total + q.plan.total, more
+	return q.told(page), total, more
 }
+
+// barren tells whether this page is an empty one: never a third in a row.
+func (l listing) barren(q *query) bool { return q.plan.barren && l.turn>>40 < 2 }
 
 func (l listing) end(q *query, t *text, more bool) {
 	switch {
 	case q.plan.repeatToken && q.form["pageToken"] != "":
 		t.key("pageToken")
 		t.string(q.form["pageToken"])
-	case q.plan.barren:
+	case l.barren(q):
 		t.key("pageToken")
 		t.string(l.token(l.turn + 1<<40))
 	case more:
@@ -212,18 +212,10 @@ func (s rongServer) groupMembers(q *query) answer {
 	}
 	rows, total, more := l.rows(q)
 	t := q.start()
-	t.key("totalCount")
-	t.number(int64(total))
+	q.total(t, "totalCount", total)
 	l.end(q, t, more)
-	t.key("groupId")
-	t.string(a.groups[g].ID)
-	t.key("members")
-	t.raw("[")
-	for _, e := range rows {
-		t.comma()
-		a.writeRongMember(q, t, g, e)
-	}
-	t.raw("]")
+	q.named(t, "groupId", a.groups[g].ID, true)
+	q.rows(t, "members", len(rows), func(i int) { a.writeRongMember(q, t, g, rows[i]) })
 	return q.finish(t)
 }
 
@@ -312,16 +304,10 @@ func (s rongServer) joinedGroups(q *query) answer {
 	}
 	rows, total, more := l.rows(q)
 	t := q.start()
-	t.key("totalCount")
-	t.number(int64(total))
+	q.total(t, "totalCount", total)
 	l.end(q, t, more)
-	t.key("groups")
-	t.raw("[")
-	for _, e := range rows {
-		t.comma()
-		a.writeRongJoined(q, t, e)
-	}
-	t.raw("]")
+	q.named(t, "userId", q.form["userId"], false)
+	q.rows(t, "groups", len(rows), func(i int) { a.writeRongJoined(q, t, rows[i]) })
 	return q.finish(t)
 }
 

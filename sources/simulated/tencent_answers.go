@@ -41,13 +41,7 @@ func (q *query) list(t *text, name string, rows int, row func(i int)) {
 	if rows == 0 && q.options.EmptyListsLeftOut {
 		return
 	}
-	t.key(name)
-	t.raw("[")
-	for i := range rows {
-		t.comma()
-		row(i)
-	}
-	t.raw("]")
+	q.rows(t, name, rows, row)
 }
 
 func (ask *joinedAsk) valid() bool {
@@ -102,8 +96,9 @@ func (s tencentServer) joined(q *query, ask *joinedAsk) answer {
 		info = infoOK
 	}
 	t := q.begin(info)
-	t.key("TotalCount")
-	t.number(int64(total + q.plan.total))
+	q.named(t, "Member_Account", *ask.Account, false)
+	q.total(t, "TotalCount", total)
+	rows = q.told(rows)
 	q.list(t, "GroupIdList", len(rows), func(i int) { a.writeTencentGroup(q, t, ask, rows[i]) })
 	return s.close(q, t)
 }
@@ -212,12 +207,24 @@ func (s tencentServer) roles(q *query, ask *rolesAsk) answer {
 	if q.plan.duplicate {
 		accounts = append(slices.Clone(accounts), accounts[0])
 	}
+	told := len(accounts)
+	if q.plan.lies.twoRoles {
+		accounts = append(slices.Clone(accounts), accounts[0])
+	}
 	t := q.begin(infoEmpty)
+	q.named(t, "GroupId", *ask.GroupID, false)
 	q.list(t, "UserIdList", len(accounts), func(i int) {
+		role := a.roleOf(g, accounts[i])
+		switch {
+		case i >= told && role == "NotMember":
+			role = roleNames[0]
+		case i >= told:
+			role = "NotMember"
+		}
 		t.raw(`{"Member_Account":`)
 		t.string(accounts[i])
 		t.raw(`,"Role":`)
-		t.string(q.padded(a.roleOf(g, accounts[i])))
+		t.string(q.padded(role))
 		t.raw("}")
 	})
 	return s.close(q, t)
@@ -309,8 +316,9 @@ func (s tencentServer) members(q *query, ask *membersAsk) answer {
 	}
 	page, more := q.cut(rows, offset, limit, false)
 	t := q.begin(infoNone)
-	t.key("MemberNum") // of the whole group, whatever the filter
-	t.number(int64(len(all) + q.plan.total))
+	q.named(t, "GroupId", *ask.GroupID, false)
+	q.total(t, "MemberNum", len(all)) // of the whole group, whatever the filter
+	page = q.told(page)
 	q.list(t, "MemberList", len(page), func(i int) { a.writeTencentMember(q, t, ask, wanted, g, page[i]) })
 	if a.groups[g].Type == "Community" {
 		t.key("Next")

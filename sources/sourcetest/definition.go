@@ -188,5 +188,23 @@ func mustHide(t *testing.T, text string, hidden ...string) {
 		if secret != "" && strings.Contains(text, secret) {
 			t.Errorf("a secret stands in %q", text)
 		}
+		const telling = 12 // letters of a secret in a row, whatever stands between them
+		shown, letters := bare(text), bare(secret)
+		for i := 0; i+telling <= len(letters); i++ {
+			if strings.Contains(shown, letters[i:i+telling]) {
+				t.Errorf("a part of a secret, %q, stands in %q", letters[i:i+telling], text)
+				break
+			}
+		}
 	}
+}
+
+// bare is text in lower case, letters and digits alone.
+func bare(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(text))
 }

@@ -6,7 +6,8 @@
 // servers that cut, delay, refuse, repeat and garble those same answers. What a vendor can do is
 // read from its definition, so nothing can be skipped: a block that says Only or Topics must have
 // a case with them, and every block at least one. It promises that a source which passes gives all
-// that the vendor gave or a fault of the right kind, and keeps its secrets.
+// that the vendor gave or a fault of the right kind, believes no answer that names another question,
+// lacks its total or contradicts itself, lets no total end a walk, and keeps its secrets.
 //
 // The suite talks to loopback addresses only. Run it with -race.
 package sourcetest
@@ -40,6 +41,13 @@ type Options struct {
 
 	// RoleKey is the key under which answers name roles.
 	RoleKey string
+
+	// TotalKeys are the keys under which answers declare their totals.
+	TotalKeys []string
+
+	// EchoKey gives the key at the top of an answer under which it may name the user or group that it is
+	// about, whether the server does or not.
+	EchoKey func(data string) string
 
 	// Refuse gives the body of an error answer that quotes text.
 	Refuse func(text string) string
@@ -87,6 +95,7 @@ func Run(t *testing.T, o Options) {
 	t.Run("refusals", func(t *testing.T) { checkRefusals(t, o) })
 	t.Run("broken answers", func(t *testing.T) { checkBroken(t, o) })
 	t.Run("endless pages", func(t *testing.T) { checkEndless(t, o) })
+	t.Run("believed", func(t *testing.T) { checkBelieved(t, o) })
 	t.Run("drift", func(t *testing.T) { checkDrift(t, o) })
 	t.Run("secrets", func(t *testing.T) { checkSecrets(t, o) })
 	t.Run("two at once", func(t *testing.T) { checkTogether(t, o) })

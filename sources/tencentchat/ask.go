@@ -2,7 +2,11 @@ package tencentchat
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -22,7 +26,7 @@ type Source struct {
 
 // Ask answers one question; see sources.Source.
 func (s *Source) Ask(ctx context.Context, call sources.Caller, q sources.Question) (sources.Reading, error) {
-	w := walk{source: s, ctx: ctx, call: call, q: q}
+	w := newWalk(s, ctx, call, q)
 	var err error
 	switch q.Data {
 	case joinedGroups:
@@ -44,7 +48,7 @@ func (s *Source) Ask(ctx context.Context, call sources.Caller, q sources.Questio
 func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Question, path string, question any) (page, error) {
 	body, err := json.Marshal(question)
 	if err != nil { // of all that is asked, only IDs can be no valid text
-		return page{}, failed(q, "an ID that is no valid Unicode can't be asked about")
+		return page{}, subject(q).Failed("an ID that is no valid Unicode can't be asked about")
 	}
 	var got page
 	var sig string
@@ -54,30 +58,43 @@ func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Quest
 	}
 	read := func(answer sources.Answer) (echoed bool, err error) {
 		got, err = s.read(q, answer, sig)
-		return false, err
+		return got.echo.Matched, err
 	}
-	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read}); err != nil {
+	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read, Echo: echo(q)}); err != nil {
 		return page{}, err
 	}
 	return got, nil
 }
 
+// echo is what an answer may repeat of a question. An answer about roles names the accounts and not the
+// group: questions about the same accounts can't be told apart.
+func echo(q sources.Question) string {
+	if q.Data != groupRoles {
+		return q.Key
+	}
+	digest := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(q.Users)), "\x00")))
+	return hex.EncodeToString(digest[:])
+}
+
 // read turns one answer into a page or a fault. An answer that was too large is a page without
-// rows that says so: asking for less is the walk's business, and no failed attempt.
+// rows that says so: asking for less is the walk's business, and no failed attempt. Whether the page
+// can be true is the walk's to judge.
 func (s *Source) read(q sources.Question, answer sources.Answer, sig string) (page, error) {
 	p, err := decode(answer.Body, q)
+	if err == nil && q.Data == groupRoles && p.code == 0 {
+		p.echo = accounts(q, p)
+	}
+	if err == nil && p.echo.Other != "" {
+		return page{}, subject(q).Foreign(p.echo.Other)
+	}
 	if answer.Status/100 == 2 {
 		switch {
 		case err != nil:
-			return page{}, wire.Unreadable("Tencent", q, subject(q), answer.Status, err)
-		case p.code == 0 && p.refused:
-			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s with FAIL and yet with ErrorCode 0", q.Data, subject(q))
-		case p.code == 0 && !p.listed && p.total < 0:
-			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s with neither a list nor a total", q.Data, subject(q))
+			return page{}, subject(q).Unreadable(answer.Status, err)
 		case p.code == 0 || p.code == tooLarge && q.Data != groupRoles:
 			return p, nil
 		case p.code < 0:
-			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s without an ErrorCode", q.Data, subject(q))
+			return page{}, fault.New(fault.Transient, "Tencent answered %s of %s without an ErrorCode", q.Data, subject(q).Key)
 		}
 	} else if err != nil || p.code <= 0 {
 		p = page{code: -1} // a gateway's page: the status alone speaks
@@ -86,5 +103,27 @@ func (s *Source) read(q sources.Question, answer sources.Answer, sig string) (pa
 	if e.Again {
 		s.signer.reject(sig)
 	}
-	return page{}, e
+	return p, e
+}
+
+// accounts compares the accounts of an answer about roles with those of the question: one that was not
+// asked about makes it another's, all of them make it this one's.
+func accounts(q sources.Question, p page) wire.Echo {
+	all := wire.Echo{Other: p.echo.Other}
+	open := make(map[string]bool, len(q.Users))
+	for _, user := range q.Users {
+		open[user] = true
+	}
+	left := len(open)
+	for _, row := range p.rows {
+		switch first, asked := open[row.User]; {
+		case !asked:
+			all.Other = row.User
+		case first:
+			open[row.User] = false
+			left--
+		}
+	}
+	all.Matched = left == 0
+	return all
 }

@@ -2,6 +2,7 @@ package tencentchat
 
 import (
 	"bytes"
+	"strings"
 
 	"rollcall/schema"
 	"rollcall/sources"
@@ -10,48 +11,83 @@ import (
 
 // page is one answer of any of the three commands.
 type page struct {
-	code     int64 // ErrorCode; -1 where there is none
-	info     string
-	refused  bool   // ActionStatus says FAIL
-	total    int64  // TotalCount or MemberNum; -1 where there is none
-	next     string // of a community's members; empty at the end
-	rows     []sources.Row
-	listed   bool // there is a list, be it empty
-	replaced int
+	code    int64 // ErrorCode; -1 where there is none
+	info    string
+	refused bool   // ActionStatus says FAIL
+	total   int64  // TotalCount or MemberNum; -1 where there is none
+	next    string // of a community's members; empty at the end
+	rows    []sources.Row
+	listed  bool // there is a list, be it empty
+	altered wire.Altered
+	echo    wire.Echo // of the key
+}
+
+func (p page) page() wire.Page {
+	return wire.Page{Rows: p.rows, Listed: p.listed, Total: p.total, Altered: p.altered}
 }
 
 // seconds is Tencent's unit of time in microseconds.
 const seconds = 1_000_000
 
-// decode reads the answer to q.
-func decode(body []byte, q sources.Question) (page, error) {
-	p := page{code: -1, total: -1}
-	list, field, blank := "UserIdList", role, sources.Row{Group: q.Key}
+// shape is how the answers to one kind of question look.
+type shape struct {
+	list, total, echo string
+	field             func(d *wire.Decoder, name []byte, row *sources.Row)
+	blank             sources.Row
+}
+
+func shapeOf(q sources.Question) shape {
 	switch q.Data {
 	case joinedGroups:
-		list, field, blank = "GroupIdList", joined, sources.Row{User: q.Key}
+		return shape{"GroupIdList", "TotalCount", "Member_Account", joined, sources.Row{User: q.Key}}
 	case groupMembers:
-		list, field = "MemberList", member
+		return shape{"MemberList", "MemberNum", "GroupId", member, sources.Row{Group: q.Key}}
+	default:
+		return shape{"UserIdList", "", "GroupId", role, sources.Row{Group: q.Key}}
 	}
-	replaced, err := wire.Decode(body, func(d *wire.Decoder, name []byte) {
+}
+
+// decode reads the answer to q. The three commands have lists of different names, so that a list of
+// another one shows that the answer is another question's. Tencent's page about members speaks of
+// TotalCount where its samples have MemberNum: beside a list of members, either will do.
+func decode(body []byte, q sources.Question) (page, error) {
+	s := shapeOf(q)
+	p := page{code: -1, total: -1, echo: wire.Echo{Asked: q.Key}}
+	count := int64(-1)
+	field := func(d *wire.Decoder, name []byte, row *sources.Row) {
+		if string(name) == s.echo {
+			p.echo.See(d.Echo())
+			return
+		}
+		s.field(d, name, row)
+	}
+	altered, err := wire.Decode(body, func(d *wire.Decoder, name []byte) {
 		switch string(name) {
 		case "ErrorCode":
 			p.code = d.Number()
 		case "ActionStatus":
-			p.refused = d.Word().Value == "FAIL"
+			p.refused = strings.HasPrefix(strings.ToUpper(d.Word().Value), "FAIL")
 		case "ErrorInfo":
 			p.info = d.Text().Value
-		case "TotalCount", "MemberNum":
+		case s.total:
 			p.total = d.Number()
+		case "TotalCount":
+			count = d.Number()
 		case "Next":
 			p.next = d.Word().Value
-		case list:
-			p.listed = true
+		case s.echo:
+			p.echo.See(d.Echo())
+		case s.list:
 			room := min(bytes.Count(body, []byte("{")), joinedPage)
-			p.rows = d.Rows(make([]sources.Row, 0, room), blank, field)
+			p.rows, p.listed = d.Rows(make([]sources.Row, 0, room), s.blank, field)
+		case "GroupIdList", "MemberList", "UserIdList":
+			p.echo.List(d, string(name))
 		}
 	})
-	p.replaced = replaced
+	if q.Data == groupMembers && p.total < 0 && p.listed {
+		p.total = count
+	}
+	p.altered = altered
 	return p, err
 }
 

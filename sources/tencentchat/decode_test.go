@@ -85,9 +85,9 @@ func BenchmarkDecodeRolesPage(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		w := walk{q: q}
+		w := newWalk(nil, b.Context(), nil, q)
 		p, err := decode(text, q)
-		if err != nil || w.take(p) != 500 {
+		if err != nil || w.take(p) != nil || len(w.Rows) != 500 {
 			b.Fatal(err)
 		}
 	}

@@ -5,7 +5,10 @@
 //
 // It promises what package sources promises: a Reading is all that Tencent gave for the key, or
 // there is a *fault.Error and no Reading. Answers are decoded strictly (package wire) and judged
-// by ErrorCode, since the HTTP status is 200 for every outcome. A UserSig is made here, valid for
+// by ErrorCode, since the HTTP status is 200 for every outcome. A list that is paged by offset ends at a
+// page that is not full; where only some roles are asked for, at an empty one, since Tencent doesn't
+// document whether it filters by role before it cuts pages or after, so that any page may be short and
+// such a reading is never a proof that somebody is absent. A UserSig is made here, valid for
 // 24 hours, kept and renewed in time; neither it nor the key is shown in a message. Requests
 // are built for the endpoint given; going over to the backup host is the host's affair.
 package tencentchat
@@ -40,7 +43,7 @@ func Definition() sources.Definition {
 		Doc:   "Tencent Cloud Chat REST API. Endpoints: " + wire.Regions(regions()),
 		Data: []sources.Data{{
 			Name: joinedGroups, Path: joinedGroupsPath, Key: sources.UserKey, View: schema.UserView,
-			PerSecond: 200, PageSize: joinedPage, Total: true, Roles: true, Topics: true, TopicIDs: communityPrefix,
+			PerSecond: 200, PageSize: joinedPage, Total: true, Roles: true, Topics: true, TopicIDs: communityPrefix, OpenEnd: true,
 			Doc: "the groups of each user: name, type, role, time of joining",
 		}, {
 			Name: groupRoles, Path: groupRolesPath, Key: sources.RoleKey, View: schema.RoleView,
@@ -48,8 +51,8 @@ func Definition() sources.Definition {
 			Doc: "the role of each user in a group, NotMember included",
 		}, {
 			Name: groupMembers, Path: groupMembersPath, Key: sources.GroupKey, View: schema.GroupView,
-			PerSecond: 200, PageSize: membersPage, Total: true, Roles: true, Only: true,
-			Doc: "the members of each group: role, time of joining, name card",
+			PerSecond: 200, PageSize: membersPage, Total: true, Roles: true, Only: true, OpenEnd: true, Linked: communityPrefix,
+			Doc: "the members of each group: role, time of joining, name card; whether `only` is applied before pages are cut or after is not documented, so that nothing proves that nobody is left out",
 		}},
 		Config: func() sources.Config {
 			return &Config{Endpoint: defaultEndpoint, Identifier: defaultIdentifier, Failover: true}

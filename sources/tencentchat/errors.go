@@ -123,7 +123,7 @@ func configuration(code int64) (refusal, bool) {
 // refused makes the fault of one answer that is no page. Hidden never shows in it.
 func refused(q sources.Question, answer sources.Answer, p page, now time.Time, hidden ...string) *fault.Error {
 	r := refuse(answer.Status, p.code, q)
-	e := fault.New(r.kind, "Tencent refused %s of %s: HTTP %d", q.Data, subject(q), answer.Status)
+	e := fault.New(r.kind, "Tencent refused %s of %s: HTTP %d", q.Data, subject(q).Key, answer.Status)
 	e.Hint, e.Outcome, e.Again = r.hint, r.outcome, r.again
 	if p.code > 0 {
 		e.Code = strconv.FormatInt(p.code, 10)
@@ -141,15 +141,10 @@ func refused(q sources.Question, answer sources.Answer, p page, now time.Time, h
 	return e
 }
 
-func failed(q sources.Question, format string, args ...any) *fault.Error {
-	e := fault.New(fault.Item, "%s of %s: "+format, append([]any{q.Data, subject(q)}, args...)...)
-	e.Outcome = schema.Failed
-	return e
-}
-
-func subject(q sources.Question) string {
+func subject(q sources.Question) wire.Subject {
+	key := "group "
 	if q.Data == joinedGroups {
-		return "user " + wire.Quote(q.Key)
+		key = "user "
 	}
-	return "group " + wire.Quote(q.Key)
+	return wire.Subject{Vendor: "Tencent", Data: q.Data, Key: key + wire.Name(q.Key)}
 }

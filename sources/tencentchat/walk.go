@@ -16,17 +16,24 @@ type walk struct {
 	ctx    context.Context
 	call   sources.Caller
 	q      sources.Question
+	wire.Collector
+}
 
-	rows     []sources.Row
-	seen     map[string]struct{} // IDs in rows
-	replaced int
-	total    int64 // the last one declared; -1 for none
-	drifted  bool
-	filtered bool // only some roles were asked for
+func newWalk(s *Source, ctx context.Context, call sources.Caller, q sources.Question) *walk {
+	w := &walk{source: s, ctx: ctx, call: call, q: q}
+	w.Subject = subject(q)
+	w.ID = func(row *sources.Row) string { return row.User }
+	if q.Data == joinedGroups {
+		w.ID = func(row *sources.Row) string { return row.Group }
+	}
+	w.RolesAsked = q.Data == groupRoles
+	w.Totals, w.Filtered = !w.RolesAsked, len(q.Only) > 0
+	w.Begin()
+	return w
 }
 
 func (w *walk) reading() sources.Reading {
-	return sources.Reading{Rows: w.rows, Declared: w.total, Drifted: w.drifted, Unverified: w.filtered, Replaced: w.replaced}
+	return sources.Reading{Rows: w.Rows, Declared: w.Declared, Drifted: w.Drifted, Unverified: w.Filtered, Replaced: w.Altered.Replaced, Cut: w.Altered.Cut}
 }
 
 // joinedQuestion asks get_joined_group_list. Without the filters it names nothing but group IDs;
@@ -57,18 +64,18 @@ func (w *walk) joinedGroups() error {
 	if err := w.joinedBy(ask); err != nil || !w.q.Topics {
 		return err
 	}
-	topics := walk{source: w.source, ctx: w.ctx, call: w.call, q: w.q}
+	topics := newWalk(w.source, w.ctx, w.call, w.q)
 	ask.Type, ask.Topics = "Community", 1
 	if err := topics.joinedBy(ask); err != nil {
 		return err
 	}
-	fresh := w.take(page{rows: topics.rows, replaced: topics.replaced})
-	w.drifted = w.drifted || topics.drifted
-	if w.total >= 0 && topics.total >= 0 {
-		w.total += topics.total - int64(len(topics.rows)-fresh)
-	} else {
-		w.total = -1
+	before, total := len(w.Rows), w.Declared
+	if err := w.Take(wire.Page{Rows: topics.Rows, Listed: true, Total: total, Altered: topics.Altered}); err != nil {
+		return err
 	}
+	w.Drifted = w.Drifted || topics.Drifted
+	twice := len(topics.Rows) - (len(w.Rows) - before)
+	w.Declared = total + topics.Declared - int64(twice)
 	return nil
 }
 
@@ -93,7 +100,6 @@ type membersQuestion struct {
 // 1047/34948).
 func (w *walk) groupMembers() error {
 	ask := membersQuestion{Group: w.q.Key, Fields: []string{"Role", "JoinTime", "NameCard"}, Roles: filter(w.q.Only)}
-	w.filtered = len(w.q.Only) > 0
 	if strings.HasPrefix(w.q.Key, communityPrefix) {
 		return w.nexts(ask)
 	}
@@ -117,37 +123,41 @@ func filter(only []schema.Role) []string {
 	return words
 }
 
-// offsets walks by Offset until the declared total is reached or a page is empty. The total counts
-// the whole group even under a role filter, so that a filtered walk ends at a page that isn't full.
+// offsets walks by Offset until a page is not full, which is the only end that Tencent's pages tell: the
+// total counts the whole group even under a filter, and it may lag.
+//
+// Under a role filter only an empty page ends the walk. Tencent doesn't say whether it filters before
+// it cuts pages or after; if after, any page may be short. Nor is it known what Offset counts then: the
+// walk goes on by as many as came, which skips nobody, and by whole pages once rows came again, since
+// these show that Offset counts who was filtered out too.
 func (w *walk) offsets(path string, limit int, ask func(limit, offset int) any) error {
-	w.total = -1
+	unfiltered := false
 	for offset := 0; ; {
 		p, err := w.page(path, &limit, func() any { return ask(limit, offset) })
 		if err != nil {
 			return err
 		}
-		w.count(p.total)
-		fresh := w.take(p)
-		offset += len(p.rows)
-		switch {
-		case len(p.rows) == 0,
-			w.filtered && len(p.rows) < limit,
-			!w.filtered && int64(offset) >= w.total && (w.total >= 0 || len(p.rows) < limit):
+		before := len(w.Rows)
+		if err := w.take(p); err != nil {
+			return err
+		}
+		if len(p.rows) == 0 || !w.Filtered && len(p.rows) < limit {
 			return nil
-		case fresh == 0:
-			return w.stuck()
+		}
+		if err := w.Advancing(); err != nil {
+			return err
+		}
+		unfiltered = unfiltered || w.Filtered && len(w.Rows)-before < len(p.rows)
+		if offset += len(p.rows); unfiltered {
+			offset += max(0, limit-len(p.rows))
 		}
 	}
 }
 
-// mostBarren is how many pages in a row may bring nothing new while their Next is fresh, for a list
-// without a total: Next is empty on the last page alone, so that an empty page with one is not the end.
-const mostBarren = 50
-
-// nexts walks a community by Next, which is empty on the last page.
+// nexts walks a community by Next, which is empty on the last page alone, so that an empty page with one
+// is not the end.
 func (w *walk) nexts(ask membersQuestion) error {
-	w.total = -1
-	limit, next, used, barren := membersPage, "", map[string]bool{}, 0
+	limit, next, used := membersPage, "", map[string]bool{}
 	for {
 		p, err := w.page(groupMembersPath, &limit, func() any {
 			ask.Limit, ask.Next = limit, &next
@@ -156,19 +166,26 @@ func (w *walk) nexts(ask membersQuestion) error {
 		if err != nil {
 			return wire.Restart(err, next != "")
 		}
-		w.count(p.total)
-		if barren++; w.take(p) > 0 {
-			barren = 0
+		if err := w.take(p); err != nil || p.next == "" {
+			return err
 		}
-		if p.next == "" {
-			return nil
+		if used[p.next] {
+			return w.Stuck("a Next came a second time")
 		}
-		if used[p.next] || barren > mostBarren+int(max(w.total, 0))/membersPage {
-			return w.stuck()
+		if err := w.Advancing(); err != nil {
+			return err
 		}
 		used[p.next] = true
 		next = p.next
 	}
+}
+
+// take accepts a page, unless it says itself that it failed.
+func (w *walk) take(p page) error {
+	if p.refused {
+		return w.Contradictory("an answer says FAIL and yet ErrorCode 0")
+	}
+	return w.Take(p.page())
 }
 
 // page asks for one page, and for half of it from the same place as long as the answer is too
@@ -180,7 +197,7 @@ func (w *walk) page(path string, limit *int, ask func() any) (page, error) {
 			return p, err
 		}
 		if *limit == 1 {
-			e := failed(w.q, "Tencent says that even one row is too large an answer")
+			e := w.Failed("Tencent says that even one row is too large an answer")
 			e.Code = "10018"
 			return page{}, e
 		}
@@ -191,7 +208,6 @@ func (w *walk) page(path string, limit *int, ask func() any) (page, error) {
 // groupRoles asks for the roles of one batch. Tencent promises neither order nor one row for each
 // account, so rows are joined by account; an account without a row that names a role was not answered.
 func (w *walk) groupRoles() error {
-	w.total = -1
 	p, err := w.source.fetch(w.ctx, w.call, w.q, groupRolesPath, struct {
 		Group    string   `json:"GroupId"`
 		Accounts []string `json:"User_Account"`
@@ -199,60 +215,12 @@ func (w *walk) groupRoles() error {
 	if err != nil {
 		return err
 	}
-	open := make(map[string]struct{}, len(w.q.Users))
-	for _, user := range w.q.Users {
-		open[user] = struct{}{}
+	if err := w.take(p); err != nil {
+		return err
 	}
-	w.replaced = p.replaced
-	w.rows = p.rows[:0]
-	for _, row := range p.rows {
-		if _, asked := open[row.User]; asked && row.RoleRaw.Value != "" {
-			delete(open, row.User)
-			w.rows = append(w.rows, row)
-		}
-	}
-	if len(open) > 0 {
-		return failed(w.q, "Tencent left out %d of the %d users asked about", len(open), len(w.q.Users))
+	w.Rows = slices.DeleteFunc(w.Rows, func(row sources.Row) bool { return row.RoleRaw.Value == "" })
+	if left := len(w.q.Users) - len(w.Rows); left > 0 {
+		return w.Failed("Tencent left out %d of the %d users asked about", left, len(w.q.Users))
 	}
 	return nil
-}
-
-func (w *walk) count(total int64) {
-	if total < 0 {
-		return
-	}
-	w.drifted = w.drifted || w.total >= 0 && total != w.total
-	w.total = total
-}
-
-// mostRoom bounds the room that is made for rows before they come, on the vendor's word alone.
-const mostRoom = 20_000
-
-// take adds the rows that are new and tells how many were.
-func (w *walk) take(p page) (fresh int) {
-	if w.seen == nil {
-		room := len(p.rows)
-		if w.total > int64(room) {
-			room = int(min(w.total, mostRoom))
-		}
-		w.seen, w.rows = make(map[string]struct{}, room), slices.Grow(w.rows, room)
-	}
-	w.replaced += p.replaced
-	for _, row := range p.rows {
-		id := row.User
-		if w.q.Data == joinedGroups {
-			id = row.Group
-		}
-		if _, twice := w.seen[id]; twice {
-			continue
-		}
-		w.seen[id] = struct{}{}
-		w.rows = append(w.rows, row)
-		fresh++
-	}
-	return fresh
-}
-
-func (w *walk) stuck() error {
-	return failed(w.q, "paging doesn't advance: Tencent repeats a page or its Next after %d rows", len(w.rows))
 }

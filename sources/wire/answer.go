@@ -3,7 +3,6 @@ package wire
 import (
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -34,21 +33,4 @@ func RetryAfter(header http.Header, now time.Time) time.Duration {
 		wait = date.Sub(now)
 	}
 	return min(max(wait, 0), longestWait)
-}
-
-// Quote makes a vendor's text fit for a message: what must stay hidden is taken out, also where it
-// stands URL-encoded, then at most 200 characters are kept, quoted and escaped.
-func Quote(text string, hidden ...string) string {
-	for _, secret := range hidden {
-		if secret == "" {
-			continue
-		}
-		text = strings.ReplaceAll(text, secret, "(secret)")
-		text = strings.ReplaceAll(text, url.QueryEscape(secret), "(secret)")
-	}
-	const longest = 200
-	if runes := []rune(text); len(runes) > longest {
-		text = string(runes[:longest]) + "…"
-	}
-	return strconv.Quote(text)
 }

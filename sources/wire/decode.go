@@ -6,7 +6,11 @@
 // duplicate keys, trailing bytes and values of the wrong type are errors, and keys match in their
 // exact case. It is lenient where vendors are known to vary: null stands for an empty list or an
 // absent value, and unknown fields are skipped. Invalid Unicode becomes U+FFFD in a display text
-// and is counted; in an ID it is an error, since the ID would name somebody else.
+// and is counted; in an ID it is an error, since the ID would name somebody else. A display text of
+// more than 64 KiB is cut and counted; an ID of more than 1,024 bytes is an error.
+//
+// What both vendors' walks over pages have in common is here as well ([Collector]): each row is kept
+// once, rows that contradict each other are noticed, and a walk that brings nothing new is ended.
 //
 // Every error is a *fault.Error: Transient for an answer that can't be believed, Item for an ID
 // that can't be kept. Nothing here is shared between calls.
@@ -30,17 +34,26 @@ import (
 // Decoder reads one answer, value by value. Its first error sticks: every later call returns a
 // zero value, and Decode returns that error.
 type Decoder struct {
-	json     *jsontext.Decoder
-	err      error
-	replaced int
-	words    [4]string // the last Words, so that a column of a few words costs no memory
-	next     int       // place of the next new word
+	json    *jsontext.Decoder
+	err     error
+	altered Altered
+	words   [4]string // the last Words, so that a column of a few words costs no memory
+	next    int       // place of the next new word
 }
+
+// Altered counts the display texts that are not kept as the vendor sent them.
+type Altered struct {
+	Replaced int // invalid Unicode became U+FFFD
+	Cut      int // longer than schema.MaxText
+}
+
+// Add counts what another answer had.
+func (a *Altered) Add(b Altered) { a.Replaced, a.Cut = a.Replaced+b.Replaced, a.Cut+b.Cut }
 
 // Decode reads body, which must be one JSON object, and calls field for each of its keys. Field
 // reads the value by exactly one call of d, or leaves it, and it is skipped. The name is valid
-// until field returns. Decode tells in how many display texts invalid Unicode became U+FFFD.
-func Decode(body []byte, field func(d *Decoder, name []byte)) (replaced int, err error) {
+// until field returns. Decode tells how many display texts it altered.
+func Decode(body []byte, field func(d *Decoder, name []byte)) (Altered, error) {
 	// Invalid UTF-8 is let through here because text and ID below judge it, each in its own way.
 	d := &Decoder{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))}
 	if kind := d.json.PeekKind(); kind != '{' && kind != 0 {
@@ -52,7 +65,7 @@ func Decode(body []byte, field func(d *Decoder, name []byte)) (replaced int, err
 			d.fail("an answer with something behind its JSON")
 		}
 	}
-	return d.replaced, d.err
+	return d.altered, d.err
 }
 
 // Object calls field for each key of an object; null is an object without keys.
@@ -99,29 +112,72 @@ func (d *Decoder) Text() schema.Text {
 		d.fail("%s where a text belongs", raw.Kind())
 		return schema.Text{}
 	}
+	return schema.SomeText(d.display(raw))
+}
+
+// display is the display text of the JSON string raw.
+func (d *Decoder) display(raw jsontext.Value) string {
 	text, clean := unquote(raw)
 	if !clean {
-		d.replaced++
+		d.altered.Replaced++
 	}
-	return schema.SomeText(text)
+	text, cut := schema.CutText(text)
+	if cut {
+		d.altered.Cut++
+	}
+	return text
 }
 
 // ID reads an ID exactly as the vendor spells it; null is an empty one.
-func (d *Decoder) ID() string {
+func (d *Decoder) ID() string { return d.exact("ID", schema.MaxID) }
+
+// Token reads what must be sent back as it is, to get the next page; null is an empty one.
+func (d *Decoder) Token() string { return d.exact("page token", schema.MaxText) }
+
+func (d *Decoder) exact(what string, most int) string {
 	raw, ok := d.value()
 	switch {
 	case !ok || raw.Kind() == 'n':
 		return ""
 	case raw.Kind() != '"':
-		d.fail("%s where an ID belongs", raw.Kind())
+		d.fail("%s where %s belongs", raw.Kind(), article(what))
 		return ""
 	}
-	id, clean := unquote(raw)
-	if !clean {
-		d.err = fault.New(fault.Item, "invalid Unicode in the ID %s", Quote(id))
+	text, clean := unquote(raw)
+	switch {
+	case !clean:
+		d.err = fault.New(fault.Item, "invalid Unicode in the %s %s", what, Quote(text))
+		return ""
+	case len(text) > most:
+		d.err = fault.New(fault.Item, "%s of %d bytes, of which %d are allowed", article(what), len(text), most)
 		return ""
 	}
-	return id
+	return text
+}
+
+func article(noun string) string {
+	if strings.ContainsRune("AEIOU", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+// Echo reads what an answer repeats of its question: a text, or a number as it is spelled. Everything
+// else repeats nothing, and is empty.
+func (d *Decoder) Echo() string {
+	raw, ok := d.value()
+	if !ok {
+		return ""
+	}
+	switch raw.Kind() {
+	case '"':
+		text, _ := unquote(raw)
+		return text
+	case '0':
+		return string(raw)
+	default:
+		return ""
+	}
 }
 
 // Word reads a short text or a number of the vendor's own, without the blanks around it; null and
@@ -135,14 +191,10 @@ func (d *Decoder) Word() schema.Text {
 	case '0':
 		return d.intern(raw)
 	case '"':
-		if simple(raw) {
+		if simple(raw) && len(raw) <= schema.MaxText {
 			return d.intern(bytes.TrimSpace(raw[1 : len(raw)-1]))
 		}
-		text, clean := unquote(raw)
-		if !clean {
-			d.replaced++
-		}
-		return d.intern(bytes.TrimSpace([]byte(text)))
+		return d.intern(bytes.TrimSpace([]byte(d.display(raw))))
 	default:
 		d.fail("%s where a word belongs", raw.Kind())
 		return schema.Text{}
@@ -179,7 +231,13 @@ func (d *Decoder) Int() (n int64, ok bool) {
 	}
 	n, err := strconv.ParseInt(string(digits), 10, 64)
 	if err != nil {
-		d.fail("%s where a whole number belongs", Quote(string(digits)))
+		// A few characters show what stands there, and too few to give a secret away.
+		const shown = 11
+		text, more := []rune(string(digits)), ""
+		if len(text) > shown {
+			text, more = text[:shown], "…"
+		}
+		d.fail("%s where a whole number belongs", Quote(string(text)+more))
 		return 0, false
 	}
 	return n, true
@@ -217,7 +275,7 @@ func (d *Decoder) check(err error) bool {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		d.fail("an answer that ends too early")
 	} else if broken, ok := errors.AsType[*jsontext.SyntacticError](err); ok && broken.Err != nil {
-		d.fail("an answer that is no valid JSON: %s", strings.TrimPrefix(broken.Err.Error(), "jsontext: "))
+		d.fail("an answer that is no valid JSON: %s", strings.TrimPrefix(broken.Err.Error(), "jsontext: ")) // with a few characters of the answer at most
 	} else {
 		d.fail("an answer that is no valid JSON")
 	}

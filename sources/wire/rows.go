@@ -10,7 +10,9 @@ import (
 
 // Rows reads a list of objects into rows, and adds them to rows. Each begins as blank, which holds
 // what the question names; field reads one value of it. A row without a group or a user is an error.
-func (d *Decoder) Rows(rows []sources.Row, blank sources.Row, field func(d *Decoder, name []byte, row *sources.Row)) []sources.Row {
+// Listed tells whether there was a list at all: null is none.
+func (d *Decoder) Rows(rows []sources.Row, blank sources.Row, field func(d *Decoder, name []byte, row *sources.Row)) (_ []sources.Row, listed bool) {
+	listed = d.listing()
 	var row sources.Row
 	each := func(name []byte) { field(d, name, &row) }
 	d.List(func() {
@@ -21,10 +23,13 @@ func (d *Decoder) Rows(rows []sources.Row, blank sources.Row, field func(d *Deco
 		}
 		rows = append(rows, row)
 	})
-	return rows
+	return rows, listed
 }
 
-// Number is Int with -1 for what is not there: codes and totals of vendors are never negative.
+// listing tells whether the value that comes is a list.
+func (d *Decoder) listing() bool { return d.err == nil && d.json.PeekKind() == '[' }
+
+// Number is Int with -1 for what is not there: a negative code or total is none.
 func (d *Decoder) Number() int64 {
 	if n, ok := d.Int(); ok {
 		return n
@@ -46,8 +51,8 @@ func Restart(err error, byToken bool) error {
 }
 
 // Unreadable puts the noun before an error of decoding: whose answer it was, and to what.
-func Unreadable(vendor string, q sources.Question, subject string, status int, err error) *fault.Error {
-	e := fault.New(fault.KindOf(err), "%s answered %s of %s (HTTP %d) with %s", vendor, q.Data, subject, status, err.Error())
+func (s Subject) Unreadable(status int, err error) *fault.Error {
+	e := fault.New(fault.KindOf(err), "%s answered %s of %s (HTTP %d) with %s", s.Vendor, s.Data, s.Key, status, err.Error())
 	if e.Kind == fault.Item {
 		e.Outcome = schema.Failed
 	}

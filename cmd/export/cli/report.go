@@ -35,9 +35,11 @@ type sealedAnswer struct {
 	Base          *string                     `json:"changes_base"`
 	Changes       map[string]int64            `json:"changes"`
 	Checks        []manifest.Check            `json:"checks"`
-	Seconds       float64                     `json:"seconds"`   // that this run took
-	Requests      int64                       `json:"requests"`  // of all runs of the date
-	Throttles     int64                       `json:"throttles"` // of these, refused as too many
+	Replaced      int64                       `json:"replaced_texts"` // texts whose invalid Unicode was replaced
+	Cut           int64                       `json:"cut_texts"`      // texts that were longer than 64 KiB and were cut
+	Seconds       float64                     `json:"seconds"`        // that this run took
+	Requests      int64                       `json:"requests"`       // of all runs of the date
+	Throttles     int64                       `json:"throttles"`      // of these, refused as too many
 }
 
 func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
@@ -50,6 +52,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	answer := sealedAnswer{
 		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Signed: signed, Rows: rowsOf(m),
 		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Checks: append([]manifest.Check{}, m.Checks...),
+		Replaced: m.ReplacedTexts, Cut: m.CutTexts,
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
 	if r.Report != "" {
@@ -85,6 +88,7 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 	if m.Discrepancies > 0 {
 		fmt.Fprintf(w, "  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
 	}
+	altered(w, m)
 	changed(w, m)
 	checks(w, m.Checks)
 	asked(w, r, took)
@@ -100,6 +104,16 @@ func report(w io.Writer, r pipeline.Result, took time.Duration) {
 		fmt.Fprintf(w, "  in place of: %s\n", escape(r.URL(m.Replaces.Path)))
 	}
 	shortfall(w, r)
+}
+
+// altered says which texts are not as the vendors sent them.
+func altered(w io.Writer, m manifest.Manifest) {
+	if m.ReplacedTexts > 0 {
+		fmt.Fprintf(w, "  %s texts held invalid Unicode, which was replaced by U+FFFD\n", humanize.Comma(m.ReplacedTexts))
+	}
+	if m.CutTexts > 0 {
+		fmt.Fprintf(w, "  %s texts were longer than 64 KiB and were cut\n", humanize.Comma(m.CutTexts))
+	}
 }
 
 // changed says what is different from which earlier date, or why that is not known.
