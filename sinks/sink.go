@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -67,9 +68,14 @@ type File interface {
 
 // Object is one file that lies in a sink.
 type Object struct {
-	Path string
-	Size int64 // bytes
+	Path     string
+	Size     int64     // bytes
+	Modified time.Time // when it was written, by the place's own clock; zero where the place does not tell
 }
+
+// ErrArchived is a sink's word that a file was moved to an archive, from which it must be restored
+// before it can be read. It lies there, has a size, and is listed like any other.
+var ErrArchived = errors.New("it is archived")
 
 // Retainer is a sink that can lock what is sealed against removal until a moment.
 type Retainer interface {

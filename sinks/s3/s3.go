@@ -24,7 +24,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"strings"
@@ -140,7 +139,7 @@ func newClient(ctx context.Context, cfg Config) (*s3.Client, error) {
 		}
 		o.UsePathStyle = o.BaseEndpoint != nil || strings.Contains(cfg.Bucket, ".")
 		o.Retryer = newRetryer(cfg)
-	}), nil
+	}, fenced(cfg.Now)), nil
 }
 
 // newRetryer has no quota of retries: a long night may need many, and each request is bounded.
@@ -165,16 +164,28 @@ func (s *Sink) key(path string) *string { return aws.String(s.prefix + path) }
 
 func (s *Sink) bucket() *string { return aws.String(s.cfg.Bucket) }
 
-// Lock takes _locks/run.json, in a bucket that doesn't lock every heartbeat against removal.
+// Lock takes _locks/run.json, in a bucket that doesn't lock every heartbeat against removal and that
+// keeps to the conditions of writes. From then on no former holder can seal anything.
 func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
 	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
-	held, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
+	record := &store{sink: s}
+	held, err := lease.Take(ctx, record, owner, s.cfg.Pace, s.cfg.Now)
 	if err != nil {
 		return nil, err
 	}
-	return held, nil
+	err = s.proveConditions(ctx, held, record)
+	if err == nil {
+		err = s.abortManifests(ctx, held)
+	}
+	if err == nil {
+		return held, nil
+	}
+	after, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer stop()
+	_ = held.Release(after) // it goes stale by itself
+	return nil, err
 }
 
 // Manifests lists sealed manifests.
@@ -224,7 +235,7 @@ func (s *Sink) read(ctx context.Context, path string) ([]byte, string, error) {
 // none is. It gives the new ETag, or lease.ErrConflict where the condition does not hold. A
 // conflict of two writers (409) is tried again, as the "Conditional requests" page of S3 asks.
 func (s *Sink) put(ctx context.Context, path string, content []byte, etag string) (string, error) {
-	input := &s3.PutObjectInput{Key: s.key(path), ContentType: aws.String("application/json")}
+	input := &s3.PutObjectInput{Key: s.key(path), ContentType: aws.String(manifestType)}
 	if etag == "" {
 		input.IfNoneMatch = aws.String("*")
 	} else {
@@ -285,15 +296,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// remove removes one object; one that is gone is removed.
-func (s *Sink) remove(ctx context.Context, path string) error {
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(path)})
-	if err = classify(err, s.URL(path)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // place is what a configuration is about, for messages: a bucket, or objects of any.
