@@ -1,13 +1,26 @@
 // Package s3 seals snapshots in a bucket of S3, or of a server that speaks as S3 does, conditional
 // writes included.
 //
-// Every data file, whatever its size, is a multipart upload: its parts arrive one by one, each
-// proved by its SHA-256, and stay invisible until the upload is completed. Sealing completes the
-// uploads, each after proving that the lock is still ours and on the condition that nothing has
-// that name, and then puts the manifest on the same condition: that write seals. Begun uploads are
+// Every file, the manifest too and whatever its size, is a multipart upload: its parts arrive one by one,
+// each proved by its SHA-256, and stay invisible until the upload is completed. Sealing completes the
+// uploads of the data files, each after proving that the lock is still ours and on the condition that nothing
+// has that name, and then that of the manifest on the same condition: that seals. Begun uploads are
 // written to a local journal before their first byte is sent; what a dead run left is found there
 // and, should it have died in between, by listing. A snapshot that is replaced goes before its
 // successor's first upload is completed: its manifest first, on the condition that it is still the one meant.
+//
+// What a former holder of the lock sent, and what arrives late, changes nothing. An upload is an attempt's
+// own and begun before the lock is looked at for the last time; who takes the lock aborts those of
+// manifests, who begins a date those of its files, and after that nobody can complete them. What is
+// deleted has an ETag that no other object ever has. Neither leaves, at any of the SDK's attempts, unless a
+// heartbeat sent less than [sinks.FreshFor] ago was acknowledged.
+//
+// Success is not believed. That the store refuses a PUT whose If-None-Match or If-Match does not hold is
+// proved when the lock is taken; otherwise nothing is begun. Each file is looked at when it is completed, by size
+// and checksum, or read where the store tells no checksum; the manifest is read back; then files and lock are
+// looked at once more. What stays unproved: conditions of a DELETE and of a completion. A store that
+// ignores the latter is safe by the upload IDs. On one that ignores those of a DELETE, a delete that is held
+// up for longer than the lock lives removes what a successor has stored under that name.
 //
 // With a retention, what is sealed is locked by Object Lock: the data files, and when all of them
 // are, the manifest. A locked manifest therefore says that all is locked. Nothing else ever is.
@@ -17,8 +30,8 @@
 // therefore looks at what is there: if it is what we meant to write, we wrote it.
 //
 // Credentials come from the AWS SDK's ordinary chain. Refused access is a Credentials fault, a
-// bucket that isn't there or lies elsewhere a Configuration fault, a bucket that doesn't answer
-// after many tries a Transient one.
+// bucket that isn't there or lies elsewhere a Configuration fault, as is an archived object
+// (sinks.ErrArchived); a bucket that doesn't answer after many tries a Transient one.
 package s3
 
 import (

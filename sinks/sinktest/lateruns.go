@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,9 +221,9 @@ func wantChain(t testing.TB, sink sinks.Sink, end bool, runs ...*lateRun) {
 
 // LateOptions says where late operations are tried.
 type LateOptions struct {
-	New   func(t testing.TB) func(t testing.TB, pass Pass) sinks.Sink // an empty place: each call opens one more handle to it
-	Ways  []Lateness
-	All   bool // every operation is tried, otherwise a part of them
+	New  func(t testing.TB) func(t testing.TB, pass Pass) sinks.Sink // an empty place: each call opens one more handle to it
+	Ways []Lateness
+	All  bool // every operation is tried, otherwise a part of them
 }
 
 // first and step are which operations of the first run are late.
@@ -237,7 +238,7 @@ func (o LateOptions) step() int64 {
 	if o.All {
 		return 1
 	}
-	return 9
+	return 13
 }
 
 // after is the next moment at which what is late arrives, after the one before the operation at of the
@@ -245,7 +246,7 @@ func (o LateOptions) step() int64 {
 func (o LateOptions) after(at, nth int64) int64 {
 	apart := int64(7)
 	if !o.All {
-		apart = 23
+		apart = 29
 	}
 	if at == 0 {
 		return 1 + nth*5%apart
@@ -274,34 +275,37 @@ func lateStories() []lateStory {
 }
 
 // LateWrites lets one changing operation of a run come late, whichever it is, while another run takes the
-// lock and does its work; what is late arrives before any one of its operations, or when it is done.
-// Each world is run by bubble, on virtual time.
-func LateWrites(t *testing.T, options LateOptions, bubble func(t *testing.T, run func(t *testing.T))) {
-	for _, story := range lateStories() {
-		for _, how := range options.Ways {
-			t.Run(story.name+", the first is "+how.String(), func(t *testing.T) {
-				t.Parallel()
-				tried, more := 0, true
-				for nth := options.first(how); more && !t.Failed(); nth += options.step() {
-					for at, inside := int64(0), true; inside && !t.Failed(); at = options.after(at, nth) {
-						bubble(t, func(t *testing.T) { more, inside = story.tell(t, options, how, nth, at) })
-						tried++
-						inside = inside && more
+// lock and does its work; what is late arrives before any one of its operations, or when it is done. Each world is
+// run by bubble, on virtual time. It tells how many were tried.
+func LateWrites(t *testing.T, options LateOptions, bubble func(t *testing.T, run func(t *testing.T))) int64 {
+	var tried atomic.Int64
+	t.Run("stories", func(t *testing.T) {
+		for _, story := range lateStories() {
+			for _, how := range options.Ways {
+				t.Run(story.name+", the first is "+how.String(), func(t *testing.T) {
+					t.Parallel()
+					for nth, more := options.first(how), true; more && !t.Failed(); nth += options.step() {
+						for at, inside := int64(0), true; inside && !t.Failed(); at = options.after(at, nth) {
+							bubble(t, func(t *testing.T) { more, inside = story.tell(t, options, how, nth, at) })
+							tried.Add(1)
+							inside = inside && more
+						}
 					}
-				}
-				t.Logf("%d worlds", tried)
-			})
+				})
+			}
 		}
-	}
+	})
+	return tried.Load()
 }
 
 // tell lets the nth operation of the first run come late, before the one of the next run with the
 // number at. It tells whether the runs have so many operations.
 func (s lateStory) tell(t *testing.T, options LateOptions, how Lateness, nth, at int64) (more, inside bool) {
 	open := options.New(t)
+	plain := open(t, nil)
 	first := &lateRun{state: "a", date: s.first, folder: t.TempDir()}
 	next := &lateRun{state: "b", date: s.next, folder: t.TempDir(), more: true}
-	others := s.prepare(t, open, first, next)
+	others := s.prepare(t, open, plain, first, next)
 	l := newLate(how, nth)
 	first.sink = open(t, l.pass)
 	ended := make(chan error, 1)
@@ -333,17 +337,17 @@ func (s lateStory) tell(t *testing.T, options LateOptions, how Lateness, nth, at
 	inside = inside || at == 0
 	what := fmt.Sprintf("%s: operation %d (%s) is late, until operation %d; %v; %v", s.name, nth, l.point(), at, firstErr, nextErr)
 	all := append([]*lateRun{first, next}, others...)
-	wantChain(t, open(t, nil), false, all...)
+	wantChain(t, plain, false, all...)
 	if errors.Is(firstErr, errNotWhole) || errors.Is(nextErr, errNotWhole) {
 		t.Error("a run met a snapshot that is not whole")
 	}
 	for _, r := range []*lateRun{first, next} {
-		r.sink = open(t, nil)
+		r.sink = plain
 		if err := r.insist(t); err != nil {
 			t.Errorf("one more run of %s: %v", r.state, err)
 		}
 	}
-	wantChain(t, open(t, nil), true, first, next)
+	wantChain(t, plain, true, first, next)
 	if t.Failed() {
 		t.Log("that was " + what)
 	}
@@ -363,9 +367,9 @@ func (r *lateRun) insist(t *testing.T) error {
 }
 
 // prepare makes what was there before.
-func (s lateStory) prepare(t *testing.T, open func(testing.TB, Pass) sinks.Sink, first, next *lateRun) (others []*lateRun) {
+func (s lateStory) prepare(t *testing.T, open func(testing.TB, Pass) sinks.Sink, plain sinks.Sink, first, next *lateRun) (others []*lateRun) {
 	if s.sealed {
-		old := &lateRun{state: "o", date: date, folder: t.TempDir(), sink: open(t, nil), more: true}
+		old := &lateRun{state: "o", date: date, folder: t.TempDir(), sink: plain, more: true}
 		if err := old.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -377,18 +381,10 @@ func (s lateStory) prepare(t *testing.T, open func(testing.TB, Pass) sinks.Sink,
 		others = append(others, old)
 	}
 	if s.left {
-		dies := func(operation string, changes bool, do func()) bool {
-			if changes && strings.Contains(operation, "_snapshots/") {
-				return false
-			}
-			do()
-			return true
-		}
 		died := &lateRun{state: "d", date: date, folder: t.TempDir(), more: true}
 		gone := false
 		died.sink = open(t, func(operation string, changes bool, do func()) bool {
-			gone = gone || !dies(operation, changes, func() {})
-			if gone {
+			if gone = gone || changes && strings.Contains(operation, "_snapshots/"); gone {
 				return false
 			}
 			do()
