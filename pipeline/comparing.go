@@ -13,6 +13,8 @@ import (
 	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
+	"rollcall/schema/fault"
+	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
 
@@ -34,6 +36,11 @@ type compared struct {
 func (r *run) comparison(ctx context.Context, in merge.Input) (*changes.Comparison, error) {
 	r.compared = compared{}
 	base, err := snapshot.Before(ctx, r.sink, r.date)
+	if errors.Is(err, sinks.ErrArchived) {
+		r.compared.unread, r.compared.notes = true, []string{"the snapshot before this one is archived"}
+		r.notice("the table changes stays empty: "+err.Error(), fault.HintOf(err)+"; or leave it: the next night compares with this one")
+		return nil, nil
+	}
 	if err != nil || base == nil {
 		return nil, err
 	}
@@ -75,7 +82,11 @@ func (r *run) mergeCompared(ctx context.Context, in merge.Input, out merge.Outpu
 	r.compared.notes = c.Notes()
 	if damage := c.Damage(); damage != nil {
 		r.compared.unread, r.compared.notes = true, []string{damage.Error()}
-		r.notice("the table changes stays empty: "+damage.Error(), "rollcall verify "+r.compared.base.Date+" tells what else is wrong with that snapshot")
+		hint := "rollcall verify " + r.compared.base.Date + " tells what else is wrong with that snapshot"
+		if errors.Is(damage, sinks.ErrArchived) {
+			hint = fault.HintOf(damage) + "; or leave it: the next night compares with this one"
+		}
+		r.notice("the table changes stays empty: "+damage.Error(), hint)
 		return summary, nil
 	}
 	for _, note := range r.compared.notes {

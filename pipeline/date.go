@@ -186,21 +186,25 @@ func (r *run) stage(ctx context.Context) (sinks.Staging, error) {
 // place gives a manifest its place in the order of sealing. What it replaces lies aside by the time
 // it is sealed; that was perhaps moved by a run that was stopped right then and has left no other trace.
 func (r *run) place(ctx context.Context, m *manifest.Manifest) error {
-	chain, err := manifest.Chain(ctx, r.sink)
+	history, err := r.currentChain(ctx)
 	if err != nil {
 		return err
 	}
-	r.roles = namedBefore(chain, r.date)
-	m.Sequence = 1
-	if len(chain) > 0 {
-		latest := chain[len(chain)-1]
-		m.Sequence, m.Previous = latest.Sequence+1, r.link(latest)
-		r.tellSigner(latest)
+	r.roles = namedBefore(history.Chain, r.date)
+	latest, err := history.Head()
+	if err != nil {
+		return err
 	}
-	if old := manifest.LatestOf(chain, r.date); old != nil {
+	m.Sequence = 1
+	if latest != nil {
+		m.Sequence, m.Previous = latest.Sequence+1, r.link(*latest)
+		r.tellSigner(*latest)
+	}
+	old, err := history.LatestOf(r.date)
+	if old != nil {
 		m.Replaces = r.link(*old)
 	}
-	return nil
+	return err
 }
 
 // namedBefore are the roles that the snapshots of earlier dates hold, by source and word; nil where

@@ -40,7 +40,8 @@ type lake struct {
 	told   []string      // notices of the last run
 
 	retention s3.Retention
-	forbid    string // a parameter of requests that the bucket's policy refuses, where they change something
+	deny      func(*http.Request) bool // requests that the bucket's policy refuses; nil: none
+	forbid    string                   // a parameter of requests that the bucket's policy refuses, where they change something
 }
 
 // vendors makes a world that has the same groups whatever its seed, with other members in each.
@@ -84,7 +85,7 @@ func (a answer) Do(r *http.Request) (*http.Response, error) { return a(r) }
 // sink opens the bucket; refuse is asked before each request. Nothing is tried twice.
 func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 	l.t.Helper()
-	later, forbid := l.later, l.forbid
+	later, forbid, deny := l.later, l.forbid, l.deny
 	sink, err := s3.Open(l.t.Context(), s3.Config{
 		Bucket: "audit", Region: "eu-central-1", Endpoint: "http://s3.test", Now: func() time.Time { return l.noon().Add(later) }, Attempts: 1, Retention: l.retention, Disk: unsynced{},
 		Pace:        lease.Pace{Beat: sinks.HeartbeatEvery, Stale: 50 * time.Millisecond}, // the tests have no rival who lives
@@ -94,6 +95,9 @@ func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 				if err := refuse(r); err != nil {
 					return nil, err
 				}
+			}
+			if deny != nil && deny(r) {
+				return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			}
 			if forbid != "" && r.Method == http.MethodPut && r.URL.Query().Has(forbid) {
 				return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: http.NoBody, Request: r}, nil

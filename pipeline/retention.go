@@ -45,11 +45,7 @@ func (r *run) finishLatest(ctx context.Context) error {
 	if !retains(r.sink) {
 		return nil
 	}
-	chain, err := manifest.Chain(ctx, r.sink)
-	if err != nil {
-		return err
-	}
-	live := manifest.Live(chain)
+	live := manifest.Live(r.chain.Chain)
 	if len(live) == 0 {
 		return nil
 	}

@@ -208,11 +208,18 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 		if r.spare = chosen.kept != nil; r.spare {
 			r.tellKept(chosen.kept)
 		} else {
+			if err := r.proveBefore(ctx, *chosen.done); err != nil {
+				return Result{}, err
+			}
 			r.clear(ctx)
 			chosen.done.Report = r.publish(ctx) // the run that sealed may have died before it did
 		}
 		return *chosen.done, r.finishRetention(ctx, r.sink, chosen.done.Manifest)
 	}
+	if err := r.readChain(ctx); err != nil {
+		return Result{}, err
+	}
+	r.tellChain()
 	if err := r.finishLatest(ctx); err != nil {
 		return Result{}, err
 	}
@@ -230,6 +237,9 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 	sealed, broken := sealedBefore(ctx, r.sink, r.date)
 	if broken != nil || sealed == nil {
 		return Result{}, errors.Join(err, broken)
+	}
+	if err := r.proveWinner(ctx, sealed.Manifest); err != nil {
+		return Result{}, r.stopped(ctx, err)
 	}
 	return *already(r.sink, *sealed), nil
 }
@@ -264,6 +274,7 @@ type run struct {
 	folder *state.Folder
 	sink   sinks.Sink
 	lock   sinks.Lock
+	chain  manifest.History // of the sink, as it was when this run had the lock
 	old    *manifest.Sealed // what seals the date and is to be replaced; nil: the date is not sealed
 	spare  bool             // the state folder's night of the date is another run's to go on with
 

@@ -6,7 +6,7 @@
 //
 // A sink knows nothing of vendors, and of tables only the file names it is given. Its errors are
 // *fault.Error: Credentials where access is refused, Configuration where the place doesn't exist
-// or can't do what is needed, Transient where it is down, [HeldError] where another run is at
+// or can't do what is needed ([ErrArchived] where a file must be restored first), Transient where it is down, [HeldError] where another run is at
 // work, [SealedError] where a manifest is already there.
 package sinks
 
@@ -14,6 +14,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -67,9 +68,14 @@ type File interface {
 
 // Object is one file that lies in a sink.
 type Object struct {
-	Path string
-	Size int64 // bytes
+	Path     string
+	Size     int64     // bytes
+	Modified time.Time // when it was written, by the place's own clock; zero where the place does not tell
 }
+
+// ErrArchived is a sink's word that a file was moved to an archive, from which it must be restored
+// before it can be read. It lies there, has a size, and is listed like any other.
+var ErrArchived = errors.New("it is archived")
 
 // Retainer is a sink that can lock what is sealed against removal until a moment.
 type Retainer interface {
@@ -125,7 +131,9 @@ type Staging interface {
 	Put(ctx context.Context, path string, local string, sum [32]byte) error
 	// Seal makes the files visible, checking the lock before each, and then writes the manifest
 	// with the condition that none is there: that write seals the snapshot. When it returns an
-	// error other than *SealedError, nothing new is sealed and what had become visible is removed.
+	// error other than *SealedError, nothing new is sealed and what had become visible is removed; where
+	// that can't be told, since the manifest may be there or come to be, all stays as it is. It returns nil
+	// only when the manifest was read back, and when after that all files were there and the lock still ours.
 	Seal(ctx context.Context, path string, manifest []byte) error
 	// Abort removes all that was put and not sealed. After Seal it does nothing. It must work
 	// although the run's own context is cancelled: the caller hands in a fresh one.

@@ -12,8 +12,8 @@
 // meets the order of the groups through an external sort, in which only pairs take part that
 // differ, so that memory stays flat and a quiet night costs one reading of its base.
 //
-// A file of the base that is not as its manifest says is *snapshot.DamagedError. A [Comparison] of
-// a night at hand swallows it: it then has no rows and a Note that says why. Other errors (a sink
+// A file of the base that is not as its manifest says is *snapshot.DamagedError, one that is archived
+// is sinks.ErrArchived. A [Comparison] of a night at hand swallows both: it then has no rows and a Note that says why. Other errors (a sink
 // that is down, a full disk) end the comparison.
 package changes
 
@@ -30,6 +30,7 @@ import (
 	"rollcall/schema"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
+	"rollcall/sinks"
 )
 
 // Account is whom a source asks. The same name with another account is another source.
@@ -107,11 +108,11 @@ func (c *Comparison) open(ctx context.Context, base *snapshot.Snapshot) error {
 
 // forgive takes note of a damaged base, after which nothing more is compared.
 func (c *Comparison) forgive(err error) error {
-	damaged, is := errors.AsType[*snapshot.DamagedError](err)
-	if !is || !c.tolerant {
+	_, damaged := errors.AsType[*snapshot.DamagedError](err)
+	if !damaged && !errors.Is(err, sinks.ErrArchived) || !c.tolerant {
 		return err
 	}
-	c.damage, c.active = damaged, false
+	c.damage, c.active = err, false
 	return nil
 }
 

@@ -9,6 +9,7 @@ package explain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -173,7 +174,12 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 		}
 		night := s
 		if date != s.Date {
-			if night, err = snapshot.Open(ctx, sink, date); err != nil {
+			night, err = snapshot.Open(ctx, sink, date)
+			if errors.Is(err, sinks.ErrArchived) {
+				a.notes = append(a.notes, "the snapshot of "+date+" is archived and was not read")
+				continue
+			}
+			if err != nil {
 				return Answer{}, err
 			}
 		}
@@ -183,10 +189,15 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 			a.notes = append(a.notes, err.Error())
 			continue
 		}
-		a.dates = append(a.dates, date)
-		if err := a.night(ctx, night); err != nil {
+		err := a.night(ctx, night)
+		if errors.Is(err, sinks.ErrArchived) && date != s.Date {
+			a.notes = append(a.notes, "files of the snapshot of "+date+" are archived, and not all of it was read")
+			continue
+		}
+		if err != nil {
 			return Answer{}, err
 		}
+		a.dates = append(a.dates, date)
 	}
 	if err := a.look(s); err != nil {
 		return Answer{}, err

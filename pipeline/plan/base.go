@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/schema"
 	"rollcall/schema/fault"
+	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/parquet"
 )
@@ -26,8 +27,8 @@ type base struct {
 // readBase finds the base and copies its ledger. A ledger that is gone or damaged costs the plan
 // its figures and no more; that the sink can't be read ends it, as it would end a run.
 func (p *planner) readBase(ctx context.Context) error {
-	chain, err := manifest.Chain(ctx, p.Sink)
-	live := manifest.Live(chain)
+	history, err := manifest.ReadHistory(ctx, p.Sink)
+	live := manifest.Live(history.Chain)
 	if err != nil || len(live) == 0 {
 		return err
 	}
@@ -41,6 +42,10 @@ func (p *planner) readBase(ctx context.Context) error {
 		err := copyTo(ctx, p.Sink, f.Path, target)
 		if errors.Is(err, fs.ErrNotExist) {
 			p.Notes = append(p.Notes, "the figures of "+latest.Date+" were not used: "+f.Path+" is not there")
+			return nil
+		}
+		if errors.Is(err, sinks.ErrArchived) {
+			p.Notes = append(p.Notes, "the figures of "+latest.Date+" were not used: "+f.Path+" is archived")
 			return nil
 		}
 		if err != nil {

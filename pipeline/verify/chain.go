@@ -77,6 +77,10 @@ func (v *verifier) readManifests(ctx context.Context) error {
 		return err
 	}
 	for i, encoded := range all {
+		if encoded == nil {
+			v.archive(paths[i])
+			continue
+		}
 		v.statement(paths[i], encoded)
 	}
 	v.onTheirWay()
@@ -106,6 +110,9 @@ func (v *verifier) encoded(ctx context.Context, path string) ([]byte, error) {
 	encoded, err := manifest.Bytes(ctx, v.sink, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.Transient, "%s went away while it was being verified", v.sink.URL(path))
+	}
+	if errors.Is(err, sinks.ErrArchived) {
+		return nil, nil
 	}
 	return encoded, err
 }
@@ -231,14 +238,14 @@ func (v *verifier) replacements(byHash map[string]*node) {
 		}
 		replacing[n.Replaces.SHA256] = true
 		switch old := byHash[n.Replaces.SHA256]; {
-		case old == nil && !v.pruned(n.Path):
+		case old == nil && !v.pruned(n.Path) && !v.archived[n.Replaces.Path]:
 			v.found.add(Removed, n.Replaces.Path, "%s replaces it, and it is not there with SHA-256 %s", n.Path, n.Replaces.SHA256)
 		case old != nil && (old.Date != n.Date || old.Sequence >= n.Sequence):
 			v.found.add(Forked, n.Path, "it claims to replace %s, the manifest of %s with sequence %d", old.Path, old.Date, old.Sequence)
 		}
 	}
 	for _, n := range v.nodes {
-		if n.Replaced && !replacing[n.Sum] {
+		if n.Replaced && !replacing[n.Sum] && !v.archived[manifest.Path(n.Date)] {
 			v.found.add(Removed, n.Path, "the manifest of %s was taken off and none replaces it: a `rollcall run --replace` has not ended, or the night was hidden", n.Date)
 		}
 	}
@@ -273,6 +280,9 @@ func (v *verifier) claimed(path, sum string) bool {
 func (v *verifier) head(byHash map[string]*node) {
 	if v.Head == "" {
 		return
+	}
+	if len(v.archived) > 0 && byHash[v.Head] == nil {
+		v.note("the manifest with the SHA-256 %s may be one of those that are archived", v.Head)
 	}
 	v.report.Chain.Kept = v.Head
 	n := byHash[v.Head]

@@ -86,7 +86,7 @@ func (v *verifier) files(ctx context.Context) error {
 			}
 			date := dateOf(object.Path)
 			switch {
-			case date != "" && date < v.From:
+			case date != "" && (date < v.From || v.archived[sinks.ManifestPath(date)]):
 			case sealed[date]:
 				v.found.add(Extra, object.Path, "%s that no manifest names, among the files of a sealed date", humanize.IBytes(uint64(object.Size)))
 			default:
@@ -148,6 +148,10 @@ func (v *verifier) fetch(ctx context.Context, date string, f manifest.File) (cop
 	from, err := v.sink.Open(ctx, f.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		v.found.add(Missing, f.Path, "a manifest names it, and it is not there")
+		return nil, false, nil
+	}
+	if errors.Is(err, sinks.ErrArchived) {
+		v.note("%s is archived and was not read", f.Path)
 		return nil, false, nil
 	}
 	if err != nil {

@@ -67,6 +67,7 @@ type verifier struct {
 	tables     []string            // names of all
 	nodes      []*node             // in the order of sealing
 	unreadable map[string]bool     // dates whose manifests can't be read
+	archived   map[string]bool     // paths of manifests that must be restored before they can be read
 	chosen     map[string]bool     // paths of the files whose content is read
 	orphans    map[string]bool     // dates with data files that nobody sealed or will seal
 	sealedSums map[string][]string // paths of files by the SHA-256 that they were sealed with
@@ -87,10 +88,13 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	options.Scratch = scratch
 	v := &verifier{
 		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share, Dates: []string{}, Findings: []Finding{}},
-		tables: tables(), unreadable: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{}, sealedSums: map[string][]string{},
+		tables: tables(), unreadable: map[string]bool{}, archived: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{}, sealedSums: map[string][]string{},
 	}
 	if err := v.chain(ctx); err != nil {
 		return Report{}, err
+	}
+	if v.Date != "" && v.archived[sinks.ManifestPath(v.Date)] {
+		return Report{}, v.archivedError(sinks.ManifestPath(v.Date))
 	}
 	targets, broken := v.targets(), v.found.any()
 	v.choose(targets)
@@ -145,7 +149,7 @@ func (v *verifier) nothing(broken bool) error {
 		dates = append(dates, n.Date)
 	}
 	switch {
-	case v.Date == "" && (len(dates) > 0 || v.found.any()):
+	case v.Date == "" && (len(dates) > 0 || len(v.archived) > 0 || v.found.any()):
 		return nil
 	case v.Date == "" || !broken && !v.orphans[v.Date]:
 		return &snapshot.MissingError{Place: v.sink.String(), Date: v.Date, Sealed: dates}

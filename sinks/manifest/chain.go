@@ -1,12 +1,8 @@
 package manifest
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"io"
-	"io/fs"
-	"slices"
 	"sync"
 
 	"rollcall/schema/fault"
@@ -31,6 +27,18 @@ type Sealed struct {
 // Link names s for a manifest that comes after it, by the path at which s lies when that one is sealed.
 func (s Sealed) Link() *Link { return &Link{Path: s.Path, SHA256: s.Sum} }
 
+// UnreadableError says that what lies under a manifest's name is none that can be read.
+type UnreadableError struct {
+	Path string
+	Err  error // a fault that names the place
+}
+
+// Error is the fault's message.
+func (e *UnreadableError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the fault.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
 // Bytes reads the manifest at path as it lies there, be it one or not.
 func Bytes(ctx context.Context, sink sinks.Sink, path string) ([]byte, error) {
 	r, err := sink.Open(ctx, path)
@@ -50,50 +58,21 @@ func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 	}
 	m, err := Decode(encoded)
 	if err != nil {
-		return Sealed{}, fault.Wrap(err, "%s", sink.URL(path))
+		return Sealed{}, &UnreadableError{Path: path, Err: fault.Wrap(err, "%s", sink.URL(path))}
 	}
 	return Sealed{Manifest: m, Path: path, Sum: Sum(encoded), Replaced: sinks.IsReplaced(path)}, nil
 }
 
-// Chain reads all manifests of the sink in the order in which they were sealed, those that were
-// replaced included: [Live] leaves them out. The next must link to the last. It reports what is there and judges nothing: gaps and
-// broken links are for verify to find. Its old end may be missing, since history may be pruned: the
-// first need not have the sequence number 1.
-//
-// A manifest that is on its way from its place to that of the replaced ones lies at both; it is
-// listed once, as one that still seals its date.
+// Chain is the chain of [ReadHistory]. A manifest that is archived is an error.
 func Chain(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
-	for attempt := 1; ; attempt++ {
-		all, err := readAll(ctx, sink)
-		if errors.Is(err, fs.ErrNotExist) && attempt < listings {
-			continue // it was moved or pruned between listing and reading
-		}
-		if err != nil {
-			return nil, err
-		}
-		slices.SortStableFunc(all, func(a, b Sealed) int { return cmp.Compare(a.Sequence, b.Sequence) })
-		live := map[string]bool{}
-		for _, m := range all {
-			live[m.Sum] = live[m.Sum] || !m.Replaced
-		}
-		return slices.DeleteFunc(all, func(m Sealed) bool { return m.Replaced && live[m.Sum] }), nil
+	h, err := ReadHistory(ctx, sink)
+	if err == nil && len(h.Archived) > 0 {
+		err = &fault.Error{Kind: fault.Configuration, Message: sink.URL(h.Archived[0]), Err: sinks.ErrArchived, Hint: hintRestore}
 	}
-}
-
-// listings is how often the manifests are listed anew because one of them was gone when it was read.
-const listings = 5
-
-func readAll(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
-	var paths []string
-	for object, err := range sink.List(ctx, "_snapshots/") {
-		if err != nil {
-			return nil, err
-		}
-		if sinks.IsManifest(object.Path) || sinks.IsReplaced(object.Path) {
-			paths = append(paths, object.Path)
-		}
+	if err != nil {
+		return nil, err
 	}
-	return Each(ctx, paths, func(ctx context.Context, path string) (Sealed, error) { return Read(ctx, sink, path) })
+	return h.Chain, nil
 }
 
 // Each gives what read makes of each path, in their order. Several are read at the same time; the
@@ -134,7 +113,7 @@ func Live(chain []Sealed) []Sealed {
 
 // LatestOf is the manifest of date sealed last, replaced or not; nil where date was never sealed.
 func LatestOf(chain []Sealed, date string) *Sealed {
-	for i := range slices.Backward(chain) {
+	for i := len(chain) - 1; i >= 0; i-- {
 		if chain[i].Date == date {
 			return &chain[i]
 		}

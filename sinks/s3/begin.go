@@ -29,10 +29,10 @@ func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, journalPath str
 	if sealed {
 		return nil, &sinks.SealedError{Place: s.String(), Path: manifest}
 	}
-	if err := s.abortOrphans(ctx, date); err != nil {
+	if err := s.abortOrphans(ctx, lock, date); err != nil {
 		return nil, err
 	}
-	if err := s.removeUnsealed(ctx, lock, date); err != nil {
+	if err := s.removeUnsealed(ctx, lock, log, date); err != nil {
 		return nil, err
 	}
 	return &staging{sink: s, lock: lock, date: date, journal: log, uploads: map[string]*upload{}}, nil
@@ -88,56 +88,48 @@ func (s *Sink) exists(ctx context.Context, path string) (bool, error) {
 	return err == nil, err
 }
 
-// abortListed aborts the open uploads of data files under folder.
-func (s *Sink) abortListed(ctx context.Context, folder, date string) error {
+// abortListed aborts the open uploads under folder that are meant, proving before that the lock is
+// still ours: what was begun since may be a successor's.
+func (s *Sink) abortListed(ctx context.Context, lock sinks.Lock, folder string, meant func(path string) bool) error {
 	pages := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: s.bucket(), Prefix: s.key(folder)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return classify(err, s.URL(folder))
 		}
-		for _, open := range page.Uploads {
-			if !sinks.IsPart(strings.TrimPrefix(aws.ToString(open.Key), s.prefix), date) {
-				continue
+		var open []begun
+		for _, u := range page.Uploads {
+			if meant(strings.TrimPrefix(aws.ToString(u.Key), s.prefix)) {
+				open = append(open, begun{Bucket: s.cfg.Bucket, Key: aws.ToString(u.Key), Upload: aws.ToString(u.UploadId)})
 			}
-			if err := s.abort(ctx, begun{Bucket: s.cfg.Bucket, Key: aws.ToString(open.Key), Upload: aws.ToString(open.UploadId)}); err != nil {
+		}
+		if len(open) == 0 {
+			continue
+		}
+		if err := lock.Check(ctx); err != nil {
+			return err
+		}
+		for _, u := range open {
+			if err := s.abort(ctx, u); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// abortManifests aborts the open uploads of manifests, of whatever date: a former holder of the lock
+// whose last request is still on its way can seal nothing after that, and what is read of the chain
+// from then on stays its end for as long as the lock is ours.
+func (s *Sink) abortManifests(ctx context.Context, lock sinks.Lock) error {
+	return s.abortListed(ctx, lock, "_snapshots/", sinks.IsManifest)
 }
 
 // abortOrphans aborts the open uploads of a date that no journal names: where the answer to a
 // beginning was lost, the SDK began another.
-func (s *Sink) abortOrphans(ctx context.Context, date string) error {
+func (s *Sink) abortOrphans(ctx context.Context, lock sinks.Lock, date string) error {
 	for _, partition := range sinks.Partitions(date) {
-		if err := s.abortListed(ctx, partition, date); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// removeUnsealed removes the completed data files of a date that has no manifest, proving before
-// each that the lock is still ours: a successor may be sealing that date.
-func (s *Sink) removeUnsealed(ctx context.Context, lock sinks.Lock, date string) error {
-	var left []string
-	for _, partition := range sinks.Partitions(date) {
-		for object, err := range s.list(ctx, partition, aws.String("/")) {
-			if err != nil {
-				return err
-			}
-			if sinks.IsPart(object.Path, date) {
-				left = append(left, object.Path)
-			}
-		}
-	}
-	for _, path := range left {
-		if err := lock.Check(ctx); err != nil {
-			return err
-		}
-		if err := s.remove(ctx, path); err != nil {
+		if err := s.abortListed(ctx, lock, partition, func(path string) bool { return sinks.IsPart(path, date) }); err != nil {
 			return err
 		}
 	}

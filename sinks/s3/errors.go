@@ -13,6 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"rollcall/schema/fault"
+	"rollcall/sinks"
 )
 
 // verdict is what an answer of S3 means here, by error code or, where there is none, by status.
@@ -26,17 +27,19 @@ const (
 	conflict           = "ConditionalRequestConflict"
 	noSuchKey          = "NoSuchKey"
 	noSuchUpload       = "NoSuchUpload"
+	invalidState       = "InvalidObjectState" // it was moved to an archive
 )
 
 const (
-	hintKeys   = "check the keys that the AWS SDK finds: AWS_ACCESS_KEY_ID and its like, AWS_PROFILE, or the role of this machine"
-	hintExpire = "the session has expired: sign in again, then run the same command"
-	hintPolicy = "the policy must allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket and s3:ListBucketMultipartUploads, and kms:GenerateDataKey and kms:Decrypt where a KMS key is used"
-	hintBucket = "make the bucket, or correct bucket in the sink block"
-	hintRegion = "set region in the sink block to the bucket's own"
-	hintClock  = "set this machine's clock: signatures are only valid for some minutes"
-	hintFull   = "make room in the bucket or raise its quota; then run the same command again: nothing that was fetched is lost"
-	hintDown   = "the bucket does not answer: run the same command again, nothing that was fetched is lost"
+	hintKeys     = "check the keys that the AWS SDK finds: AWS_ACCESS_KEY_ID and its like, AWS_PROFILE, or the role of this machine"
+	hintExpire   = "the session has expired: sign in again, then run the same command"
+	hintPolicy   = "the policy must allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket and s3:ListBucketMultipartUploads, and kms:GenerateDataKey and kms:Decrypt where a KMS key is used"
+	hintBucket   = "make the bucket, or correct bucket in the sink block"
+	hintRegion   = "set region in the sink block to the bucket's own"
+	hintClock    = "set this machine's clock: signatures are only valid for some minutes"
+	hintFull     = "make room in the bucket or raise its quota; then run the same command again: nothing that was fetched is lost"
+	hintArchived = "restore it in the bucket (aws s3api restore-object, or the console), wait until that is done, then run the same command again"
+	hintDown     = "the bucket does not answer: run the same command again, nothing that was fetched is lost"
 )
 
 // judge finds the verdict by S3's "Error responses" page.
@@ -76,6 +79,9 @@ func classify(err error, place string) error {
 	if err == nil {
 		return nil
 	}
+	if held, lost := errors.AsType[*sinks.HeldError](err); lost {
+		return held
+	}
 	if _, done := errors.AsType[*fault.Error](err); done || errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -86,6 +92,8 @@ func classify(err error, place string) error {
 	switch {
 	case code == noSuchKey || code == "NotFound" || status == http.StatusNotFound && code != "NoSuchBucket" && code != noSuchUpload && code != "XAdminUserNotFound":
 		f.Err = fs.ErrNotExist
+	case code == invalidState:
+		f.Kind, f.Hint, f.Code, f.Err = fault.Configuration, hintArchived, code, sinks.ErrArchived
 	case code != "" || status != 0:
 		v := judge(code, status)
 		f.Kind, f.Hint, f.Code = v.kind, v.hint, code

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"rollcall/sinks"
 )
@@ -75,16 +76,35 @@ func (s *Sink) List(ctx context.Context, folder string) iter.Seq2[sinks.Object, 
 // list is List where delimiter is nil; with "/", what lies in sub-folders of folder is left out.
 func (s *Sink) list(ctx context.Context, folder string, delimiter *string) iter.Seq2[sinks.Object, error] {
 	return func(yield func(sinks.Object, error) bool) {
+		for object, err := range s.objects(ctx, folder, delimiter) {
+			found := sinks.Object{Path: s.pathOf(object), Size: aws.ToInt64(object.Size), Modified: aws.ToTime(object.LastModified)}
+			if err != nil {
+				found = sinks.Object{}
+			}
+			if !yield(found, err) {
+				return
+			}
+		}
+	}
+}
+
+// pathOf is where an object lies in the sink.
+func (s *Sink) pathOf(object types.Object) string {
+	return strings.TrimPrefix(aws.ToString(object.Key), s.prefix)
+}
+
+// objects is list with all that the bucket tells of them.
+func (s *Sink) objects(ctx context.Context, folder string, delimiter *string) iter.Seq2[types.Object, error] {
+	return func(yield func(types.Object, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder), Delimiter: delimiter})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(sinks.Object{}, classify(err, s.URL(folder)))
+				yield(types.Object{}, classify(err, s.URL(folder)))
 				return
 			}
 			for _, object := range page.Contents {
-				found := sinks.Object{Path: strings.TrimPrefix(aws.ToString(object.Key), s.prefix), Size: aws.ToInt64(object.Size)}
-				if !yield(found, nil) {
+				if !yield(object, nil) {
 					return
 				}
 			}

@@ -4,10 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"rollcall/schema/fault"
 	"rollcall/sinks"
@@ -27,7 +23,7 @@ func (s *Sink) Replace(ctx context.Context, lock sinks.Lock, date, journalPath s
 	if _, _, err := s.readOld(ctx, date, old); err != nil {
 		return nil, err
 	}
-	if err := s.abortOrphans(ctx, date); err != nil {
+	if err := s.abortOrphans(ctx, lock, date); err != nil {
 		return nil, err
 	}
 	return &staging{sink: s, lock: lock, date: date, old: &old, journal: log, uploads: map[string]*upload{}}, nil
@@ -48,7 +44,7 @@ func (s *Sink) readOld(ctx context.Context, date string, old sinks.Old) (manifes
 
 // putAside copies the old manifest to its second place, takes it from its first one, which unseals
 // the date, and then removes the date's files.
-func (s *Sink) putAside(ctx context.Context, lock sinks.Lock, date string, old sinks.Old) error {
+func (s *Sink) putAside(ctx context.Context, lock sinks.Lock, log *journal, date string, old sinks.Old) error {
 	if err := lock.Check(ctx); err != nil {
 		return err
 	}
@@ -63,12 +59,12 @@ func (s *Sink) putAside(ctx context.Context, lock sinks.Lock, date string, old s
 		return err
 	}
 	path := sinks.ManifestPath(date)
-	if err := s.removeIf(ctx, path, etag); errors.Is(err, lease.ErrConflict) {
+	if err := s.removeIf(holding(ctx, lock), path, etag); errors.Is(err, lease.ErrConflict) {
 		return &sinks.SealedError{Place: s.String(), Path: path}
 	} else if err != nil {
 		return err
 	}
-	return s.removeUnsealed(ctx, lock, date)
+	return s.removeUnsealed(ctx, lock, log, date)
 }
 
 // keepOld writes the copy where none is. A run that was stopped here before us, or our own first
@@ -81,29 +77,6 @@ func (s *Sink) keepOld(ctx context.Context, path string, manifest []byte) error 
 	there, _, err := s.read(ctx, path)
 	if err == nil && !bytes.Equal(there, manifest) {
 		return fault.New(fault.Bug, "%s is there already and is another manifest than the one to be put aside", s.URL(path))
-	}
-	return err
-}
-
-// removeIf deletes an object on the condition that it still has that ETag, for servers that heed
-// it; for others the caller has looked a moment before. One that is gone is removed. Where it is
-// another by now, lease.ErrConflict.
-func (s *Sink) removeIf(ctx context.Context, path, etag string) error {
-	input := &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(path), IfMatch: aws.String(etag)}
-	_, err := s.client.DeleteObject(ctx, input)
-	if isCode(err, "NotImplemented") {
-		input.IfMatch = nil
-		_, err = s.client.DeleteObject(ctx, input)
-	}
-	if isCode(err, preconditionFailed) {
-		// Our own first try whose answer was lost may have removed it.
-		if there, missing := s.exists(ctx, path); missing != nil || !there {
-			return missing
-		}
-		return lease.ErrConflict
-	}
-	if err = classify(err, s.URL(path)); errors.Is(err, fs.ErrNotExist) {
-		return nil
 	}
 	return err
 }

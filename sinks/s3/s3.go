@@ -1,13 +1,26 @@
 // Package s3 seals snapshots in a bucket of S3, or of a server that speaks as S3 does, conditional
 // writes included.
 //
-// Every data file, whatever its size, is a multipart upload: its parts arrive one by one, each
-// proved by its SHA-256, and stay invisible until the upload is completed. Sealing completes the
-// uploads, each after proving that the lock is still ours and on the condition that nothing has
-// that name, and then puts the manifest on the same condition: that write seals. Begun uploads are
+// Every file, the manifest too and whatever its size, is a multipart upload: its parts arrive one by one,
+// each proved by its SHA-256, and stay invisible until the upload is completed. Sealing completes the
+// uploads of the data files, each after proving that the lock is still ours and on the condition that nothing
+// has that name, and then that of the manifest on the same condition: that seals. Begun uploads are
 // written to a local journal before their first byte is sent; what a dead run left is found there
 // and, should it have died in between, by listing. A snapshot that is replaced goes before its
 // successor's first upload is completed: its manifest first, on the condition that it is still the one meant.
+//
+// What a former holder of the lock sent, and what arrives late, changes nothing. An upload is an attempt's
+// own and begun before the lock is looked at for the last time; who takes the lock aborts those of
+// manifests, who begins a date those of its files, and after that nobody can complete them. What is
+// deleted has an ETag that no other object ever has. Neither leaves, at any of the SDK's attempts, unless a
+// heartbeat sent less than [sinks.FreshFor] ago was acknowledged.
+//
+// Success is not believed. That the store refuses a PUT whose If-None-Match or If-Match does not hold is
+// proved when the lock is taken; otherwise nothing is begun. Each file is looked at when it is completed, by size
+// and checksum, or read where the store tells no checksum; the manifest is read back; then files and lock are
+// looked at once more. What stays unproved: conditions of a DELETE and of a completion. A store that
+// ignores the latter is safe by the upload IDs. On one that ignores those of a DELETE, a delete that is held
+// up for longer than the lock lives removes what a successor has stored under that name.
 //
 // With a retention, what is sealed is locked by Object Lock: the data files, and when all of them
 // are, the manifest. A locked manifest therefore says that all is locked. Nothing else ever is.
@@ -17,14 +30,13 @@
 // therefore looks at what is there: if it is what we meant to write, we wrote it.
 //
 // Credentials come from the AWS SDK's ordinary chain. Refused access is a Credentials fault, a
-// bucket that isn't there or lies elsewhere a Configuration fault, a bucket that doesn't answer
-// after many tries a Transient one.
+// bucket that isn't there or lies elsewhere a Configuration fault, as is an archived object
+// (sinks.ErrArchived); a bucket that doesn't answer after many tries a Transient one.
 package s3
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"strings"
@@ -140,7 +152,7 @@ func newClient(ctx context.Context, cfg Config) (*s3.Client, error) {
 		}
 		o.UsePathStyle = o.BaseEndpoint != nil || strings.Contains(cfg.Bucket, ".")
 		o.Retryer = newRetryer(cfg)
-	}), nil
+	}, fenced(cfg.Now)), nil
 }
 
 // newRetryer has no quota of retries: a long night may need many, and each request is bounded.
@@ -165,16 +177,28 @@ func (s *Sink) key(path string) *string { return aws.String(s.prefix + path) }
 
 func (s *Sink) bucket() *string { return aws.String(s.cfg.Bucket) }
 
-// Lock takes _locks/run.json, in a bucket that doesn't lock every heartbeat against removal.
+// Lock takes _locks/run.json, in a bucket that doesn't lock every heartbeat against removal and that
+// keeps to the conditions of writes. From then on no former holder can seal anything.
 func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
 	if err := s.checkBucket(ctx); err != nil {
 		return nil, err
 	}
-	held, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
+	record := &store{sink: s}
+	held, err := lease.Take(ctx, record, owner, s.cfg.Pace, s.cfg.Now)
 	if err != nil {
 		return nil, err
 	}
-	return held, nil
+	err = s.proveConditions(ctx, held, record)
+	if err == nil {
+		err = s.abortManifests(ctx, held)
+	}
+	if err == nil {
+		return held, nil
+	}
+	after, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer stop()
+	_ = held.Release(after) // it goes stale by itself
+	return nil, err
 }
 
 // Manifests lists sealed manifests.
@@ -224,7 +248,7 @@ func (s *Sink) read(ctx context.Context, path string) ([]byte, string, error) {
 // none is. It gives the new ETag, or lease.ErrConflict where the condition does not hold. A
 // conflict of two writers (409) is tried again, as the "Conditional requests" page of S3 asks.
 func (s *Sink) put(ctx context.Context, path string, content []byte, etag string) (string, error) {
-	input := &s3.PutObjectInput{Key: s.key(path), ContentType: aws.String("application/json")}
+	input := &s3.PutObjectInput{Key: s.key(path), ContentType: aws.String(manifestType)}
 	if etag == "" {
 		input.IfNoneMatch = aws.String("*")
 	} else {
@@ -285,15 +309,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// remove removes one object; one that is gone is removed.
-func (s *Sink) remove(ctx context.Context, path string) error {
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(path)})
-	if err = classify(err, s.URL(path)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // place is what a configuration is about, for messages: a bucket, or objects of any.

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
 
 	"rollcall/schema/fault"
 	"rollcall/sinks"
-	"rollcall/sinks/lease"
 )
 
 // cleanupTime bounds the clearing away after a failure, when the run's own context may be at its end.
@@ -31,7 +29,7 @@ type staging struct {
 	mu      sync.Mutex
 	uploads map[string]*upload // by path
 	sealed  bool
-	unsure  bool // the manifest was sent and nobody said what became of it
+	unsure  bool // the manifest may be there, or come to be there: nothing that it names may go
 }
 
 // Put uploads the local file's parts. The file must stay until Seal has returned: should the
@@ -40,11 +38,17 @@ func (g *staging) Put(ctx context.Context, path, local string, sum [32]byte) err
 	if !sinks.IsPart(path, g.date) {
 		return fault.New(fault.Bug, "%q is no data file of %s", path, g.date)
 	}
-	u := &upload{path: path, local: local}
+	u := &upload{path: path, kind: parquetType, open: fromFile(local)}
 	if !g.reserve(u) {
 		return fault.New(fault.Bug, "%q was put twice", path)
 	}
-	err := g.store(ctx, u, sum)
+	err := u.measure(g.sink.cfg.PartSize)
+	if err == nil && u.cut.whole != sum {
+		err = fault.New(fault.Bug, "%s changed since it was written: its SHA-256 is %x instead of %x", local, u.cut.whole, sum)
+	}
+	if err == nil {
+		err = g.sink.transfer(ctx, u, g.journal)
+	}
 	if err == nil {
 		return nil
 	}
@@ -68,24 +72,6 @@ func (g *staging) reserve(u *upload) bool {
 	return true
 }
 
-func (g *staging) store(ctx context.Context, u *upload, sum [32]byte) (err error) {
-	if u.cut, err = measure(u.local, sum, g.sink.cfg.PartSize); err != nil {
-		return err
-	}
-	return g.transfer(ctx, u)
-}
-
-func (g *staging) transfer(ctx context.Context, u *upload) error {
-	if err := g.sink.start(ctx, u, g.journal); err != nil {
-		return err
-	}
-	if err := g.sink.send(ctx, u); err != nil {
-		return err
-	}
-	u.ready = true
-	return nil
-}
-
 // drop aborts an upload that was begun.
 func (g *staging) drop(ctx context.Context, u *upload) error {
 	if u.begun.Upload == "" {
@@ -94,29 +80,14 @@ func (g *staging) drop(ctx context.Context, u *upload) error {
 	return g.sink.abort(ctx, u.begun)
 }
 
-// Seal puts aside what is to be replaced, completes the uploads, checking the lock before each, and
-// puts the manifest.
+// Seal puts aside what is to be replaced, completes the uploads and looks at each, checking the lock
+// before each, writes the manifest, reads it back, and looks at files and lock once more.
 func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error {
 	uploads, err := g.finish(path)
 	if err != nil {
 		return err
 	}
-	if g.old != nil {
-		err = g.sink.putAside(ctx, g.lock, g.date, *g.old)
-	}
-	if err == nil {
-		err = g.publish(ctx, uploads)
-	}
-	if err == nil {
-		err = g.sink.abortOrphans(ctx, g.date)
-	}
-	if err == nil {
-		err = g.lock.Check(ctx)
-	}
-	if err == nil {
-		err = g.putManifest(ctx, path, manifest)
-	}
-	if err == nil {
+	if err = g.seal(ctx, uploads, path, manifest); err == nil {
 		_ = g.journal.forget() // what it names is completed; aborting that later does nothing
 		return nil
 	}
@@ -132,6 +103,25 @@ func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error 
 		return errors.Join(err, left)
 	}
 	return err
+}
+
+func (g *staging) seal(ctx context.Context, uploads []*upload, path string, manifest []byte) error {
+	if g.old != nil {
+		if err := g.sink.putAside(ctx, g.lock, g.journal, g.date, *g.old); err != nil {
+			return err
+		}
+	}
+	if err := g.publish(ctx, uploads); err != nil {
+		return err
+	}
+	if err := g.sink.abortOrphans(ctx, g.lock, g.date); err != nil {
+		return err
+	}
+	etag, err := g.putManifest(ctx, path, manifest)
+	if err != nil {
+		return err
+	}
+	return g.confirm(ctx, uploads, path, etag)
 }
 
 // finish closes the staging for further files and lists those that it has, in order.
@@ -159,57 +149,43 @@ func (g *staging) sorted() []*upload {
 	return all
 }
 
-// publish completes every upload. Where the bucket says that another write met it, "the whole
-// upload must be begun again" (S3, CompleteMultipartUpload page, 409).
+// publish completes every upload.
 func (g *staging) publish(ctx context.Context, uploads []*upload) error {
 	for _, u := range uploads {
-		for attempt := 0; ; attempt++ {
-			if err := g.lock.Check(ctx); err != nil {
-				return err
-			}
-			err := g.sink.complete(ctx, u)
-			if err == nil {
-				break
-			}
-			if !isCode(err, conflict) || attempt == restarts {
-				return classify(err, g.sink.URL(u.path))
-			}
-			if err := g.drop(ctx, u); err != nil {
-				return err
-			}
-			if err := g.transfer(ctx, u); err != nil {
-				return err
-			}
+		if err := g.expose(ctx, u); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// putManifest writes the manifest where none is. If the bucket refuses or does not answer, what
-// stands there afterwards decides.
-func (g *staging) putManifest(ctx context.Context, path string, manifest []byte) error {
-	_, err := g.sink.put(ctx, path, manifest, "")
-	if err == nil {
-		return nil
-	}
-	after, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
-	defer stop()
-	there, _, readErr := g.sink.read(after, path)
-	switch {
-	case readErr == nil && bytes.Equal(there, manifest):
-		return nil
-	case readErr == nil:
-		return &sinks.SealedError{Place: g.sink.String(), Path: path}
-	case errors.Is(err, lease.ErrConflict) && errors.Is(readErr, fs.ErrNotExist):
-		return &fault.Error{Kind: fault.Configuration, Message: g.sink.URL(path) + " can neither be read nor created",
-			Hint: "its server does not follow S3's conditional writes, perhaps after a deletion in a bucket with versions"}
-	case errors.Is(err, lease.ErrConflict):
-		return readErr
-	default:
-		g.mu.Lock()
-		g.unsure = statusOf(err) == 0
-		g.mu.Unlock()
-		return err
+// expose completes one upload. Where the bucket says that another write met it, "the whole upload
+// must be begun again" (S3, CompleteMultipartUpload page, 409). An object that has the name although
+// Begin removed all is what a former attempt wrote late: nobody sealed it, and it goes, too.
+func (g *staging) expose(ctx context.Context, u *upload) error {
+	for attempt := 0; ; attempt++ {
+		if err := g.lock.Check(ctx); err != nil {
+			return err
+		}
+		err := g.sink.complete(ctx, g.lock, u, "")
+		if err == nil {
+			return nil
+		}
+		again := isCode(err, conflict) || errors.Is(err, errForeign) && !u.completed || errors.Is(err, errAbsent)
+		if !again || attempt == restarts {
+			return g.sink.explain(ctx, g.lock, err, u.path)
+		}
+		if errors.Is(err, errForeign) {
+			if err := g.sink.removePart(ctx, g.lock, g.journal, u.path, u.etag); err != nil {
+				return err
+			}
+		}
+		if err := g.drop(ctx, u); err != nil {
+			return err
+		}
+		if err := g.sink.transfer(ctx, u, g.journal); err != nil {
+			return err
+		}
 	}
 }
 
@@ -227,8 +203,7 @@ func (g *staging) Abort(ctx context.Context) error {
 
 // withdraw aborts our uploads and, if the lock is still ours and no manifest is there, removes what
 // of them can be seen. Otherwise that may be another's; the next Begin of the date looks after it. So
-// it does where the manifest was sent and no answer came: a bucket that writes it late must not seal
-// a snapshot whose files are gone.
+// it does where the manifest may be there: what it names must not go.
 func (g *staging) withdraw(ctx context.Context) error {
 	g.mu.Lock()
 	uploads, unsure := g.sorted(), g.unsure
@@ -242,7 +217,7 @@ func (g *staging) withdraw(ctx context.Context) error {
 	}
 	err := g.lock.Check(ctx)
 	if _, lost := errors.AsType[*sinks.HeldError](err); err == nil {
-		failed = append(failed, g.sink.abortOrphans(ctx, g.date), g.unpublish(ctx, uploads))
+		failed = append(failed, g.sink.abortOrphans(ctx, g.lock, g.date), g.unpublish(ctx, uploads))
 	} else if !lost {
 		failed = append(failed, err)
 	}
@@ -268,7 +243,11 @@ func (g *staging) unpublish(ctx context.Context, uploads []*upload) error {
 		if !u.completed {
 			continue
 		}
-		if err := g.sink.remove(ctx, u.path); err != nil {
+		is, err := g.sink.see(ctx, u, nil)
+		if err == nil && is != absent {
+			err = g.sink.removePart(ctx, g.lock, g.journal, u.path, u.etag)
+		}
+		if err != nil {
 			return err
 		}
 		u.completed = false

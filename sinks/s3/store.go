@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"sync"
 
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
@@ -13,6 +14,9 @@ import (
 // content, and the content with every beat.
 type store struct {
 	sink *Sink
+
+	mu   sync.Mutex
+	last []byte // the record that was last written
 }
 
 var _ lease.Store = (*store)(nil)
@@ -27,12 +31,28 @@ func (s *store) Read(ctx context.Context) (record []byte, tag string, err error)
 
 // Create puts the record with If-None-Match: *.
 func (s *store) Create(ctx context.Context, record []byte) (tag string, err error) {
-	return s.sink.put(ctx, sinks.LockPath, record, "")
+	return s.write(ctx, record, "")
 }
 
 // Replace puts the record with If-Match.
 func (s *store) Replace(ctx context.Context, record []byte, tag string) (newTag string, err error) {
-	return s.sink.put(ctx, sinks.LockPath, record, tag)
+	return s.write(ctx, record, tag)
+}
+
+func (s *store) write(ctx context.Context, record []byte, tag string) (newTag string, err error) {
+	if newTag, err = s.sink.put(ctx, sinks.LockPath, record, tag); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.last = record
+	}
+	return newTag, err
+}
+
+// written is the record that was last written.
+func (s *store) written() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last
 }
 
 // Remove looks whether the record is still the one with that tag and deletes it with If-Match, for

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -16,20 +17,60 @@ import (
 	"rollcall/schema/fault"
 )
 
-// upload is one data file on its way.
+// The kinds of content that are uploaded.
+const (
+	parquetType  = "application/vnd.apache.parquet"
+	manifestType = "application/json"
+)
+
+// upload is one object on its way: it is an attempt's own until it is completed, and nobody can
+// complete it once it was aborted.
 type upload struct {
-	path, local string
-	cut         cut
-	begun       begun                 // zero until the bucket gave it an ID
-	parts       []types.CompletedPart // all of them, once put
-	ready       bool                  // all parts have arrived
-	completed   bool                  // it can be seen
+	path, kind string
+	open       func() (source, error) // what is sent, as often as it is needed
+	cut        cut
+	begun      begun                 // zero until the bucket gave it an ID
+	parts      []types.CompletedPart // all of them, once put
+	ready      bool                  // all parts have arrived
+	completed  bool                  // it can be seen
+	etag       string                // as it was seen; empty: it was not
 }
 
-// cut is how a file is divided into parts, and the SHA-256 of each.
+// source is what an upload sends.
+type source struct {
+	io.ReaderAt
+	io.Closer
+	size int64
+}
+
+// fromFile opens a local file.
+func fromFile(path string) func() (source, error) {
+	return func() (source, error) {
+		file, err := os.Open(path)
+		if err != nil {
+			return source{}, err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			file.Close()
+			return source{}, err
+		}
+		return source{file, file, info.Size()}, nil
+	}
+}
+
+// fromMemory opens a text.
+func fromMemory(text []byte) func() (source, error) {
+	return func() (source, error) {
+		return source{bytes.NewReader(text), io.NopCloser(nil), int64(len(text))}, nil
+	}
+}
+
+// cut is how an object is divided into parts, and the SHA-256 of each and of the whole.
 type cut struct {
 	size, part int64
 	sums       [][32]byte
+	whole      [32]byte
 }
 
 // composite is the checksum that S3 gives an object of these parts: that of their checksums, and
@@ -42,43 +83,59 @@ func (c cut) composite() string {
 	return fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(all.Sum(nil)), len(c.sums))
 }
 
+// is tells whether a checksum is that of these bytes, in parts or whole.
+func (c cut) is(checksum string) bool {
+	return checksum == c.composite() || checksum == base64.StdEncoding.EncodeToString(c.whole[:])
+}
+
 // section is part i of file.
 func (c cut) section(file io.ReaderAt, i int) *io.SectionReader {
 	from := int64(i) * c.part
 	return io.NewSectionReader(file, from, min(c.part, c.size-from))
 }
 
-// measure reads the file once, part by part, holds it against sum and remembers the parts' sums.
-func measure(local string, sum [32]byte, part int64) (c cut, err error) {
-	file, err := os.Open(local)
+// measure reads what is to be sent once, part by part, and remembers the sums.
+func (u *upload) measure(part int64) error {
+	from, err := u.open()
 	if err != nil {
-		return c, &fault.Error{Kind: fault.Bug, Message: "a file to be stored", Err: err}
+		return unreadable(err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return c, &fault.Error{Kind: fault.Bug, Message: "a file to be stored", Err: err}
-	}
-	c.size = info.Size()
+	defer from.Close()
+	c := cut{size: from.size}
 	c.part = max(part, (c.size+maxParts-1)/maxParts)
 	whole := sha256.New()
 	for i := 0; i == 0 || int64(i)*c.part < c.size; i++ {
 		one := sha256.New()
-		if _, err := io.Copy(io.MultiWriter(whole, one), c.section(file, i)); err != nil {
-			return c, &fault.Error{Kind: fault.Bug, Message: "a file to be stored", Err: err}
+		if _, err := io.Copy(io.MultiWriter(whole, one), c.section(from, i)); err != nil {
+			return unreadable(err)
 		}
 		c.sums = append(c.sums, [32]byte(one.Sum(nil)))
 	}
-	if [32]byte(whole.Sum(nil)) != sum {
-		return c, fault.New(fault.Bug, "%s changed since it was written: its SHA-256 is %x instead of %x", local, whole.Sum(nil), sum)
+	c.whole = [32]byte(whole.Sum(nil))
+	u.cut = c
+	return nil
+}
+
+func unreadable(err error) error {
+	return &fault.Error{Kind: fault.Bug, Message: "a file to be stored", Err: err}
+}
+
+// transfer begins the upload and sends all of it.
+func (s *Sink) transfer(ctx context.Context, u *upload, log *journal) error {
+	if err := s.start(ctx, u, log); err != nil {
+		return err
 	}
-	return c, nil
+	if err := s.send(ctx, u); err != nil {
+		return err
+	}
+	u.ready = true
+	return nil
 }
 
 // start begins the upload and writes it to the journal before anything is sent.
 func (s *Sink) start(ctx context.Context, u *upload, log *journal) error {
 	made, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-		Bucket: s.bucket(), Key: s.key(u.path), ContentType: aws.String("application/vnd.apache.parquet"),
+		Bucket: s.bucket(), Key: s.key(u.path), ContentType: aws.String(u.kind),
 		ChecksumAlgorithm: types.ChecksumAlgorithmSha256, ChecksumType: types.ChecksumTypeComposite,
 		ServerSideEncryption: types.ServerSideEncryption(s.cfg.Encryption), SSEKMSKeyId: s.kmsKey(),
 	})
@@ -89,13 +146,13 @@ func (s *Sink) start(ctx context.Context, u *upload, log *journal) error {
 	return log.add(u.begun)
 }
 
-// send sends all parts, several at a time, straight from the file.
+// send sends all parts, several at a time, straight from where they lie.
 func (s *Sink) send(ctx context.Context, u *upload) error {
-	file, err := os.Open(u.local)
+	from, err := u.open()
 	if err != nil {
-		return &fault.Error{Kind: fault.Bug, Message: "a file to be stored", Err: err}
+		return unreadable(err)
 	}
-	defer file.Close()
+	defer from.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	u.parts = make([]types.CompletedPart, len(u.cut.sums))
@@ -104,7 +161,7 @@ func (s *Sink) send(ctx context.Context, u *upload) error {
 	for range min(s.cfg.Parallel, len(u.parts)) {
 		workers.Go(func() {
 			for i := range next {
-				if err := s.sendPart(ctx, u, file, i); err != nil {
+				if err := s.sendPart(ctx, u, from, i); err != nil {
 					stop(err)
 				}
 			}
@@ -121,9 +178,9 @@ func (s *Sink) send(ctx context.Context, u *upload) error {
 	return context.Cause(ctx)
 }
 
-func (s *Sink) sendPart(ctx context.Context, u *upload, file io.ReaderAt, i int) error {
+func (s *Sink) sendPart(ctx context.Context, u *upload, from io.ReaderAt, i int) error {
 	number, sum := aws.Int32(int32(i+1)), aws.String(base64.StdEncoding.EncodeToString(u.cut.sums[i][:]))
-	section := u.cut.section(file, i)
+	section := u.cut.section(from, i)
 	sent, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: s.bucket(), Key: s.key(u.path), UploadId: &u.begun.Upload, PartNumber: number,
 		Body: section, ContentLength: aws.Int64(section.Size()),
@@ -134,44 +191,4 @@ func (s *Sink) sendPart(ctx context.Context, u *upload, file io.ReaderAt, i int)
 	}
 	u.parts[i] = types.CompletedPart{PartNumber: number, ETag: sent.ETag, ChecksumSHA256: sum}
 	return nil
-}
-
-// complete makes the upload visible on the condition that nothing has its name. Whatever the bucket
-// answers, if our object stands there afterwards it was done.
-func (s *Sink) complete(ctx context.Context, u *upload) error {
-	done, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: s.bucket(), Key: s.key(u.path), UploadId: &u.begun.Upload, IfNoneMatch: aws.String("*"),
-		ChecksumType: types.ChecksumTypeComposite, MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
-	})
-	if err == nil {
-		u.completed = true
-		if got := aws.ToString(done.ChecksumSHA256); got != "" && got != u.cut.composite() {
-			return fault.New(fault.Bug, "%s has the checksum %s, what was sent has %s", s.URL(u.path), got, u.cut.composite())
-		}
-		return nil
-	}
-	ours, headErr := s.isOurs(context.WithoutCancel(ctx), u)
-	if ours {
-		u.completed = true
-		return nil
-	}
-	if isCode(err, preconditionFailed) {
-		return fault.New(fault.Bug, "%s is there already and is not ours", s.URL(u.path))
-	}
-	if headErr != nil { // it may stand there: whoever cleans up must look
-		u.completed = true
-	}
-	return err
-}
-
-// isOurs tells whether the object under the upload's name is what we meant to write.
-func (s *Sink) isOurs(ctx context.Context, u *upload) (bool, error) {
-	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: s.bucket(), Key: s.key(u.path), ChecksumMode: types.ChecksumModeEnabled})
-	if err != nil {
-		if statusOf(err) == 404 {
-			err = nil
-		}
-		return false, err
-	}
-	return aws.ToString(head.ChecksumSHA256) == u.cut.composite(), nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
 
@@ -23,26 +24,32 @@ type snapshotRow struct {
 	Manifest    string `json:"manifest"`
 	Sum         string `json:"manifest_sha256"`
 
-	Columns map[string]manifest.Column `json:"columns,omitempty"` // left out, or pseudonyms
+	Columns  map[string]manifest.Column `json:"columns,omitempty"`  // left out, or pseudonyms
+	Archived bool                       `json:"archived,omitempty"` // only its date is known: it must be restored before it can be read
 }
 
 func (a *app) snapshotsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "snapshots",
 		Short: "list sealed snapshots",
-		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing; what was replaced is left out. Needs no vendor's secrets.",
+		Long:  "Lists the snapshots that are sealed in the sink, in the order of sealing; what was replaced is left out. Archived ones come first, of which only the date is known. Needs no vendor's secrets.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sink, err := a.openSink(cmd.Context())
 			if err != nil {
 				return err
 			}
-			chain, err := manifest.Chain(cmd.Context(), sink)
+			history, err := manifest.ReadHistory(cmd.Context(), sink)
 			if err != nil {
 				return err
 			}
 			rows := []snapshotRow{}
-			for _, m := range manifest.Live(chain) {
+			for _, path := range history.Archived {
+				if sinks.IsManifest(path) {
+					rows = append(rows, snapshotRow{Date: sinks.ManifestDate(path), Manifest: sink.URL(path), Archived: true})
+				}
+			}
+			for _, m := range manifest.Live(history.Chain) {
 				rows = append(rows, snapshotRowOf(m, sink.URL(m.Path)))
 			}
 			if a.flags.json {
@@ -72,6 +79,10 @@ func (a *app) table(rows []snapshotRow) error {
 	w := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "DATE\tSEALED AT\tCODE\tMEMBERSHIPS\tFILES\tSIZE\tMANIFEST\tSHA-256")
 	for _, r := range rows {
+		if r.Archived {
+			fmt.Fprintf(w, "%s\tarchived\t\t\t\t\t%s\t\n", r.Date, escape(r.Manifest))
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), escape(r.Manifest), r.Sum)
 	}
 	return w.Flush()

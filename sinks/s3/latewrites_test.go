@@ -1,0 +1,74 @@
+package s3_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"rollcall/sinks"
+	"rollcall/sinks/s3"
+	"rollcall/sinks/sinktest"
+)
+
+// TestLateWritesAreHarmless lets any one request that changes something come late, while another run does
+// its work. ROLLCALL_CHAOS tries every request, otherwise a part of them is tried. A store that ignores the
+// conditions of completions must do as well: upload IDs are what stops them.
+func TestLateWritesAreHarmless(t *testing.T) {
+	t.Parallel()
+	for name, ignores := range map[string]func(*http.Request) bool{
+		"a bucket": nil,
+		"a bucket that ignores the conditions of completions": completes,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tried := sinktest.LateWrites(t, sinktest.LateOptions{
+				New: func(testing.TB) func(testing.TB, sinktest.Pass) sinks.Sink {
+					bucket := &sinktest.Bucket{Name: "audit", Ignores: ignores}
+					return func(t testing.TB, pass sinktest.Pass) sinks.Sink {
+						return open(t, s3.Config{HTTP: passing{bucket, pass}})
+					}
+				},
+				Ways: []sinktest.Lateness{sinktest.Suspended, sinktest.Cut, sinktest.Retried, sinktest.Copied},
+				All:  os.Getenv("ROLLCALL_CHAOS") != "" && ignores == nil,
+			}, func(t *testing.T, run func(*testing.T)) { synctest.Test(t, run) })
+			t.Logf("| a request to %s that writes or deletes comes late, while another run takes the lock and seals | %d | every manifest has its files, no fork, nothing reported that is not so | 0 | 0 | 0 | 0 |", name, tried)
+		})
+	}
+}
+
+// passing is a client whose requests pass something that may hold them up.
+type passing struct {
+	bucket *sinktest.Bucket
+	pass   sinktest.Pass
+}
+
+func (p passing) Do(r *http.Request) (answer *http.Response, err error) {
+	if p.pass == nil {
+		return p.bucket.Do(r)
+	}
+	var body []byte
+	if r.Body != nil {
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	do := func() (*http.Response, error) {
+		sent := r.Clone(context.WithoutCancel(r.Context()))
+		sent.Body = io.NopCloser(bytes.NewReader(body))
+		return p.bucket.Do(sent)
+	}
+	first := true
+	got := p.pass(r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery, r.Method != http.MethodGet && r.Method != http.MethodHead, func() {
+		if now, failed := do(); first {
+			answer, err, first = now, failed, false
+		}
+	})
+	if !got {
+		return nil, errBroken
+	}
+	return answer, err
+}
