@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -19,6 +20,10 @@ type app struct {
 	flags   flags
 	started bool // a command was found and its flags and arguments were right
 	screen  atomic.Pointer[screen]
+
+	talk      *console.Talk   // stderr
+	out       *console.Answer // stdout
+	sealedNow bool            // the answer is about a sealed snapshot: its code is that one's
 }
 
 // screen is where the run at work shows its progress; there is none while no run is at work.
