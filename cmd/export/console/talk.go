@@ -36,15 +36,15 @@ type piece struct {
 type Talk struct {
 	out io.Writer
 
-	mu     sync.Mutex
-	queue  []piece
-	part   []byte // of a sentence's line
-	size   int    // bytes of the sentences queued
-	lines  int    // of progress queued
-	lost   int    // lines that found no place, and were not told of yet
-	busy   bool   // the goroutine is at work
-	off    bool   // nobody reads any more, or everything is said
-	stuck  bool   // what was said was waited for in vain, and nothing was written since
+	mu    sync.Mutex
+	queue []piece
+	part  []byte // of a sentence's line
+	size  int    // bytes of the sentences queued
+	lines int    // of progress queued
+	lost  int    // lines that found no place, and were not told of yet
+	busy  bool   // the goroutine is at work
+	off   bool   // nobody reads any more, or everything is said
+	stuck bool   // what was said was waited for in vain, and nothing was written since
 }
 
 // NewTalk is talk that goes to out.
