@@ -30,6 +30,7 @@ import (
 	"golang.org/x/term"
 
 	"rollcall/cmd/export/console"
+	"rollcall/pipeline"
 	"rollcall/schema/fault"
 )
 
@@ -117,10 +118,11 @@ func Main(ctx context.Context, env Env) int {
 	a.out = console.NewAnswer(ctx, env.Stdout, func() { a.talk.Flush(lastWords) })
 	root := a.root()
 	root.SetArgs(env.Args)
-	root.SetIn(env.Stdin)
+	a.env.Stdin = console.NewInput(ctx, env.Stdin)
+	root.SetIn(a.env.Stdin)
 	root.SetOut(a.out.Raw())
 	root.SetErr(a.talk.Raw())
-	err := root.ExecuteContext(ctx)
+	err := stoppedBy(ctx, root.ExecuteContext(ctx))
 	if err != nil && !a.started { // cobra's own complaint, before any command ran
 		err = usage(err)
 		a.flags.json = a.flags.json || slices.Contains(env.Args, "--json") // it may stand behind what could not be read
@@ -214,8 +216,12 @@ func (a *app) tellStop(how ending) {
 	default:
 		screen.Say("Stopping: what was fetched is being kept. (Again: end at once.)")
 	}
-	if how != stopAsked { // the process ends, whoever reads
-		a.talk.Flush(atOnce)
+	if how == stopAsked {
+		return
+	}
+	a.talk.Close(atOnce) // the process ends, whoever reads
+	if folder := a.scratch.Load(); folder != nil {
+		folder.Remove()
 	}
 }
 
@@ -224,6 +230,18 @@ type stopped struct{ signal string }
 
 // Error names the signal.
 func (s *stopped) Error() string { return "stopped by signal: " + s.signal }
+
+// Unwrap says that it ends the work as any cancellation does.
+func (s *stopped) Unwrap() error { return context.Canceled }
+
+// stoppedBy names the signal that ended a command; a run tells of it in words of its own.
+func stoppedBy(ctx context.Context, err error) error {
+	_, run := errors.AsType[*pipeline.StoppedError](err)
+	if by, ok := errors.AsType[*stopped](context.Cause(ctx)); ok && !run && errors.Is(err, context.Canceled) {
+		return by
+	}
+	return err
+}
 
 // usage is a complaint of cobra's as a fault; what is one already stays as it is.
 func usage(err error) error {

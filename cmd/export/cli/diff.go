@@ -98,11 +98,11 @@ func (a *app) diff(ctx context.Context, from, to string, f diffFlags) (different
 			return false, err
 		}
 	}
-	scratch, err := os.MkdirTemp("", "rollcall-diff-")
+	scratch, done, err := a.temporary()
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(scratch)
+	defer done()
 	f.options.Scratch = scratch
 	if a.flags.json {
 		return a.diffJSON(ctx, before, after, f)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 	"rollcall/pipeline/state"
-	"rollcall/schema/fault"
 )
 
 const aboutPlan = `Asks nothing of the vendors and needs no secrets. Counts the IDs, takes what only the vendors know
@@ -55,11 +53,11 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	temp, err := os.MkdirTemp("", "rollcall-plan-")
+	temp, done, err := a.temporary()
 	if err != nil {
-		return plan.Plan{}, &fault.Error{Kind: fault.Configuration, Message: "a temporary folder can't be made", Hint: "name one that can be written with TMPDIR", Err: err}
+		return plan.Plan{}, err
 	}
-	defer os.RemoveAll(temp)
+	defer done()
 	p, err := plan.Make(cmd.Context(), plan.Request{
 		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 
@@ -99,6 +98,11 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 	if err != nil {
 		return reconciled{}, err
 	}
+	temp, done, err := a.temporary()
+	if err != nil {
+		return reconciled{}, err
+	}
+	defer done()
 	told := a.listener()
 	defer told.close()
 	answer := reconciled{Limit: f.limit, Out: f.out, Details: []reconcile.Difference{}}
@@ -108,7 +112,7 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 	}
 	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
 		Records: keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(l.job.Sink), Stdin: a.env.Stdin},
-		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: os.TempDir(),
+		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: temp,
 		Listen: func(rows int64) {
 			told.tell(func() string { return "reconciling: " + humanize.Comma(rows) + " rows read" })
 		},

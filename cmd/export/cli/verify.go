@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +107,7 @@ func (a *app) dateOf(args []string) (string, error) {
 
 func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error) {
 	date, err := a.dateOf(args)
-	o := verify.Options{All: f.all, Date: date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions()), Scratch: os.TempDir()}
+	o := verify.Options{All: f.all, Date: date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions())}
 	if err != nil {
 		return o, err
 	}
@@ -166,6 +165,12 @@ func (a *app) verify(ctx context.Context, options verify.Options) (verify.Report
 	if err != nil {
 		return verify.Report{}, err
 	}
+	temp, done, err := a.temporary()
+	if err != nil {
+		return verify.Report{}, err
+	}
+	defer done()
+	options.Scratch = temp
 	heard := a.listener()
 	options.Listen = func(p verify.Progress) {
 		heard.tell(func() string {

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -231,5 +233,21 @@ func TestALongAnswerIsWrittenInPartsAndWhole(t *testing.T) {
 	}
 	if err := answer.Flush(); err != nil || out.String() != want.String() {
 		t.Errorf("%v: %d bytes of %d", err, len(out.String()), want.Len())
+	}
+}
+
+func TestInputIsReadWholeAndGivenUpWhenTheWorkIsStopped(t *testing.T) {
+	t.Parallel()
+	text, err := io.ReadAll(console.NewInput(t.Context(), iotest.HalfReader(strings.NewReader(strings.Repeat("0123456789", 10_000)))))
+	if err != nil || string(text) != strings.Repeat("0123456789", 10_000) {
+		t.Errorf("%d bytes: %v", len(text), err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	silent, w := io.Pipe()
+	defer w.Close()
+	input := console.NewInput(ctx, silent)
+	stop()
+	if n, err := input.Read(make([]byte, 10)); n != 0 || !errors.Is(err, context.Canceled) {
+		t.Errorf("%d bytes: %v", n, err)
 	}
 }
