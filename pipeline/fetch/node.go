@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -120,7 +121,7 @@ func (n *node) submit(ctx context.Context, q sources.Question, after func(schema
 func (n *node) guard(ctx context.Context, q sources.Question, after func(schema.Outcome)) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.fetch.stop(fault.New(fault.Bug, "%s, key %q: panic: %v\n%s", n.data.Address, q.Key, p, debug.Stack()))
+			n.fetch.stop(fault.New(fault.Bug, "%s, key %q: panic: %q\n%s", n.data.Address, q.Key, fmt.Sprint(p), debug.Stack()))
 		}
 	}()
 	if ctx.Err() != nil {

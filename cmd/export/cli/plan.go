@@ -14,6 +14,7 @@ import (
 	"rollcall/pipeline"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/state"
 )
 
@@ -64,7 +65,7 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now()},
 	})
 	p.Blocks = upstreamFirst(p.Blocks, j.Data)
-	return p, err
+	return p, pseudonym.New(j.Columns).Hide(err)
 }
 
 // upstreamFirst puts each block after those that it waits for, else in the order of names.
