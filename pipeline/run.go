@@ -125,6 +125,7 @@ func (e *NotSealedError) Error() string {
 // Run carries out the job for one snapshot date. See the package comment for how it ends.
 func Run(ctx context.Context, r Request) (result Result, err error) {
 	defer func() { err = r.diskFault(err) }()
+	r.Listen = hiding(pseudonym.New(r.Job.Columns), r.Listen)
 	folder, err := state.Open(state.Options{Path: r.State, Random: r.Random, Disk: r.Disk, Holder: state.Holder{PID: r.PID, Host: r.Host, Command: "run", Since: r.Now()}})
 	if err != nil {
 		return Result{}, err

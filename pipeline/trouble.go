@@ -12,6 +12,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 
+	"rollcall/pipeline/event"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/spool"
 	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
@@ -74,6 +76,17 @@ func (r *run) clear(ctx context.Context) {
 func (r *run) forget() {
 	if err := r.folder.Forget(r.date); err != nil {
 		r.notice("what was kept of "+r.date+" could not be removed: "+err.Error(), "the snapshot is sealed; the next run for this date removes it")
+	}
+}
+
+// hiding leaves out of notices, whoever makes them, what names IDs under pseudonyms.
+func hiding(veil *pseudonym.Veil, listen event.Listener) event.Listener {
+	return func(e event.Event) {
+		if notice, ok := e.(event.Notice); ok {
+			notice.Text, notice.Hint = veil.Text(notice.Text), veil.Text(notice.Hint)
+			e = notice
+		}
+		listen(e)
 	}
 }
 

@@ -42,7 +42,7 @@ func networkFault(err error, request *http.Request, timeout time.Duration) error
 		errors.Is(err, io.ErrUnexpectedEOF):
 		return fault.New(fault.Transient, "the connection to %s was cut", host)
 	}
-	return fault.New(fault.Transient, "no answer from %s: %s", host, harmless(err, request))
+	return fault.New(fault.Transient, "no answer from %s: %q", host, harmless(err, request)) // it may hold what the vendor sent
 }
 
 // untrusted is a fault of a host whose certificate was refused: nothing was sent to it.

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -134,7 +135,7 @@ func (n *node) finish(ctx context.Context) {
 func (n *node) guard(q *question, do func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.fetch.stop(fault.New(fault.Bug, "%s, key %q: panic: %v\n%s", n.data.Address, q.Key, p, debug.Stack()))
+			n.fetch.stop(fault.New(fault.Bug, "%s, key %q: panic: %q\n%s", n.data.Address, q.Key, fmt.Sprint(p), debug.Stack()))
 		}
 	}()
 	do()

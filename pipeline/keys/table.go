@@ -153,5 +153,5 @@ func (l *list) scalar(line int, column string, value jsontext.Value, id []byte) 
 			return append(id, value...), nil
 		}
 	}
-	return nil, l.fault(line, "IDs are strings or whole numbers", "column %q holds %.40s, which is no ID", column, value)
+	return nil, l.fault(line, "IDs are strings or whole numbers", "column %q holds %.40q, which is no ID", column, []byte(value))
 }

@@ -11,7 +11,7 @@
 // the same rows with pseudonyms in the order of these, by sorting on disk. Who has no key can't find
 // out whose a pseudonym is, nor try IDs; who has the key can, for every ID they think of.
 //
-// What vendors say in words may name IDs: [Veil.Message] and [Veil.Hide] leave those words out.
+// What vendors say in words may name IDs: [Veil.Message], [Veil.Hide] and [Veil.Text] leave those words out.
 package pseudonym
 
 import (
@@ -40,6 +40,7 @@ type Veil struct {
 	columns     []job.Column
 	user, group *keyed
 	dropped     map[string]bool
+	hides       bool // IDs, be their keys there or not
 }
 
 // keyed makes the pseudonyms of one column.
@@ -59,6 +60,7 @@ func New(columns []job.Column) *Veil {
 	}
 	v := &Veil{columns: columns, dropped: map[string]bool{}}
 	for _, c := range columns {
+		v.hides = v.hides || !c.Drop && slices.Contains(schema.IDs(), c.Name)
 		switch {
 		case c.Drop:
 			v.dropped[c.Name] = true
@@ -187,16 +189,32 @@ func (h *hidden) Unwrap() error { return h.err }
 // Hide leaves out of an error's message all that stands in quotes: IDs and vendors' words. It changes
 // nothing else of the error.
 func (v *Veil) Hide(err error) error {
-	if err == nil || !v.Pseudonymous() {
+	if err == nil {
 		return err
 	}
-	quoted := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	text := quoted.ReplaceAllString(err.Error(), "(left out)")
+	text := v.Text(err.Error())
 	if text == err.Error() {
 		return err
 	}
 	return &hidden{text, err}
 }
+
+// Text is a message without all that stands in quotes. What is quoted came from elsewhere: whoever
+// makes a message quotes it, and quotes nothing else where it matters.
+func (v *Veil) Text(text string) string {
+	if v == nil || !v.hides {
+		return text
+	}
+	text = strings.ReplaceAll(text, `'"'`, "a quote") // a parser's, who names a character
+	text = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`).ReplaceAllString(text, leftOut)
+	if before, _, open := strings.Cut(text, `"`); open { // a quote that does not end: nothing behind it can be trusted
+		text = before + leftOut
+	}
+	return text
+}
+
+// leftOut stands where something was quoted.
+const leftOut = "(left out)"
 
 // Columns is what the manifest says of the veil; nil where it does nothing.
 func (v *Veil) Columns() map[string]manifest.Column {

@@ -121,6 +121,7 @@ type knowing struct {
 
 func (r *reconciler) knowing(ctx context.Context) (*knowing, error) {
 	groups := sorted.New(r.Scratch, r.Memory)
+	groups.Check = ctx.Err
 	defer groups.Close() // harmless once they are sorted: the cursor has what is left
 	var key []byte
 	for group, err := range snapshot.Rows[schema.Group](ctx, r.snapshot) {

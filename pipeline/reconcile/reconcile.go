@@ -122,6 +122,7 @@ func Run(ctx context.Context, s *snapshot.Snapshot, options Options, yield func(
 		summary: Summary{Date: s.Date, Place: s.Sink.String(), Sources: []string{}, NotCompared: []string{}, Counts: map[Kind]int64{}},
 	}
 	for _, sorter := range []*sorted.Sorter{r.records, r.unplaced, r.questions, r.claims, r.results} {
+		sorter.Check = ctx.Err
 		defer sorter.Close()
 	}
 	for _, step := range []func(context.Context) error{r.sources, r.read, r.place, r.compare, r.ask, r.settle} {

@@ -181,7 +181,11 @@ func scan[Row any](ctx context.Context, s *Snapshot, f manifest.File, read func(
 		yield(nil, s.damaged("%s has %d bytes, its manifest says %d", place, file.Size(), f.Size))
 		return false
 	}
+	n := 0
 	for row, err := range read(file) {
+		if n++; n%1024 == 0 && err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			if fault.KindOf(err) == fault.Bug && ctx.Err() == nil {
 				err = &DamagedError{&fault.Error{Kind: fault.Bug, Message: place, Hint: s.advice(), Err: err}}

@@ -20,6 +20,8 @@ type Cursor struct {
 	key, value []byte
 	err        error
 	remove     func() error
+	check      func() error
+	given      int
 }
 
 // openCursor merges runs on disk with what readers give.
@@ -41,6 +43,11 @@ func openCursor(paths []string, readers []reader, unique bool) (*Cursor, error) 
 func (c *Cursor) Next() bool {
 	for c.err == nil {
 		var ok bool
+		if c.given++; c.check != nil && c.given%checkEvery == 0 {
+			if c.err = c.check(); c.err != nil {
+				break
+			}
+		}
 		c.key, c.value, ok, c.err = c.tree.next()
 		if !ok || c.err != nil {
 			break

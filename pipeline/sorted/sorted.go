@@ -29,6 +29,9 @@ const MaxRecord = 1<<20 - 32
 // folder itself, fewer than 64 files are open.
 const fanIn = 60
 
+// checkEvery is after how many records Check is looked at.
+const checkEvery = 1024
+
 // Sorter collects records and sorts them. It is for one goroutine at a time.
 type Sorter struct {
 	// Unique keeps of records with equal keys only the one with the smallest value.
@@ -36,6 +39,9 @@ type Sorter struct {
 	Unique bool
 	// Disk is where runs are written; nil is the real one. It must be set before the first Add, too.
 	Disk disk.Disk
+	// Check is looked at now and then while records are added and given back; its error ends the
+	// sort. It must be set before the first Add; nil never ends one.
+	Check func() error
 
 	parent string
 	folder string // made when the first run is written
@@ -43,6 +49,7 @@ type Sorter struct {
 	batch  batch
 	runs   []string // oldest first
 	number int      // of runs written, for their names
+	added  int
 	err    error
 }
 
@@ -59,6 +66,11 @@ func (s *Sorter) Add(key, value []byte) error {
 	}
 	if len(key)+len(value) > MaxRecord {
 		return fmt.Errorf("a record of %d bytes cannot be sorted: at most %d", len(key)+len(value), MaxRecord)
+	}
+	if s.added++; s.Check != nil && s.added%checkEvery == 0 {
+		if s.err = s.Check(); s.err != nil {
+			return s.err
+		}
 	}
 	if !s.batch.fits(len(key)+len(value), s.memory) {
 		if s.err = s.spill(); s.err != nil {
@@ -87,7 +99,7 @@ func (s *Sorter) Sort() (*Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.remove = s.Close
+	c.remove, c.check = s.Close, s.Check
 	return c, nil
 }
 
@@ -122,6 +134,7 @@ func (s *Sorter) mergeOldest(n int) error {
 		return err
 	}
 	defer c.Close()
+	c.check = s.Check
 	if err := s.writeRun(c); err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (s *scan[Row]) file(ctx context.Context, f manifest.File) bool {
 	for _, deviation := range footer.Deviates {
 		s.found.add(Schema, f.Path, "%s", deviation)
 	}
-	return s.rowsOf(f, file)
+	return s.rowsOf(ctx, f, file)
 }
 
 // damaged takes a file that can't be read to the end. Where its bytes are not the sealed ones, that
@@ -114,12 +114,16 @@ func (s *scan[Row]) damaged(f manifest.File, err error) {
 }
 
 // rowsOf reads the rows of one file, and tells whether to go on.
-func (s *scan[Row]) rowsOf(f manifest.File, file *fetched) bool {
+func (s *scan[Row]) rowsOf(ctx context.Context, f manifest.File, file *fetched) bool {
 	read, columns := int64(0), len(s.table.Key())
 	for row, err := range parquet.Read[Row](file, file.size) {
 		if err != nil {
 			s.damaged(f, err)
 			return true
+		}
+		if read%1024 == 0 && ctx.Err() != nil {
+			s.err = ctx.Err()
+			return false
 		}
 		key := s.key(row)
 		if read == 0 && f.Rows > 0 && !slices.Equal(key.texts(columns), f.MinKey) {

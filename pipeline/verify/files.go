@@ -222,5 +222,8 @@ func (t *teller) Read(p []byte) (int, error) {
 }
 
 func full(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err // the work was stopped
+	}
 	return &fault.Error{Kind: fault.Bug, Message: "copy a file to verify it", Hint: "a file of each table at a time is copied into the system's temporary folder: see that there is space, or set TMPDIR to a folder that has some", Err: err}
 }

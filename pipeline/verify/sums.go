@@ -13,6 +13,7 @@ import (
 // user, and the keys that were asked, go through an external sort.
 func (c *content) sums(ctx context.Context) error {
 	byUser, asked := sorted.New(c.Scratch, c.Memory), sorted.New(c.Scratch, c.Memory)
+	byUser.Check, asked.Check = ctx.Err, ctx.Err
 	defer byUser.Close()
 	defer asked.Close()
 	if err := c.outcomes(ctx, asked, byUser); err != nil {

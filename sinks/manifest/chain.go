@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 
@@ -50,7 +51,7 @@ func Bytes(ctx context.Context, sink sinks.Sink, path string) ([]byte, error) {
 	return encoded, fault.Wrap(err, "%s", sink.URL(path))
 }
 
-// Read reads the manifest at path.
+// Read reads the manifest at path. One that speaks of another date than its place is a fault.
 func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 	encoded, err := Bytes(ctx, sink, path)
 	if err != nil {
@@ -59,6 +60,10 @@ func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 	m, err := Decode(encoded)
 	if err != nil {
 		return Sealed{}, &UnreadableError{Path: path, Err: fault.Wrap(err, "%s", sink.URL(path))}
+	}
+	if path != Path(m.Date) && path != ReplacedPath(m.Date, m.Sequence) {
+		misplaced := fmt.Sprintf("%s is a manifest of %s with the sequence number %d, which lies elsewhere", sink.URL(path), m.Date, m.Sequence)
+		return Sealed{}, &UnreadableError{Path: path, Err: &fault.Error{Kind: fault.Bug, Message: misplaced, Hint: "`rollcall verify` tells what else is wrong"}}
 	}
 	return Sealed{Manifest: m, Path: path, Sum: Sum(encoded), Replaced: sinks.IsReplaced(path)}, nil
 }

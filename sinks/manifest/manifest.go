@@ -8,7 +8,8 @@
 //
 // [Decode] is strict. What it accepts is whole and in order; a manifest of a newer Rollcall is a
 // Configuration fault that says so, anything else that is not a manifest is a fault of kind Bug
-// naming what is wrong. Nothing here reads a clock.
+// naming what is wrong: words and figures that readers believe (exit code, counts, outcomes, verdicts,
+// places of files) are held against the closed lists that they come from. Nothing here reads a clock.
 package manifest
 
 import (
@@ -277,6 +278,9 @@ func check(m Manifest) error {
 		if i > 0 && m.Files[i-1].Path >= file.Path {
 			return wrong("file %q is out of order or named twice", file.Path)
 		}
+	}
+	if err := believable(m); err != nil {
+		return wrong("%s", err.Error())
 	}
 	return nil
 }

@@ -121,6 +121,27 @@ func TestDecodeRefuses(t *testing.T) {
 		"a time in another zone":          strings.Replace(good, `05.678901Z`, `05.678901+01:00`, 1),
 		"a time with other than 6 digits": strings.Replace(good, `05.678901Z`, `05.678Z`, 1),
 		"requests over time with a gap":   strings.Replace(good, `"series":null`, `"series":{"from":"","step":1,"sent":[1],"throttled":[],"failed":[],"limit":[]}`, 1),
+		"an exit code outside the table":  strings.Replace(good, `"exit_code":3`, `"exit_code":42`, 1),
+		"the exit code of a failure":      strings.Replace(good, `"exit_code":3`, `"exit_code":4`, 1),
+		"a negative exit code":            strings.Replace(good, `"exit_code":3`, `"exit_code":-1`, 1),
+		"a file of another date":          strings.Replace(good, `"path":"groups/snapshot_date=2026-11-21`, `"path":"groups/snapshot_date=2026-11-20`, 1),
+		"a file that is no data file":     strings.Replace(good, `"path":"groups/snapshot_date=2026-11-21/part-00000.parquet"`, `"path":"_locks/run.json"`, 1),
+		"a link to no manifest":           strings.Replace(good, `"path":"_snapshots/2026-11-20.json"`, `"path":"elsewhere/2026-11-20.json"`, 1),
+		"a base that is no date":          strings.Replace(good, `"changes_base":"2026-11-20"`, `"changes_base":"\u001b[2J"`, 1),
+		"an unknown outcome":              strings.Replace(good, `"gone":1`, `"vanished":1`, 1),
+		"an unknown verdict":              strings.Replace(good, `"exact":1`, `"perfect":1`, 1),
+		"a negative outcome":              strings.Replace(good, `"gone":1`, `"gone":-1`, 1),
+		"a negative verdict":              strings.Replace(good, `"exact":1`, `"exact":-1`, 1),
+		"negative requests":               strings.Replace(good, `"requests":3`, `"requests":-3`, 1),
+		"a negative size":                 strings.Replace(good, `"size":8`, `"size":-8`, 1),
+		"negative rows":                   strings.Replace(good, `"rows":1`, `"rows":-1`, 1),
+		"a negative list":                 strings.Replace(good, `"unique":2`, `"unique":-2`, 1),
+		"negative discrepancies":          strings.Replace(good, `"discrepancies":0`, `"discrepancies":-1`, 1),
+		"a check that failed":             strings.Replace(good, `"checks":[]`, `"checks":[{"name":"x","kind":"drop","result":"fail","measured":"","limit":""}]`, 1),
+		"an unknown change":               strings.Replace(good, `"changes":{}`, `"changes":{"moved":1}`, 1),
+		"an unknown role":                 strings.Replace(good, `"role_counts":{}`, `"role_counts":{"king":1}`, 1),
+		"an unknown view":                 strings.Replace(good, `"data":{}`, `"data":{"x":{"source":"x","view":"all","only":[],"topics":false,"blind":""}}`, 1),
+		"an unknown treatment":            strings.Replace(good, `,"signature":null`, `,"columns":{"user_id":{"treatment":"kept"}},"signature":null`, 1),
 		"nothing":                         "",
 		"an array":                        "[]\n",
 	} {
@@ -141,6 +162,19 @@ func TestDecodeSaysThatAManifestIsNewer(t *testing.T) {
 	_, err := manifest.Decode([]byte(`{"version":2,"shape":"unknown"}` + "\n"))
 	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), "version 2") || !strings.Contains(fault.HintOf(err), "newer") {
 		t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
+	}
+}
+
+func TestAManifestIsReadAtItsOwnPlaceAlone(t *testing.T) {
+	t.Parallel()
+	line := string(encode(t, sample()))
+	for path, fits := range map[string]bool{
+		manifest.Path("2026-11-21"): true, manifest.ReplacedPath("2026-11-21", 2): true,
+		manifest.Path("2026-11-22"): false, manifest.ReplacedPath("2026-11-21", 3): false,
+	} {
+		if _, err := manifest.Read(t.Context(), shelf{files: map[string]string{path: line}}, path); (err == nil) != fits {
+			t.Errorf("at %s: %v", path, err)
+		}
 	}
 }
 
@@ -200,7 +234,7 @@ func (s shelf) Open(_ context.Context, path string) (io.ReadCloser, error) {
 func TestChainFollowsTheOrderOfSealingNotOfDates(t *testing.T) {
 	t.Parallel()
 	first := sample()
-	first.Date, first.Sequence, first.Previous = "2026-11-22", 1, nil
+	first.Date, first.Sequence, first.Previous, first.Files = "2026-11-22", 1, nil, nil
 	firstLine := encode(t, first)
 	second := sample()
 	second.Previous = &manifest.Link{Path: manifest.Path(first.Date), SHA256: manifest.Sum(firstLine)}
@@ -224,7 +258,7 @@ func TestChainHoldsReplacedManifestsEachOnce(t *testing.T) {
 	var previous *manifest.Link
 	put := func(date string, sequence int64, paths ...string) {
 		m := sample()
-		m.Date, m.Sequence, m.Previous = date, sequence, previous
+		m.Date, m.Sequence, m.Previous, m.Files = date, sequence, previous, nil
 		line := encode(t, m)
 		for _, path := range paths {
 			s.files[path] = string(line)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/verify"
@@ -235,7 +237,7 @@ func TestWhatVerifySays(t *testing.T) {
 	}
 	var text bytes.Buffer
 	show := func() {
-		showVerified(&text, r)
+		showVerified(console.NewPrinter(&text), r)
 		fmt.Fprintln(&text, "---")
 	}
 	show()
@@ -281,7 +283,7 @@ func TestWhatVerifySays(t *testing.T) {
 func TestAListWithoutElementsIsNoNull(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	a := &app{env: testEnv(&stdout, &stderr)}
+	a := testApp(t, flags{}, &stdout, &stderr)
 	err := a.answer(struct {
 		Empty []string       `json:"empty"`
 		Left  []string       `json:"left,omitempty"`
@@ -290,6 +292,7 @@ func TestAListWithoutElementsIsNoNull(t *testing.T) {
 		Text  string         `json:"text"`
 		Zero  int            `json:"zero,omitempty"`
 	}{Text: "<a&b>"})
+	err = errors.Join(err, a.out.Flush())
 	if want := `{"empty":[],"none":null,"map":null,"text":"<a&b>"}` + "\n"; err != nil || stdout.String() != want {
 		t.Errorf("%s (%v), want %s", stdout.String(), err, want)
 	}
@@ -316,14 +319,16 @@ func TestProgressOfReadingIsToldNowAndThen(t *testing.T) {
 		"none": "", "log": "line 2\nline 3\n", "bar": "\r\x1b[Kline 1\r\x1b[Kline 2\r\x1b[Kline 3\r\x1b[K",
 	} {
 		var stdout, stderr bytes.Buffer
-		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
+		a := testApp(t, flags{progress: progress}, &stdout, &stderr)
 		a.env.Now = func() time.Time { return now }
 		h := a.listener()
 		for i, after := range []time.Duration{0, time.Second, 10 * time.Second, 10 * time.Second} {
 			now = now.Add(after)
 			h.tell(func() string { return fmt.Sprintf("line %d", i) })
+			a.said()
 		}
 		h.close()
+		a.said()
 		if stderr.String() != want {
 			t.Errorf("--progress %s wrote %q, want %q", progress, stderr.String(), want)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -11,33 +12,47 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/event"
+	"rollcall/schema/spelling"
 )
 
 // wideEnough is the number of columns from which each data block has a line of its own.
 const wideEnough = 72
 
 // bars draws progress on a terminal: a line for each data block and one for the whole, or that
-// one alone where the terminal is narrow.
+// one alone where the terminal is small.
 type bars struct {
 	screen *mpb.Progress
-	out    io.Writer
-	width  int
+	talk   *console.Talk
+	size   func() (columns, rows int) // of the terminal now
 
 	mu    sync.Mutex // the screen draws from goroutines of its own
 	last  event.Progress
 	drawn []*mpb.Bar
 }
 
-func newBars(out io.Writer, width int) *bars {
-	if width <= 0 {
-		width = 80
-	}
+// widest is the width up to which lines are drawn.
+const widest = 1000
+
+func newBars(talk *console.Talk, size func() (columns, rows int)) *bars {
 	return &bars{
-		screen: mpb.New(mpb.WithOutput(out), mpb.WithWidth(width), mpb.WithAutoRefresh(), mpb.WithRefreshRate(250*time.Millisecond)),
-		out:    out,
-		width:  width,
+		screen: mpb.New(mpb.WithOutput(frames{talk}), mpb.WithWidth(widest), mpb.WithAutoRefresh(), mpb.WithRefreshRate(250*time.Millisecond)),
+		talk:   talk,
+		size:   size,
 	}
+}
+
+// frames takes the screen's drawings. One with a sentence, which begins with a carriage return, is
+// as good as a sentence; of others only the newest counts.
+type frames struct{ talk *console.Talk }
+
+// Write queues one drawing.
+func (f frames) Write(p []byte) (int, error) {
+	if bytes.ContainsRune(p, '\r') {
+		return f.talk.Raw().Write(p)
+	}
+	return f.talk.Frames().Write(p)
 }
 
 // Listen keeps the newest progress for the next drawing; sentences appear above the bars.
@@ -62,8 +77,8 @@ func (b *bars) Listen(e event.Event) {
 // Say writes a line above the bars with their next drawing. It begins at the left edge, from which
 // a terminal that became narrower may have moved the cursor.
 func (b *bars) Say(line string) {
-	if _, err := fmt.Fprintln(b.screen, "\r"+line); err != nil { // the screen is closed
-		fmt.Fprintln(b.out, line)
+	if _, err := io.WriteString(b.screen, "\r"+spelling.Visible(line)+"\n"); err != nil { // the screen is closed
+		b.talk.Printer().Println(line)
 	}
 }
 
@@ -72,7 +87,8 @@ func (b *bars) extend(blocks int) {
 	if len(b.drawn) == 0 {
 		b.add(1<<20, wholeLine)
 	}
-	if b.width < wideEnough {
+	columns, rows := b.size()
+	if columns < wideEnough || rows <= blocks+1 {
 		return
 	}
 	for i := len(b.drawn) - 1; i < blocks; i++ {
@@ -81,11 +97,12 @@ func (b *bars) extend(blocks int) {
 }
 
 func (b *bars) add(priority int, draw func(p event.Progress, width int) string) {
-	line := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
+	line := mpb.BarFillerFunc(func(w io.Writer, _ decor.Statistics) error {
 		b.mu.Lock()
 		p := b.last
 		b.mu.Unlock()
-		_, err := io.WriteString(w, draw(p, stat.AvailableWidth))
+		columns, _ := b.size()
+		_, err := io.WriteString(w, spelling.Visible(draw(p, columns)))
 		return err
 	})
 	// A total of 0 keeps the bar open until Close says that it is complete.

@@ -3,9 +3,10 @@
 //
 // It promises: answers go to stdout, talk to stderr; with --json the answer is JSON, and so is the
 // error; every failure says what happened, to what, and what to do; exit codes are those of the
-// published table ([Codes]) and never change meaning; text that came from a vendor is escaped
-// before it is shown. On the first signal the work is asked to stop, says so, and keeps its state; on
-// the second the program ends at once.
+// published table ([Codes]) and never change meaning; text that came from elsewhere is escaped when it
+// is printed, and nobody who reads the streams, or does not, stops or hangs the program (package
+// console). On the first signal the work is asked to stop, says so, and keeps its state; on the second
+// the program ends at once.
 //
 // The world is handed in as an [Env], so that tests run whole commands in process.
 package cli
@@ -14,7 +15,6 @@ import (
 	"context"
 	entropy "crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -24,12 +24,13 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/term"
 
+	"rollcall/cmd/export/console"
+	"rollcall/pipeline"
 	"rollcall/schema/fault"
 )
 
@@ -50,6 +51,7 @@ type Env struct {
 	Signals   <-chan os.Signal               // the first cancels, another a second later exits
 	Exit      func(code int)                 // ends the process at once
 	Width     func() (columns int, tty bool) // of the terminal on Stderr
+	Height    func() (rows int)              // of that terminal; nil: not known
 	Shown     func() bool                    // Stdout is a terminal; nil: it is none
 	Version   string
 	Program   string // what a person types to start it; empty: rollcall
@@ -63,10 +65,22 @@ const sameSignal = time.Second
 // thirty. What is on disk by then is whole, as after any kill.
 const stopWithin = 8 * time.Second
 
-// System is the world as the operating system gives it.
+// lastWords is how long the end of the program waits for those who read what it says, and atOnce where
+// it is to end at once.
+const (
+	lastWords = time.Second
+	atOnce    = 200 * time.Millisecond
+)
+
+// System is the world as the operating system gives it. A terminal that is closed stops the work as
+// SIGTERM does, unless it was begun with nohup; a reader of the streams that goes away stops nothing.
 func System() Env {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	signal.Ignore(syscall.SIGPIPE) // the write fails, and package console knows what that means
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
@@ -86,6 +100,7 @@ func System() Env {
 		Signals:   signals,
 		Exit:      os.Exit,
 		Width:     stderrWidth,
+		Height:    stderrHeight,
 		Shown:     func() bool { return term.IsTerminal(int(os.Stdout.Fd())) },
 		Version:   version(),
 		Program:   program(),
@@ -94,40 +109,53 @@ func System() Env {
 
 // Main runs one command line and returns the exit code.
 func Main(ctx context.Context, env Env) int {
-	if _, file := env.Stderr.(*os.File); !file { // a file is safe as it is, and the bars must see it
-		env.Stderr = &shared{out: env.Stderr}
-	}
 	if env.Program == "" {
 		env.Program = "rollcall"
 	}
-	a := &app{env: env}
+	a := &app{env: env, talk: console.NewTalk(env.Stderr)}
 	ctx, stop := listen(ctx, env, a.tellStop)
 	defer stop()
+	a.out = console.NewAnswer(ctx, env.Stdout, func() { a.talk.Flush(lastWords) })
 	root := a.root()
 	root.SetArgs(env.Args)
-	root.SetIn(env.Stdin)
-	root.SetOut(env.Stdout)
-	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
+	a.env.Stdin = console.NewInput(ctx, env.Stdin)
+	root.SetIn(a.env.Stdin)
+	root.SetOut(a.out.Raw())
+	root.SetErr(a.talk.Raw())
+	err := stoppedBy(ctx, root.ExecuteContext(ctx))
 	if err != nil && !a.started { // cobra's own complaint, before any command ran
 		err = usage(err)
 		a.flags.json = a.flags.json || slices.Contains(env.Args, "--json") // it may stand behind what could not be read
 	}
+	err = a.answered(err)
 	a.complain(err)
+	a.talk.Close(lastWords)
 	return code(err)
 }
 
-// shared lets the signals' goroutine speak on stderr while a command does.
-type shared struct {
-	mu  sync.Mutex
-	out io.Writer
-}
-
-// Write writes p whole before anybody else writes.
-func (s *shared) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.Write(p)
+// answered ends the answer, and the command with what became of it: who reads it no more wants no more,
+// and what could not be written is a failure, but for that of a snapshot, which is sealed all the same.
+func (a *app) answered(err error) error {
+	unwritten := a.out.Flush()
+	end, told := errors.AsType[finding](err)
+	if errors.Is(err, console.ErrReaderGone) || unwritten != nil && errors.Is(err, unwritten) {
+		if err = nil; told {
+			err = end
+		}
+	}
+	switch {
+	case unwritten == nil, errors.Is(unwritten, console.ErrReaderGone):
+		return err
+	case a.sealedNow:
+		a.talk.Printer().Printf("Warning: the answer could not be written to stdout (%v); the snapshot is sealed all the same\n", unwritten)
+		return err
+	case err != nil && !told:
+		return err
+	case errors.Is(unwritten, context.Canceled):
+		return unwritten
+	default:
+		return &fault.Error{Kind: fault.Bug, Message: "the answer could not be written to stdout", Hint: "free space there, or send it elsewhere, and run the same command again", Err: unwritten}
+	}
 }
 
 // listen cancels the context on the first signal and ends the process on a later one, or when the
@@ -182,11 +210,18 @@ func (a *app) tellStop(how ending) {
 	switch {
 	case screen == nil:
 	case how == stopAgain:
-		fmt.Fprintln(a.env.Stderr, "\nEnded at once: answers of the last seconds may be lost.")
+		a.talk.Printer().Printf("\nEnded at once: answers of the last seconds may be lost.\n")
 	case how == stopLate:
-		fmt.Fprintf(a.env.Stderr, "\nEnded after %v, since something does not answer: what was fetched is kept; run the same command again to go on.\n", stopWithin)
+		a.talk.Printer().Printf("\nEnded after %v, since something does not answer: what was fetched is kept; run the same command again to go on.\n", stopWithin)
 	default:
 		screen.Say("Stopping: what was fetched is being kept. (Again: end at once.)")
+	}
+	if how == stopAsked {
+		return
+	}
+	a.talk.Close(atOnce) // the process ends, whoever reads
+	if folder := a.scratch.Load(); folder != nil {
+		folder.Remove()
 	}
 }
 
@@ -195,6 +230,18 @@ type stopped struct{ signal string }
 
 // Error names the signal.
 func (s *stopped) Error() string { return "stopped by signal: " + s.signal }
+
+// Unwrap says that it ends the work as any cancellation does.
+func (s *stopped) Unwrap() error { return context.Canceled }
+
+// stoppedBy names the signal that ended a command; a run tells of it in words of its own.
+func stoppedBy(ctx context.Context, err error) error {
+	_, run := errors.AsType[*pipeline.StoppedError](err)
+	if by, ok := errors.AsType[*stopped](context.Cause(ctx)); ok && !run && errors.Is(err, context.Canceled) {
+		return by
+	}
+	return err
+}
 
 // usage is a complaint of cobra's as a fault; what is one already stays as it is.
 func usage(err error) error {
@@ -224,6 +271,14 @@ func stderrWidth() (int, bool) {
 		return 80, true
 	}
 	return columns, true
+}
+
+func stderrHeight() int {
+	_, rows, err := term.GetSize(int(os.Stderr.Fd()))
+	if err != nil {
+		return 0
+	}
+	return rows
 }
 
 // program is what a person types to start this program again.

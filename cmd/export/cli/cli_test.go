@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/event"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
@@ -71,10 +72,22 @@ func testEnv(stdout, stderr *bytes.Buffer, args ...string) Env {
 	}
 }
 
+// testApp is one command line that was not begun by Main.
+func testApp(t *testing.T, f flags, stdout, stderr *bytes.Buffer) *app {
+	t.Helper()
+	a := &app{env: testEnv(stdout, stderr), flags: f, talk: console.NewTalk(stderr)}
+	a.out = console.NewAnswer(t.Context(), stdout, func() {})
+	t.Cleanup(a.said)
+	return a
+}
+
+// said waits until all that was said is written.
+func (a *app) said() { a.talk.Flush(time.Hour) }
+
 func TestHelpTexts(t *testing.T) {
 	t.Parallel()
 	var list bytes.Buffer
-	a := &app{env: testEnv(&list, &list)}
+	a := testApp(t, flags{}, &list, &list)
 	names := []string{""}
 	for _, c := range a.commands() {
 		names = append(names, c.Name())
@@ -224,13 +237,6 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 	}
 }
 
-func TestVendorTextCantMoveTheCursor(t *testing.T) {
-	t.Parallel()
-	if got, want := escape("a\x1b[2Jb\nc\u202e群"), `a\x1b[2Jb\nc\u202e群`; got != want {
-		t.Errorf("escape gave %q, want %q", got, want)
-	}
-}
-
 func TestFirstSignalStopsTheWorkAndALaterOneTheProgram(t *testing.T) {
 	t.Parallel()
 	signals, clock := make(chan os.Signal), make(chan time.Time)
@@ -293,11 +299,12 @@ func TestWarningsAreToldWhateverShowsProgress(t *testing.T) {
 	t.Parallel()
 	for _, progress := range []string{"none", "log", "bar"} {
 		var stdout, stderr bytes.Buffer
-		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
+		a := testApp(t, flags{progress: progress}, &stdout, &stderr)
 		r := a.renderer()
 		r.Listen(event.Started{Date: "2026-11-21"})
 		r.Listen(event.Notice{Warning: true, Text: "ids.u has changed", Hint: "the copy is asked"})
 		r.Close()
+		a.said()
 		if want := "Warning: ids.u has changed (the copy is asked)\n"; !strings.Contains(stderr.String(), want) || progress == "none" && stderr.String() != want {
 			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
 		}
@@ -308,8 +315,9 @@ func TestAStopIsToldAtOnceWhateverShowsProgress(t *testing.T) {
 	t.Parallel()
 	for _, progress := range []string{"none", "log", "bar"} {
 		var stdout, stderr bytes.Buffer
-		a := &app{env: testEnv(&stdout, &stderr), flags: flags{progress: progress}}
+		a := testApp(t, flags{progress: progress}, &stdout, &stderr)
 		a.tellStop(stopAsked)
+		a.said()
 		if stderr.Len() > 0 {
 			t.Errorf("without a run a signal is told as %q", stderr.String())
 		}
@@ -317,6 +325,7 @@ func TestAStopIsToldAtOnceWhateverShowsProgress(t *testing.T) {
 		a.screen.Store(&screen{r})
 		a.tellStop(stopAsked)
 		r.Close()
+		a.said()
 		if want := "Stopping: what was fetched is being kept. (Again: end at once.)\n"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("--progress %s: stderr is %q", progress, stderr.String())
 		}

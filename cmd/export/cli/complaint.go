@@ -3,14 +3,13 @@ package cli
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema/fault"
-	"rollcall/schema/spelling"
 	"rollcall/sinks/manifest"
 )
 
@@ -33,18 +32,18 @@ func (a *app) complain(err error) {
 		a.complainOf(f)
 		return
 	}
-	c := complaint{Error: escape(err.Error()), Hint: escape(a.named(hint(err))), Kind: kind(err), Code: code(err)}
+	c := complaint{Error: err.Error(), Hint: a.named(hint(err)), Kind: kind(err), Code: code(err)}
 	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
 		c.Checks = unsealed.Results
 	}
 	if a.flags.json {
-		line, _ := json.Marshal(c) // of strings and a number: can't fail
-		fmt.Fprintf(a.env.Stderr, "%s\n", line)
+		line, _ := json.Marshal(c)                                  // of strings and a number: can't fail
+		_, _ = a.talk.Raw().Write(append(console.JSON(line), '\n')) // talk never fails
 		return
 	}
-	fmt.Fprintf(a.env.Stderr, "Error: %s\n", c.Error)
+	a.talk.Printer().Printf("Error: %s\n", c.Error)
 	if c.Hint != "" {
-		fmt.Fprintf(a.env.Stderr, "What to do: %s\n", c.Hint)
+		a.talk.Printer().Printf("What to do: %s\n", c.Hint)
 	}
 }
 
@@ -91,6 +90,9 @@ func hint(err error) string {
 	case Unexpected:
 		return "nothing that was fetched is lost: run the same command again; if it fails alike, report it with this message"
 	case Stopped:
+		if _, other := errors.AsType[*stopped](err); other { // no run
+			return "run the same command again"
+		}
 		return "what was fetched is kept: run the same command again to go on"
 	case ChangeFirst:
 		if missing, ok := errors.AsType[*snapshot.MissingError](err); ok {
@@ -104,9 +106,6 @@ func hint(err error) string {
 		return ""
 	}
 }
-
-// escape makes text from elsewhere safe for a terminal and keeps it on one line.
-func escape(s string) string { return spelling.Visible(s) }
 
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")

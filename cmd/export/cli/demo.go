@@ -52,7 +52,7 @@ func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
 		return err
 	}
 	if a.flags.progress != "none" {
-		fmt.Fprintf(a.env.Stderr, "Simulating %s\n", s)
+		a.talk.Printer().Printf("Simulating %s\n", s)
 	}
 	j, err := a.loadFile(path, true)
 	if err != nil {
@@ -67,32 +67,33 @@ func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
 	if err != nil {
 		return err
 	}
+	a.sealedAnswers()
 	if a.flags.json {
 		return a.answer(sealedJSON(result, a.env.Now().Sub(begun)))
 	}
-	report(a.env.Stdout, result, a.env.Now().Sub(begun))
+	report(a.out.Printer(), result, a.env.Now().Sub(begun))
 	a.farewell(s, result, out)
 	return nil
 }
 
 // farewell says how the budgets were kept, where things are and what to try next.
 func (a *app) farewell(s *server, r pipeline.Result, out string) {
-	w := a.env.Stdout
+	w := a.out.Printer()
 	switch {
 	case r.Already:
-		fmt.Fprintf(w, "To see it work again: rm -r %s, or give another --date.\n", shell(out))
+		w.Printf("To see it work again: rm -r %s, or give another --date.\n", shell(out))
 	default:
-		fmt.Fprintln(w, "What the vendors saw:")
+		w.Printf("What the vendors saw:\n")
 		s.counts(w)
 	}
 	if r.Code != Done {
-		fmt.Fprintf(w, "A run of your own would end with exit code %d here: %s.\n", r.Code, Codes()[r.Code].Meaning)
+		w.Printf("A run of your own would end with exit code %d here: %s.\n", r.Code, Codes()[r.Code].Meaning)
 	}
 	query := roleQuery(r)
-	fmt.Fprintf(w, "\nWho holds which role, in DuckDB (a download of its own: https://duckdb.org):\n  duckdb -c %s\n", shell(query))
-	fmt.Fprintf(w, "The same in Python, after `pip install duckdb`:\n  python3 -c %s\n", shell("import duckdb; print(duckdb.sql('''"+query+"'''))"))
-	fmt.Fprintf(w, "The snapshots:\n  %s snapshots --config %s\n", a.env.Program, shell(filepath.Join(out, "rollcall.hcl")))
-	fmt.Fprintf(w, "With an account of your own:\n  %s init\n", a.env.Program)
+	w.Printf("\nWho holds which role, in DuckDB (a download of its own: https://duckdb.org):\n  duckdb -c %s\n", shell(query))
+	w.Printf("The same in Python, after `pip install duckdb`:\n  python3 -c %s\n", shell("import duckdb; print(duckdb.sql('''"+query+"'''))"))
+	w.Printf("The snapshots:\n  %s snapshots --config %s\n", a.env.Program, shell(filepath.Join(out, "rollcall.hcl")))
+	w.Printf("With an account of your own:\n  %s init\n", a.env.Program)
 }
 
 // roleQuery counts memberships by role, from the files that the manifest names.

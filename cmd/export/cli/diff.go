@@ -14,6 +14,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/diff"
 	"rollcall/pipeline/snapshot"
 	"rollcall/sinks"
@@ -97,11 +98,11 @@ func (a *app) diff(ctx context.Context, from, to string, f diffFlags) (different
 			return false, err
 		}
 	}
-	scratch, err := os.MkdirTemp("", "rollcall-diff-")
+	scratch, done, err := a.temporary()
 	if err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(scratch)
+	defer done()
 	f.options.Scratch = scratch
 	if a.flags.json {
 		return a.diffJSON(ctx, before, after, f)
@@ -117,19 +118,21 @@ type side struct {
 
 // diffJSON streams one document.
 func (a *app) diffJSON(ctx context.Context, before, after *snapshot.Snapshot, f diffFlags) (bool, error) {
-	w := a.env.Stdout
+	w := a.out.Raw()
 	head, err := json.Marshal(map[string]side{"from": {before.Date, before.Sum}, "to": {after.Date, after.Sum}})
 	if err != nil {
 		return false, err
 	}
-	fmt.Fprintf(w, "%s,\"rows\":[", head[:len(head)-1])
+	if _, err := io.WriteString(w, string(head[:len(head)-1])+",\"rows\":["); err != nil {
+		return false, err
+	}
 	between := "\n"
 	summary, err := diff.Run(ctx, before, after, f.options, func(d diff.Difference) error {
 		row, err := plainJSON(d)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "%s%s", between, row)
+		_, err = io.WriteString(w, between+row)
 		between = ",\n"
 		return err
 	})
@@ -140,7 +143,7 @@ func (a *app) diffJSON(ctx context.Context, before, after *snapshot.Snapshot, f 
 	if err != nil {
 		return false, err
 	}
-	_, err = fmt.Fprintf(w, "\n],\"summary\":%s}\n", foot)
+	_, err = io.WriteString(w, "\n],\"summary\":"+foot+"}\n")
 	return summary.Any(), err
 }
 
@@ -150,7 +153,7 @@ func plainJSON(value any) (string, error) {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(value)
-	return strings.TrimSuffix(b.String(), "\n"), err
+	return strings.TrimSuffix(string(console.JSON(b.Bytes())), "\n"), err
 }
 
 // diffText collects what changed before it is summed up: the few first rows in memory, all of them
@@ -166,7 +169,7 @@ func (a *app) diffText(ctx context.Context, before, after *snapshot.Snapshot, f 
 		details = file
 	}
 	rows := int64(0)
-	lines := &detailed{w: details}
+	lines := &detailed{w: console.NewPrinter(details)}
 	summary, err := diff.Run(ctx, before, after, f.options, func(d diff.Difference) error {
 		if rows++; f.limit > 0 && rows > int64(f.limit) {
 			return nil
@@ -176,8 +179,8 @@ func (a *app) diffText(ctx context.Context, before, after *snapshot.Snapshot, f 
 	if err != nil {
 		return false, err
 	}
-	w := a.env.Stdout
-	fmt.Fprintf(w, "%s, seen from %s, in %s\n", after.Date, before.Date, escape(after.Sink.String()))
+	w := a.out.Printer()
+	w.Printf("%s, seen from %s, in %s\n", after.Date, before.Date, after.Sink.String())
 	sumUp(w, summary)
 	if f.options.Group == "" && f.options.User == "" {
 		unreadLine(w, before.Manifest)
@@ -188,27 +191,27 @@ func (a *app) diffText(ctx context.Context, before, after *snapshot.Snapshot, f 
 			return false, err
 		}
 	}
-	if _, err := io.Copy(w, details); err != nil {
+	if _, err := io.Copy(a.out.Raw(), details); err != nil {
 		return false, err
 	}
 	if more := rows - int64(f.limit); f.limit > 0 && more > 0 {
-		fmt.Fprintf(w, "\n... and %s more: --limit 0 shows all, --group and --user those of one, --json is for scripts\n", humanize.Comma(more))
+		w.Printf("\n... and %s more: --limit 0 shows all, --group and --user those of one, --json is for scripts\n", humanize.Comma(more))
 	}
 	return summary.Any(), nil
 }
 
 // sumUp says how much is different.
-func sumUp(w io.Writer, s diff.Summary) {
+func sumUp(w console.Printer, s diff.Summary) {
 	if !s.Any() {
-		fmt.Fprintf(w, "  no difference in %s\n", s.Table)
+		w.Printf("  no difference in %s\n", s.Table)
 	}
 	count := func(c diff.Change, text string) {
 		if n := s.Changes[c]; n > 0 {
-			fmt.Fprintf(w, "  %s %s", humanize.Comma(n), text)
+			w.Printf("  %s %s", humanize.Comma(n), text)
 			if groups := s.Groups[c]; groups > 0 {
-				fmt.Fprintf(w, ", in %s", plural(groups, "group"))
+				w.Printf(", in %s", plural(groups, "group"))
 			}
-			fmt.Fprintln(w)
+			w.Println()
 		}
 	}
 	count(diff.Joined, "joined")
@@ -219,16 +222,16 @@ func sumUp(w io.Writer, s diff.Summary) {
 	count(diff.Removed, "no longer in "+s.Table)
 	count(diff.Changed, "changed in "+s.Table)
 	for _, column := range slices.Sorted(maps.Keys(s.Columns)) {
-		fmt.Fprintf(w, "    %s in %s\n", escape(column), humanize.Comma(s.Columns[column]))
+		w.Printf("    %s in %s\n", column, humanize.Comma(s.Columns[column]))
 	}
 	if certain := s.Uncertain - s.Changes[diff.Unseen]; certain > 0 {
-		fmt.Fprintf(w, "  %s of those who joined or changed role are not certain: their group or user was not read whole on both nights\n", humanize.Comma(certain))
+		w.Printf("  %s of those who joined or changed role are not certain: their group or user was not read whole on both nights\n", humanize.Comma(certain))
 	}
 	if g := s.GroupRows; g != (diff.GroupRows{}) {
-		fmt.Fprintf(w, "  groups: %s new, %s there no more, %s with another verdict\n", humanize.Comma(g.New), humanize.Comma(g.Gone), humanize.Comma(g.Verdict))
+		w.Printf("  groups: %s new, %s there no more, %s with another verdict\n", humanize.Comma(g.New), humanize.Comma(g.Gone), humanize.Comma(g.Verdict))
 	}
 	for _, note := range s.Notes {
-		fmt.Fprintf(w, "  %s\n", escape(note))
+		w.Printf("  %s\n", note)
 	}
 }
 
@@ -240,7 +243,7 @@ func plural(n int64, noun string) string {
 }
 
 // unreadLine says what of a night can't be compared.
-func unreadLine(w io.Writer, m manifest.Manifest) {
+func unreadLine(w console.Printer, m manifest.Manifest) {
 	var parts []string
 	for _, of := range []struct {
 		noun     string
@@ -255,13 +258,13 @@ func unreadLine(w io.Writer, m manifest.Manifest) {
 		}
 	}
 	if len(parts) > 0 {
-		fmt.Fprintf(w, "  %s: %s not read whole; nobody is said to have left by them\n", m.Date, strings.Join(parts, " and "))
+		w.Printf("  %s: %s not read whole; nobody is said to have left by them\n", m.Date, strings.Join(parts, " and "))
 	}
 }
 
 // detailed writes differences, those of one group together.
 type detailed struct {
-	w     io.Writer
+	w     console.Printer
 	place string
 }
 
@@ -274,15 +277,14 @@ func (l *detailed) tell(d diff.Difference) error {
 		case column == "group_id" && d.Key["user_id"] != "" || column == "data":
 			place += " " + value
 		default:
-			what += " " + escape(value)
+			what += " " + value
 		}
 	}
 	if place != l.place {
 		l.place = place
-		fmt.Fprintf(l.w, "\n%s\n", escape(place))
+		l.w.Printf("\n%s\n", place)
 	}
-	_, err := fmt.Fprintf(l.w, "  %s%s %s\n", mark(d.Change), what, words(d))
-	return err
+	return l.w.Printf("  %s%s %s\n", mark(d.Change), what, words(d))
 }
 
 func mark(c diff.Change) string {
@@ -336,5 +338,5 @@ func shown(value any) string {
 	if value == nil {
 		return "null"
 	}
-	return escape(fmt.Sprint(value))
+	return fmt.Sprint(value)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"rollcall/pipeline/diff"
+
+	"rollcall/schema/spelling"
 )
 
 // diffAnswer is the document that diff gives.
@@ -30,7 +32,7 @@ func differs(t *testing.T, h *audited) {
 		if got.code != Done || got.stderr != "" {
 			t.Errorf("diff %q ended with %d: %s", args, got.code, got.stderr)
 		}
-		text.WriteString("$ rollcall diff " + escape(strings.Join(args, " ")) + "\n" + strings.ReplaceAll(got.stdout, h.sink, "snapshots") + "\n")
+		text.WriteString("$ rollcall diff " + spelling.Visible(strings.Join(args, " ")) + "\n" + strings.ReplaceAll(got.stdout, h.sink, "snapshots") + "\n")
 	}
 	golden(t, "diff", text.String())
 

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/explain"
 	"rollcall/schema"
 	"rollcall/sinks"
@@ -52,7 +51,7 @@ func (a *app) explainCommand() *cobra.Command {
 			if a.flags.json {
 				return a.answer(answer)
 			}
-			showExplained(a.env.Stdout, answer)
+			showExplained(a.out.Printer(), answer)
 			return nil
 		},
 	}
@@ -90,15 +89,15 @@ func (a *app) explain(ctx context.Context, q explain.Question, asIs bool) (expla
 }
 
 // showExplained tells a person all of an answer.
-func showExplained(w io.Writer, a explain.Answer) {
+func showExplained(w console.Printer, a explain.Answer) {
 	for _, note := range a.Notes {
-		fmt.Fprintf(w, "Left out of the history: %s\n", escape(note))
+		w.Printf("Left out of the history: %s\n", note)
 	}
 	for i, s := range a.Subjects {
 		if i > 0 {
-			fmt.Fprintln(w)
+			w.Println()
 		}
-		fmt.Fprintf(w, "%s of %s, in the snapshot of %s\n", title(a), escape(s.Source), a.Date)
+		w.Printf("%s of %s, in the snapshot of %s\n", title(a), s.Source, a.Date)
 		if a.Group != "" && a.User != "" {
 			showPair(w, s)
 		}
@@ -116,29 +115,29 @@ func showExplained(w io.Writer, a explain.Answer) {
 func title(a explain.Answer) string {
 	switch {
 	case a.User == "":
-		return "Group " + escape(a.Group)
+		return "Group " + a.Group
 	case a.Group == "":
-		return "User " + escape(a.User)
+		return "User " + a.User
 	default:
-		return "User " + escape(a.User) + " in group " + escape(a.Group)
+		return "User " + a.User + " in group " + a.Group
 	}
 }
 
 // showPair tells whether the user is in the group, and which view says so.
-func showPair(w io.Writer, s explain.Subject) {
-	fmt.Fprintf(w, "  %s\n", standsAs(s.Now))
+func showPair(w console.Printer, s explain.Subject) {
+	w.Printf("  %s\n", standsAs(s.Now))
 	if len(s.Members) == 0 {
 		return
 	}
 	m := s.Members[0]
 	if m.RoleRaw != nil {
-		fmt.Fprintf(w, "  role in the vendor's word: %s\n", escape(*m.RoleRaw))
+		w.Printf("  role in the vendor's word: %s\n", *m.RoleRaw)
 	}
 	if m.Nickname != nil && *m.Nickname != "" {
-		fmt.Fprintf(w, "  nickname: %s\n", escape(*m.Nickname))
+		w.Printf("  nickname: %s\n", *m.Nickname)
 	}
 	if m.JoinedAt != nil {
-		fmt.Fprintf(w, "  joined, as the vendor tells it: %s\n", moment(*m.JoinedAt))
+		w.Printf("  joined, as the vendor tells it: %s\n", moment(*m.JoinedAt))
 	}
 	for _, v := range []struct {
 		view  string
@@ -148,7 +147,7 @@ func showPair(w io.Writer, s explain.Subject) {
 		if v.named != nil {
 			said = map[bool]string{true: "names the membership", false: "was read whole and does not name it"}[*v.named]
 		}
-		fmt.Fprintf(w, "  %s %s\n", v.view, said)
+		w.Printf("  %s %s\n", v.view, said)
 	}
 }
 
@@ -156,10 +155,10 @@ func showPair(w io.Writer, s explain.Subject) {
 func standsAs(n explain.Night) string {
 	text := map[explain.State]string{explain.IsMember: "in the group", explain.NotMember: "not in the group", explain.CantTell: "can't be told", "": "nothing is known"}[n.State]
 	if n.Role != "" {
-		text += " as " + escape(n.Role)
+		text += " as " + n.Role
 	}
 	if n.Why != "" {
-		text += ": " + escape(n.Why)
+		text += ": " + n.Why
 	}
 	return text
 }
@@ -178,29 +177,29 @@ func advice(verdict string) string {
 	}
 }
 
-func showStanding(w io.Writer, noun, what string, s *explain.Standing, asked bool) {
+func showStanding(w console.Printer, noun, what string, s *explain.Standing, asked bool) {
 	if !asked {
 		return
 	}
 	if s == nil {
-		fmt.Fprintf(w, "  the %s is not in this snapshot: nobody asked about it, and no view names it\n", noun)
+		w.Printf("  the %s is not in this snapshot: nobody asked about it, and no view names it\n", noun)
 		return
 	}
 	if s.Name != nil {
-		fmt.Fprintf(w, "  name: %s\n", escape(*s.Name))
+		w.Printf("  name: %s\n", *s.Name)
 	}
 	if s.Type != nil {
-		fmt.Fprintf(w, "  type: %s\n", escape(*s.Type))
+		w.Printf("  type: %s\n", *s.Type)
 	}
-	fmt.Fprintf(w, "  the %s is %s: %s\n", noun, s.Verdict, meaning(schema.Verdict(s.Verdict)))
+	w.Printf("  the %s is %s: %s\n", noun, s.Verdict, meaning(schema.Verdict(s.Verdict)))
 	if do := advice(s.Verdict); do != "" {
-		fmt.Fprintf(w, "    %s\n", do)
+		w.Printf("    %s\n", do)
 	}
-	fmt.Fprintf(w, "  %s: %s declared, %s collected", what, number(s.Declared), humanize.Comma(s.Collected))
+	w.Printf("  %s: %s declared, %s collected", what, number(s.Declared), humanize.Comma(s.Collected))
 	if noun == "group" {
-		fmt.Fprintf(w, "; %s, %s", count(int(s.Owners), "owner"), count(int(s.Admins), "admin"))
+		w.Printf("; %s, %s", count(int(s.Owners), "owner"), count(int(s.Admins), "admin"))
 	}
-	fmt.Fprintln(w)
+	w.Println()
 }
 
 func number(n *int64) string {
@@ -212,38 +211,38 @@ func number(n *int64) string {
 
 func moment(micros int64) string { return time.UnixMicro(micros).UTC().Format(time.RFC3339) }
 
-func showOutcomes(w io.Writer, list []explain.Outcome) {
+func showOutcomes(w console.Printer, list []explain.Outcome) {
 	if len(list) == 0 {
-		fmt.Fprintln(w, "  nobody was asked about it by name")
+		w.Printf("  nobody was asked about it by name\n")
 	}
 	for _, o := range list {
-		fmt.Fprintf(w, "  asked: %s of %s: %s, %s, %s, %s, from %s to %s\n", escape(o.Data), escape(o.Key), o.Outcome,
+		w.Printf("  asked: %s of %s: %s, %s, %s, %s, from %s to %s\n", o.Data, o.Key, o.Outcome,
 			count(int(o.Rows), "row"), count(int(o.Requests), "request"), count(int(o.Attempts), "reading"), moment(o.AskedAt), moment(o.AnsweredAt))
 		if o.Code != nil || o.Message != nil {
-			fmt.Fprintf(w, "    the vendor's code %s: %s\n", dash(o.Code), dash(o.Message))
+			w.Printf("    the vendor's code %s: %s\n", dash(o.Code), dash(o.Message))
 		}
 	}
 }
 
-func showDiscrepancies(w io.Writer, list []explain.Discrepancy) {
+func showDiscrepancies(w console.Printer, list []explain.Discrepancy) {
 	const most = 20
 	for _, d := range list[:min(most, len(list))] {
-		fmt.Fprintf(w, "  contradiction %s: group %s, user %s; the user's list says %s, the group's %s, the role query %s\n", d.Kind, escape(d.GroupID), escape(d.UserID), dash(d.UserView), dash(d.GroupView), dash(d.RoleView))
+		w.Printf("  contradiction %s: group %s, user %s; the user's list says %s, the group's %s, the role query %s\n", d.Kind, d.GroupID, d.UserID, dash(d.UserView), dash(d.GroupView), dash(d.RoleView))
 	}
 	if len(list) > most {
-		fmt.Fprintf(w, "  and %d more contradictions: see the table discrepancies\n", len(list)-most)
+		w.Printf("  and %d more contradictions: see the table discrepancies\n", len(list)-most)
 	}
 }
 
-func showMembers(w io.Writer, s explain.Subject, groups bool) {
+func showMembers(w console.Printer, s explain.Subject, groups bool) {
 	if s.Total == 0 {
 		return
 	}
-	fmt.Fprintf(w, "  %s", count(int(s.Total), "membership"))
+	w.Printf("  %s", count(int(s.Total), "membership"))
 	if more := s.Total - int64(len(s.Members)); more > 0 {
-		fmt.Fprintf(w, ", of which %d are shown (--limit)", len(s.Members))
+		w.Printf(", of which %d are shown (--limit)", len(s.Members))
 	}
-	fmt.Fprintln(w, ":")
+	w.Printf(":\n")
 	for _, m := range s.Members {
 		id := m.UserID
 		if groups {
@@ -253,24 +252,24 @@ func showMembers(w io.Writer, s explain.Subject, groups bool) {
 		if m.Disputed {
 			disputed = ", disputed"
 		}
-		fmt.Fprintf(w, "    %s: %s%s\n", escape(id), dash(m.Role), disputed)
+		w.Printf("    %s: %s%s\n", id, dash(m.Role), disputed)
 	}
 }
 
 // showHistory tells the nights, oldest first.
-func showHistory(w io.Writer, s explain.Subject, a explain.Answer) {
-	fmt.Fprintln(w, "History:")
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func showHistory(w console.Printer, s explain.Subject, a explain.Answer) {
+	w.Printf("History:\n")
+	table, flush := w.Table()
 	if a.Group != "" && a.User != "" {
 		for _, n := range s.History {
 			event := n.Event
 			if event == "" {
 				event = "-"
 			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", n.Date, event, standsAs(n))
+			table.Printf("  %s\t%s\t%s\n", n.Date, event, standsAs(n))
 		}
 	} else {
-		fmt.Fprintln(table, "  DATE\tVERDICT\tDECLARED\tCOLLECTED\tCHANGES SINCE THE BASE")
+		table.Printf("  DATE\tVERDICT\tDECLARED\tCOLLECTED\tCHANGES SINCE THE BASE\n")
 		for _, n := range s.History {
 			row := n.Group
 			if a.Group == "" {
@@ -279,10 +278,10 @@ func showHistory(w io.Writer, s explain.Subject, a explain.Answer) {
 			if row == nil {
 				row = &explain.Standing{Verdict: "-"}
 			}
-			fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n", n.Date, row.Verdict, number(row.Declared), humanize.Comma(row.Collected), changesOf(n, a.Group == ""))
+			table.Printf("  %s\t%s\t%s\t%s\t%s\n", n.Date, row.Verdict, number(row.Declared), humanize.Comma(row.Collected), changesOf(n, a.Group == ""))
 		}
 	}
-	_ = table.Flush() // to the screen: nobody is left to tell
+	flush()
 }
 
 // changesOf is "u1 joined, u2 left (not certain)".
@@ -293,7 +292,7 @@ func changesOf(n explain.Night, groups bool) string {
 		if groups {
 			id = c.GroupID
 		}
-		text := escape(id) + " " + strings.ReplaceAll(c.Change, "_", " ")
+		text := id + " " + strings.ReplaceAll(c.Change, "_", " ")
 		if c.Change == "role_changed" {
 			text += " from " + dash(c.RoleBefore) + " to " + dash(c.RoleAfter)
 		}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 
@@ -25,8 +24,7 @@ func (a *app) initCommand() *cobra.Command {
 			if a.flags.json {
 				return a.answer(map[string]string{"written": a.flags.config})
 			}
-			_, err := fmt.Fprintf(a.env.Stdout, "Wrote %[1]s. Next:\n  1. put the user IDs to ask about into users.txt, one a line\n  2. export RONGCLOUD_APP_KEY=… RONGCLOUD_APP_SECRET=…\n  3. %[2]s validate --config %[1]s\n", shell(a.flags.config), a.env.Program)
-			return err
+			return a.out.Printer().Printf("Wrote %[1]s. Next:\n  1. put the user IDs to ask about into users.txt, one a line\n  2. export RONGCLOUD_APP_KEY=… RONGCLOUD_APP_SECRET=…\n  3. %[2]s validate --config %[1]s\n", shell(a.flags.config), a.env.Program)
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
@@ -258,7 +259,7 @@ func TestReport(t *testing.T) {
 		},
 	}
 	var out bytes.Buffer
-	report(&out, r, 125*time.Second)
+	report(console.NewPrinter(&out), r, 125*time.Second)
 	golden(t, "report_not_whole", out.String())
 
 	r.Manifest.Checks = []manifest.Check{
@@ -268,14 +269,14 @@ func TestReport(t *testing.T) {
 	}
 	r.Gaps, r.Already = nil, true
 	out.Reset()
-	report(&out, r, 0)
+	report(console.NewPrinter(&out), r, 0)
 	golden(t, "report_not_whole_sealed_before", out.String())
 
 	r.Code, r.Gaps, r.Already = Done, nil, true
 	r.Manifest.Checks, r.Manifest.Discrepancies = nil, 0
 	r.Manifest.Verdicts = manifest.Verdicts{Groups: map[string]int64{"exact": 400}, Users: map[string]int64{"unverifiable": 3400}}
 	out.Reset()
-	report(&out, r, 0)
+	report(console.NewPrinter(&out), r, 0)
 	golden(t, "report_sealed_before", out.String())
 }
 
@@ -287,13 +288,15 @@ func TestFailedChecksAreToldWithTheWayToSealAllTheSame(t *testing.T) {
 		{Name: "owners", Kind: "ownerless", Result: "pass", Measured: "0 of 3 groups read whole have no owner (0%)", Limit: "0"},
 	}}
 	var text, line bytes.Buffer
-	a := &app{env: testEnv(&text, &text)}
-	checks(&text, refused.Results)
+	a := testApp(t, flags{}, &text, &text)
+	checks(a.talk.Printer(), refused.Results)
 	a.complain(refused)
+	a.said()
 	golden(t, "checks_failed", text.String())
 
-	a = &app{env: testEnv(&line, &line), flags: flags{json: true}}
+	a = testApp(t, flags{json: true}, &line, &line)
 	a.complain(refused)
+	a.said()
 	var got complaint
 	if err := json.Unmarshal(line.Bytes(), &got); err != nil || got.Code != NotSealed || got.Kind != "not_sealed" || len(got.Checks) != 3 || got.Checks[1].Limit != "5%" {
 		t.Errorf("%v: %s", err, line.String())

@@ -162,16 +162,16 @@ func (f keyFile) write() error {
 
 // showKey says what was made, and what to do with it.
 func (a *app) showKey(k keygenAnswer) {
-	w := a.env.Stdout
-	fmt.Fprintf(w, "Made the key %s\n", k.ID)
-	fmt.Fprintf(w, "  %s: the private half. Only the run may read it; it can't be made again\n", escape(k.Private))
-	fmt.Fprintf(w, "  %s: the public half. Give it to the auditors in another way than through the sink\n", escape(k.Public))
+	w := a.out.Printer()
+	w.Printf("Made the key %s\n", k.ID)
+	w.Printf("  %s: the private half. Only the run may read it; it can't be made again\n", k.Private)
+	w.Printf("  %s: the public half. Give it to the auditors in another way than through the sink\n", k.Public)
 	sign := fmt.Sprintf("ed25519_key = file(%q)", k.Private)
 	if k.Endorsement == "" {
-		fmt.Fprintf(w, "In the snapshot block of the configuration: sign { %s }\n", escape(sign))
+		w.Printf("In the snapshot block of the configuration: sign { %s }\n", sign)
 		return
 	}
-	fmt.Fprintf(w, "  %s: the word of the key %s that this one takes its place\n", escape(k.Endorsement), k.EndorsedBy)
-	fmt.Fprintf(w, "In the configuration, in the place of the old key, and after the endorsements of earlier rotations:\n  sign {\n    %s\n    endorsements = [file(%s)]\n  }\n", escape(sign), escape(strconv.Quote(k.Endorsement)))
-	fmt.Fprintln(w, "The old public key goes on proving everything. Once a night is sealed with the new key, destroy the old private one.")
+	w.Printf("  %s: the word of the key %s that this one takes its place\n", k.Endorsement, k.EndorsedBy)
+	w.Printf("In the configuration, in the place of the old key, and after the endorsements of earlier rotations:\n  sign {\n    %s\n    endorsements = [file(%s)]\n  }\n", sign, strconv.Quote(k.Endorsement))
+	w.Printf("The old public key goes on proving everything. Once a night is sealed with the new key, destroy the old private one.\n")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/config"
 	"rollcall/pipeline/job"
 	"rollcall/sources/all"
@@ -52,7 +53,7 @@ func (a *app) show(d config.Diagnostics) {
 	var text bytes.Buffer
 	_ = d.Write(&text, false, width) // into memory: can't fail
 	for line := range bytes.Lines(text.Bytes()) {
-		fmt.Fprintln(a.env.Stderr, escape(string(bytes.TrimRight(line, "\n"))))
+		a.talk.Printer().Println(string(bytes.TrimRight(line, "\n")))
 	}
 }
 
@@ -60,11 +61,11 @@ func (a *app) show(d config.Diagnostics) {
 func (a *app) complainOf(f *faulty) {
 	if !a.flags.json {
 		a.show(f.diagnostics)
-		fmt.Fprintln(a.env.Stderr, count(f.diagnostics.Len(), "fault")) // with faults there are no warnings
+		a.talk.Printer().Println(count(f.diagnostics.Len(), "fault")) // with faults there are no warnings
 		return
 	}
-	line, _ := json.Marshal(f.said()) // plain data: can't fail
-	fmt.Fprintf(a.env.Stderr, "%s\n", line)
+	line, _ := json.Marshal(f.said())                           // plain data: can't fail
+	_, _ = a.talk.Raw().Write(append(console.JSON(line), '\n')) // talk never fails
 }
 
 // faultsAnswer is the faults of a configuration as a script reads them.

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/event"
 )
 
@@ -15,7 +15,7 @@ const logEvery = 5 * time.Second
 // lines writes progress as plain lines without any control characters, for logs: at each change
 // of phase and every five seconds of the run's own clock. A block that has ended is told once.
 type lines struct {
-	out   io.Writer
+	talk  *console.Talk
 	phase event.Phase
 	next  time.Time
 	last  event.Progress
@@ -23,22 +23,22 @@ type lines struct {
 	ended map[string]string // by address: what was written of a block last, which is not repeated once it has ended
 }
 
-func newLines(out io.Writer) *lines { return &lines{out: out, ended: map[string]string{}} }
+func newLines(talk *console.Talk) *lines { return &lines{talk: talk, ended: map[string]string{}} }
 
 // Listen writes what is due.
 func (l *lines) Listen(e event.Event) {
 	switch e := e.(type) {
 	case event.Started:
-		fmt.Fprintln(l.out, opening(e))
+		l.Say(opening(e))
 	case event.Notice:
-		fmt.Fprintln(l.out, sentence(e))
+		l.Say(sentence(e))
 	case event.Progress:
 		l.progress(e)
 	}
 }
 
 // Say writes a line.
-func (l *lines) Say(line string) { fmt.Fprintln(l.out, line) }
+func (l *lines) Say(line string) { l.talk.Printer().Println(line) }
 
 func (l *lines) progress(p event.Progress) {
 	if p.Phase != l.phase {
@@ -63,7 +63,7 @@ func (l *lines) write() {
 	l.shown = true
 	at := l.last.At.UTC().Format(time.RFC3339)
 	if l.last.Phase != event.Fetching {
-		fmt.Fprintf(l.out, "%s %s\n", at, working(l.last))
+		l.talk.Progress().Printf("%s %s\n", at, working(l.last))
 		return
 	}
 	for _, b := range l.last.Blocks {
@@ -72,7 +72,7 @@ func (l *lines) write() {
 			continue
 		}
 		l.ended[b.Address] = text
-		fmt.Fprintf(l.out, "%s fetching %s: %s\n", at, b.Address, text)
+		l.talk.Progress().Printf("%s fetching %s: %s\n", at, b.Address, text)
 	}
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,7 +72,7 @@ func (a *app) givePage(page []byte, date, out string) error {
 		out = "rollcall-" + date + ".html"
 	}
 	if out == "" || out == "-" {
-		_, err := a.env.Stdout.Write(page)
+		_, err := a.out.Raw().Write(page)
 		return err
 	}
 	path, err := filepath.Abs(out)
@@ -86,8 +85,7 @@ func (a *app) givePage(page []byte, date, out string) error {
 	if a.flags.json {
 		return a.answer(reportAnswer{Date: date, File: path, Bytes: len(page)})
 	}
-	_, err = fmt.Fprintf(a.env.Stdout, "The report of %s, %s, is in %s\n", date, humanize.IBytes(uint64(len(page))), escape(path))
-	return err
+	return a.out.Printer().Printf("The report of %s, %s, is in %s\n", date, humanize.IBytes(uint64(len(page))), path)
 }
 
 // writePage replaces a file at once; what is no file, such as a pipe, is written to.

@@ -2,22 +2,20 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
+	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/state"
-	"rollcall/schema/fault"
 )
 
 const aboutPlan = `Asks nothing of the vendors and needs no secrets. Counts the IDs, takes what only the vendors know
@@ -41,7 +39,8 @@ func (a *app) planCommand() *cobra.Command {
 			if a.flags.json {
 				return a.answer(p)
 			}
-			return showPlan(a.env.Stdout, p)
+			showPlan(a.out.Printer(), p)
+			return nil
 		},
 	}
 }
@@ -55,18 +54,18 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	temp, err := os.MkdirTemp("", "rollcall-plan-")
+	temp, done, err := a.temporary()
 	if err != nil {
-		return plan.Plan{}, &fault.Error{Kind: fault.Configuration, Message: "a temporary folder can't be made", Hint: "name one that can be written with TMPDIR", Err: err}
+		return plan.Plan{}, err
 	}
-	defer os.RemoveAll(temp)
+	defer done()
 	p, err := plan.Make(cmd.Context(), plan.Request{
 		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,
 		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now()},
 	})
 	p.Blocks = upstreamFirst(p.Blocks, j.Data)
-	return p, err
+	return p, pseudonym.New(j.Columns).Hide(err)
 }
 
 // upstreamFirst puts each block after those that it waits for, else in the order of names.
@@ -89,69 +88,65 @@ func upstreamFirst(blocks []plan.Block, data []job.Data) []plan.Block {
 }
 
 // showPlan tells a plan to a person; the summary is the last line, as Terraform's is.
-func showPlan(out io.Writer, p plan.Plan) error {
-	var b strings.Builder
+func showPlan(w console.Printer, p plan.Plan) {
 	if p.Sealed {
-		fmt.Fprintf(&b, "%s was sealed in %s at %s.\n\nPlan: nothing to ask.\n", p.Date, escape(p.Place), p.SealedAt.Format(time.RFC3339))
-		_, err := io.WriteString(out, b.String())
-		return err
+		w.Printf("%s was sealed in %s at %s.\n\nPlan: nothing to ask.\n", p.Date, p.Place, p.SealedAt.Format(time.RFC3339))
+		return
 	}
-	fmt.Fprintf(&b, "Plan of snapshot %s into %s\n", p.Date, escape(p.Place))
+	w.Printf("Plan of snapshot %s into %s\n", p.Date, p.Place)
 	if p.Running { // first: it says what to think of all that follows
-		showNotes(&b, p)
+		showNotes(w, p)
 	}
 	if p.Resumed {
-		fmt.Fprintf(&b, "A run of this date was stopped: %s %s answered, and what is left is shown.\n", plural(p.Answered, "key"), english.PluralWord(int(p.Answered), "is", "are"))
+		w.Printf("A run of this date was stopped: %s %s answered, and what is left is shown.\n", plural(p.Answered, "key"), english.PluralWord(int(p.Answered), "is", "are"))
 	}
-	showBlocks(&b, p)
-	showEndpoints(&b, p)
-	fmt.Fprintf(&b, "\n%s\n", filesOf(p))
+	showBlocks(w, p)
+	showEndpoints(w, p)
+	w.Printf("\n%s\n", filesOf(p))
 	if !p.Running {
-		showNotes(&b, p)
+		showNotes(w, p)
 	}
-	for _, w := range p.Warnings {
-		fmt.Fprintf(&b, "\nWarning: %s\n", escape(w.Text))
-		for _, lever := range w.Levers {
-			fmt.Fprintf(&b, "  - %s\n", escape(lever))
+	for _, warning := range p.Warnings {
+		w.Printf("\nWarning: %s\n", warning.Text)
+		for _, lever := range warning.Levers {
+			w.Printf("  - %s\n", lever)
 		}
 	}
-	fmt.Fprintf(&b, "\nPlan: %s, %s requests, %s.\n", count(len(p.Blocks), "data block"), counts(p.Requests), lasting(p))
+	w.Printf("\nPlan: %s, %s requests, %s.\n", count(len(p.Blocks), "data block"), counts(p.Requests), lasting(p))
 	if p.Bound != "" {
 		later := ""
 		if p.Requests.Most == nil {
 			later = " or later"
 		}
-		fmt.Fprintf(&b, "Started now it ends at %s%s; %s takes longest.\n", clock(p.EndsAt, p.EndsAtUTC), later, escape(p.Bound))
+		w.Printf("Started now it ends at %s%s; %s takes longest.\n", clock(p.EndsAt, p.EndsAtUTC), later, p.Bound)
 	}
-	_, err := io.WriteString(out, b.String())
-	return err
 }
 
-func showNotes(b *strings.Builder, p plan.Plan) {
+func showNotes(w console.Printer, p plan.Plan) {
 	for _, note := range p.Notes {
-		fmt.Fprintf(b, "Note: %s\n", escape(note))
+		w.Printf("Note: %s\n", note)
 	}
 }
 
-func showBlocks(b *strings.Builder, p plan.Plan) {
-	fmt.Fprintln(b)
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DATA BLOCK\tKEYS\tREQUESTS\tFIGURES\tDONE AFTER")
+func showBlocks(w console.Printer, p plan.Plan) {
+	w.Println()
+	w, flush := w.Table()
+	defer flush()
+	w.Printf("DATA BLOCK\tKEYS\tREQUESTS\tFIGURES\tDONE AFTER\n")
 	for _, d := range p.Blocks {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", escape(d.Address), keysOf(d), counts(d.Requests), figures(d.Basis, p.Base), until(d.Seconds, d.Requests))
+		w.Printf("%s\t%s\t%s\t%s\t%s\n", d.Address, keysOf(d), counts(d.Requests), figures(d.Basis, p.Base), until(d.Seconds, d.Requests))
 	}
-	_ = w.Flush() // into memory: can't fail
 }
 
-func showEndpoints(b *strings.Builder, p plan.Plan) {
-	fmt.Fprintln(b)
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ENDPOINT\tBUDGET\tLEFT BY SHARE\tREACHED\tREQUESTS\tAT BUDGET\tDONE AFTER")
+func showEndpoints(w console.Printer, p plan.Plan) {
+	w.Println()
+	w, flush := w.Table()
+	defer flush()
+	w.Printf("ENDPOINT\tBUDGET\tLEFT BY SHARE\tREACHED\tREQUESTS\tAT BUDGET\tDONE AFTER\n")
 	for _, e := range p.Endpoints {
-		fmt.Fprintf(w, "%s\t%s/s\t%s/s\t%s/s\t%s\t%s\t%s\n", escape(e.Name), tenths(e.PerSecond), tenths(e.Limit), tenths(e.Limit*e.Use),
+		w.Printf("%s\t%s/s\t%s/s\t%s/s\t%s\t%s\t%s\n", e.Name, tenths(e.PerSecond), tenths(e.Limit), tenths(e.Limit*e.Use),
 			counts(e.Requests), until(e.SecondsAtBudget, e.Requests), until(e.Seconds, e.Requests))
 	}
-	_ = w.Flush()
 }
 
 // keysOf is "12 users", or "12 groups and what is discovered".

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 )
@@ -64,9 +65,7 @@ func TestPlansAsPeopleReadThem(t *testing.T) {
 		"plan_sealed": {Date: "2026-11-21", Place: "s3://acme-audit/im", Sealed: true, SealedAt: &at},
 	} {
 		var out bytes.Buffer
-		if err := showPlan(&out, p); err != nil {
-			t.Error(err)
-		}
+		showPlan(console.NewPrinter(&out), p)
 		golden(t, name, out.String())
 	}
 }

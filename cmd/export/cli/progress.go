@@ -2,13 +2,13 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/event"
 )
 
@@ -23,26 +23,38 @@ type renderer interface {
 
 // renderer picks what --progress asks for: auto is a bar on a terminal, plain lines elsewhere.
 func (a *app) renderer() renderer {
-	width, tty := a.env.Width()
+	_, tty := a.env.Width()
 	switch {
 	case a.flags.progress == "none":
-		return silent{a.env.Stderr}
+		return silent{a.talk.Printer()}
 	case a.flags.progress == "bar", a.flags.progress == "auto" && tty:
-		return newBars(a.env.Stderr, width)
+		return newBars(a.talk, a.size)
 	default:
-		return newLines(a.env.Stderr)
+		return newLines(a.talk)
 	}
+}
+
+// size is how many columns and rows the terminal on stderr has now.
+func (a *app) size() (columns, rows int) {
+	columns, rows = 80, 24
+	if width, _ := a.env.Width(); width > 0 {
+		columns = width
+	}
+	if a.env.Height != nil && a.env.Height() > 0 {
+		rows = a.env.Height()
+	}
+	return columns, rows
 }
 
 // silent shows warnings alone: that a list has changed, say, stands in no report.
-type silent struct{ out io.Writer }
+type silent struct{ out console.Printer }
 
 func (s silent) Listen(e event.Event) {
 	if notice, ok := e.(event.Notice); ok && notice.Warning {
-		fmt.Fprintln(s.out, sentence(notice))
+		s.out.Println(sentence(notice))
 	}
 }
-func (s silent) Say(line string) { fmt.Fprintln(s.out, line) }
+func (s silent) Say(line string) { s.out.Println(line) }
 func (silent) Close()            {}
 
 // opening is the first line of a run.
@@ -56,12 +68,12 @@ func opening(e event.Started) string {
 
 // sentence is a notice as a line.
 func sentence(e event.Notice) string {
-	text := escape(e.Text)
+	text := e.Text
 	if e.Warning {
 		text = "Warning: " + text
 	}
 	if e.Hint != "" {
-		text += " (" + escape(e.Hint) + ")"
+		text += " (" + e.Hint + ")"
 	}
 	return text
 }

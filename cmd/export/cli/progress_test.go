@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/event"
 )
 
@@ -45,11 +46,13 @@ func night() []event.Event {
 func TestLogShowsProgressEveryFiveSecondsAndAtEachPhase(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	l := newLines(&out)
+	talk := console.NewTalk(&out)
+	l := newLines(talk)
 	for _, e := range night() {
 		l.Listen(e)
 	}
 	l.Close()
+	talk.Close(time.Hour)
 	golden(t, "progress_log", out.String())
 	if strings.ContainsRune(out.String(), '\x1b') {
 		t.Error("a log line holds an escape character")
@@ -59,11 +62,13 @@ func TestLogShowsProgressEveryFiveSecondsAndAtEachPhase(t *testing.T) {
 func TestBarsLeaveTheLastStateStanding(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := newBars(&out, 140)
+	talk := console.NewTalk(&out)
+	b := newBars(talk, func() (int, int) { return 140, 24 })
 	for _, e := range night()[:6] {
 		b.Listen(e)
 	}
 	b.Close()
+	talk.Close(time.Hour)
 	for _, want := range []string{
 		"going on with the run begun 2026-11-20T23:50:00Z, 12,000 keys are there already",
 		`Warning: group_members of rongcloud.prod is throttled\x1b[31m (the pace recovers by itself)`,
@@ -79,11 +84,13 @@ func TestBarsLeaveTheLastStateStanding(t *testing.T) {
 func TestBarsKeepTheBlocksThroughTheLastPhases(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := newBars(&out, 140)
+	talk := console.NewTalk(&out)
+	b := newBars(talk, func() (int, int) { return 140, 24 })
 	for _, e := range night() {
 		b.Listen(e)
 	}
 	b.Close()
+	talk.Close(time.Hour)
 	want := "rongcloud_group_members.all [###.......]  31% 12,560 of 40,000+ groups, 79.8 of 80 requests/s, 1,256,000 rows, 3 missing, 5m10s left\nsealing: 7 files\n"
 	if !strings.HasSuffix(out.String(), want) {
 		t.Errorf("the screen ends with %q", out.String()[max(0, out.Len()-len(want)):])
@@ -93,9 +100,11 @@ func TestBarsKeepTheBlocksThroughTheLastPhases(t *testing.T) {
 func TestNarrowTerminalShowsOneLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := newBars(&out, 60)
+	talk := console.NewTalk(&out)
+	b := newBars(talk, func() (int, int) { return 60, 24 })
 	b.Listen(fetching(0, 12_000))
 	b.Close()
+	talk.Close(time.Hour)
 	if got := out.String(); strings.Contains(got, "rongcloud_") || !strings.Contains(got, "fetching: 30%, 79.8 requests/s") {
 		t.Errorf("on 60 columns the screen shows %q", got)
 	}

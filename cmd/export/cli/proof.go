@@ -2,38 +2,38 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/dustin/go-humanize"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/verify"
 )
 
 // showSigned says which keys signed what.
-func showSigned(w io.Writer, s verify.Signed) {
+func showSigned(w console.Printer, s verify.Signed) {
 	if s.Manifests == 0 {
 		if len(s.Given) > 0 {
-			fmt.Fprintln(w, "  signatures: none")
+			w.Printf("  signatures: none\n")
 		}
 		return
 	}
-	fmt.Fprintf(w, "  signatures: %s, since %s", count(s.Manifests, "manifest"), s.Since)
+	w.Printf("  signatures: %s, since %s", count(s.Manifests, "manifest"), s.Since)
 	if len(s.Given) > 0 {
-		fmt.Fprintf(w, "; %s proved by %s", humanize.Comma(int64(s.Proved)), count(len(s.Given), "public key"))
+		w.Printf("; %s proved by %s", humanize.Comma(int64(s.Proved)), count(len(s.Given), "public key"))
 	}
-	fmt.Fprintln(w)
+	w.Println()
 	for _, k := range s.Keys {
-		fmt.Fprintf(w, "    key %s: sequence %s", k.ID, sequence(k.First, k.Last))
+		w.Printf("    key %s: sequence %s", k.ID, sequence(k.First, k.Last))
 		switch {
 		case k.Trusted && k.After != "":
-			fmt.Fprint(w, ", trusted; took the place of another")
+			w.Printf(", trusted; took the place of another")
 		case k.Trusted:
-			fmt.Fprint(w, ", trusted")
+			w.Printf(", trusted")
 		case len(s.Given) > 0:
-			fmt.Fprint(w, ", NOT TRUSTED")
+			w.Printf(", NOT TRUSTED")
 		}
-		fmt.Fprintln(w)
+		w.Println()
 	}
 }
 
@@ -53,45 +53,45 @@ func has(n int) string {
 }
 
 // showProof says what all of this is worth.
-func showProof(w io.Writer, r verify.Report) {
+func showProof(w console.Printer, r verify.Report) {
 	showSignatureProof(w, r)
 	showHeadProof(w, r)
 }
 
 // showSignatureProof says what signatures prove, and what they don't.
-func showSignatureProof(w io.Writer, r verify.Report) {
+func showSignatureProof(w console.Printer, r verify.Report) {
 	s := r.Signed
 	switch {
 	case len(s.Given) == 0 && s.Manifests == 0:
 	case len(s.Given) == 0:
-		fmt.Fprintln(w, "Signatures were held against the keys that they carry, which proves nothing about who signed: whoever can write here can\nsign with a key of their own. Give a public key that came to you in another way: rollcall verify --public-key FILE")
+		w.Printf("Signatures were held against the keys that they carry, which proves nothing about who signed: whoever can write here can\nsign with a key of their own. Give a public key that came to you in another way: rollcall verify --public-key FILE\n")
 	case s.Proved == 0:
-		fmt.Fprintln(w, "The public key proves nothing here.")
+		w.Printf("The public key proves nothing here.\n")
 	case !r.Whole():
-		fmt.Fprintf(w, "Of %s the public key proves %s, and the files that they name. What is wrong stands above.\n", count(r.Chain.Manifests, "manifest"), humanize.Comma(int64(s.Proved)))
+		w.Printf("Of %s the public key proves %s, and the files that they name. What is wrong stands above.\n", count(r.Chain.Manifests, "manifest"), humanize.Comma(int64(s.Proved)))
 	default:
-		fmt.Fprintf(w, "The public key proves %s, and by them every file that was read: only who holds the private key can have sealed them.\n", count(s.Proved, "manifest"))
+		w.Printf("The public key proves %s, and by them every file that was read: only who holds the private key can have sealed them.\n", count(s.Proved, "manifest"))
 		if s.Linked > 0 {
-			fmt.Fprintf(w, "It proves too that the %s sealed before, without a signature, %s not been altered since %s was sealed.\n", count(s.Linked, "manifest"), has(s.Linked), s.Since)
+			w.Printf("It proves too that the %s sealed before, without a signature, %s not been altered since %s was sealed.\n", count(s.Linked, "manifest"), has(s.Linked), s.Since)
 		}
 	}
 }
 
 // showHeadProof says what a hash kept elsewhere proves, or would.
-func showHeadProof(w io.Writer, r verify.Report) {
+func showHeadProof(w console.Printer, r verify.Report) {
 	c := r.Chain
 	switch {
 	case c.Kept == "" && r.Signed.Proved > 0:
-		fmt.Fprintln(w, "That the newest manifests were taken away it can't show: against that, keep the SHA-256 of a manifest (each run prints it)\nand give it here too: --head HASH")
+		w.Printf("That the newest manifests were taken away it can't show: against that, keep the SHA-256 of a manifest (each run prints it)\nand give it here too: --head HASH\n")
 	case c.Kept == "":
-		fmt.Fprintf(w, "Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: rollcall verify --head HASH\n", escape(r.Place))
+		w.Printf("Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: rollcall verify --head HASH\n", r.Place)
 	case c.Proved == 0:
-		fmt.Fprintf(w, "The hash that was kept proves nothing here: %s\n", c.Kept)
+		w.Printf("The hash that was kept proves nothing here: %s\n", c.Kept)
 	default:
-		fmt.Fprintf(w, "The hash that was kept proves the manifests of sequence %s.", sequence(c.From, c.Proved))
+		w.Printf("The hash that was kept proves the manifests of sequence %s.", sequence(c.From, c.Proved))
 		if c.Last > c.Proved {
-			fmt.Fprintf(w, " The %s sealed since it can't prove.", count(int(c.Last-c.Proved), "manifest"))
+			w.Printf(" The %s sealed since it can't prove.", count(int(c.Last-c.Proved), "manifest"))
 		}
-		fmt.Fprintln(w)
+		w.Println()
 	}
 }

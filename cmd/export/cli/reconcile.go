@@ -3,16 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/keys"
 	"rollcall/pipeline/reconcile"
@@ -72,7 +69,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 			if a.flags.json {
 				err = a.answer(answer)
 			} else {
-				showReconciled(a.env.Stdout, answer, f.expected)
+				showReconciled(a.out.Printer(), answer, f.expected)
 			}
 			return errors.Join(err, found(answer.Code))
 		},
@@ -101,6 +98,11 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 	if err != nil {
 		return reconciled{}, err
 	}
+	temp, done, err := a.temporary()
+	if err != nil {
+		return reconciled{}, err
+	}
+	defer done()
 	told := a.listener()
 	defer told.close()
 	answer := reconciled{Limit: f.limit, Out: f.out, Details: []reconcile.Difference{}}
@@ -110,7 +112,7 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 	}
 	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
 		Records: keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(l.job.Sink), Stdin: a.env.Stdin},
-		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: os.TempDir(),
+		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: temp,
 		Listen: func(rows int64) {
 			told.tell(func() string { return "reconciling: " + humanize.Comma(rows) + " rows read" })
 		},
@@ -170,9 +172,9 @@ func blindUsers(definitions []sources.Definition) func(source, group string, kno
 }
 
 // showReconciled tells a person what differs, the figures first.
-func showReconciled(w io.Writer, r reconciled, file string) {
-	fmt.Fprintf(w, "Reconciled %s with the snapshot of %s in %s\n", escape(file), r.Date, escape(r.Place))
-	fmt.Fprintf(w, "  %s records of %s, %s memberships; %s agree\n", humanize.Comma(r.Pairs), escape(strings.Join(r.Sources, " and ")), humanize.Comma(r.Memberships), humanize.Comma(r.Agree))
+func showReconciled(w console.Printer, r reconciled, file string) {
+	w.Printf("Reconciled %s with the snapshot of %s in %s\n", file, r.Date, r.Place)
+	w.Printf("  %s records of %s, %s memberships; %s agree\n", humanize.Comma(r.Pairs), strings.Join(r.Sources, " and "), humanize.Comma(r.Memberships), humanize.Comma(r.Agree))
 	for _, aside := range []struct {
 		n    int64
 		text string
@@ -182,44 +184,44 @@ func showReconciled(w io.Writer, r reconciled, file string) {
 		{r.Unlisted, "memberships are of groups that no record names and were left out"},
 	} {
 		if aside.n > 0 {
-			fmt.Fprintf(w, "  %s %s\n", humanize.Comma(aside.n), aside.text)
+			w.Printf("  %s %s\n", humanize.Comma(aside.n), aside.text)
 		}
 	}
 	if len(r.NotCompared) > 0 {
-		fmt.Fprintf(w, "  not compared: %s, of which there is no record\n", escape(strings.Join(r.NotCompared, ", ")))
+		w.Printf("  not compared: %s, of which there is no record\n", strings.Join(r.NotCompared, ", "))
 	}
 	headings := map[reconcile.Kind]string{
 		reconcile.MissingAtVendor: "missing at the vendor", reconcile.UnknownToApplication: "unknown to the application",
 		reconcile.RoleDiffers: "with another role", reconcile.Contradiction: "contradicted by the records themselves", reconcile.CantTell: "of which nothing can be told",
 	}
 	for _, kind := range reconcile.Kinds() {
-		fmt.Fprintf(w, "  %8s %s\n", humanize.Comma(r.Counts[kind]), headings[kind])
+		w.Printf("  %8s %s\n", humanize.Comma(r.Counts[kind]), headings[kind])
 	}
 	for _, kind := range reconcile.Kinds() {
 		showDifferences(w, r, kind, headings[kind])
 	}
 	if r.Out != "" {
-		fmt.Fprintf(w, "\nAll of them: %s\n", escape(r.Out))
+		w.Printf("\nAll of them: %s\n", r.Out)
 	}
 	if !r.Differs() {
-		fmt.Fprintln(w, "Nothing differs.")
+		w.Printf("Nothing differs.\n")
 	}
 }
 
-func showDifferences(w io.Writer, r reconciled, kind reconcile.Kind, heading string) {
+func showDifferences(w console.Printer, r reconciled, kind reconcile.Kind, heading string) {
 	list := slices.DeleteFunc(slices.Clone(r.Details), func(d reconcile.Difference) bool { return d.Kind != kind })
 	if len(list) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s%s:\n", strings.ToUpper(heading[:1]), heading[1:])
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  SOURCE\tGROUP\tUSER\tAPPLICATION\tVENDOR\tWHY")
+	w.Printf("\n%s%s:\n", strings.ToUpper(heading[:1]), heading[1:])
+	table, flush := w.Table()
+	table.Printf("  SOURCE\tGROUP\tUSER\tAPPLICATION\tVENDOR\tWHY\n")
 	for _, d := range list {
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\t%s\n", dash(d.Source), escape(d.GroupID), escape(d.UserID), dash(d.ExpectedRole), dash(d.VendorRole), escape(d.Why))
+		table.Printf("  %s\t%s\t%s\t%s\t%s\t%s\n", dash(d.Source), d.GroupID, d.UserID, dash(d.ExpectedRole), dash(d.VendorRole), d.Why)
 	}
-	_ = table.Flush() // to the screen: nobody is left to tell
+	flush()
 	if more := r.Counts[kind] - int64(len(list)); more > 0 {
-		fmt.Fprintf(w, "  and %s more: --limit shows them, --out keeps all\n", humanize.Comma(more))
+		w.Printf("  and %s more: --limit shows them, --out keeps all\n", humanize.Comma(more))
 	}
 }
 
@@ -227,5 +229,5 @@ func dash(text *string) string {
 	if text == nil {
 		return "-"
 	}
-	return escape(*text)
+	return *text
 }

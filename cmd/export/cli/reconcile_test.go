@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/parquet-go/parquet-go"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/reconcile"
 )
 
@@ -217,6 +218,6 @@ func TestWhatReconcileSays(t *testing.T) {
 		{GroupID: "g4", UserID: "u6", Kind: reconcile.CantTell, ExpectedRole: &member, Why: "no source knows the group; rongcloud.prod: no view names the group, and no view names the user"},
 	}}
 	var text bytes.Buffer
-	showReconciled(&text, r, "members.csv.gz")
+	showReconciled(console.NewPrinter(&text), r, "members.csv.gz")
 	golden(t, "reconcile", text.String())
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/check"
 	"rollcall/schema"
@@ -75,33 +74,33 @@ func rowsOf(m manifest.Manifest) map[string]int64 {
 
 // report tells a person what was sealed, how long that took, what of it is complete and what is
 // not, and where it is.
-func report(w io.Writer, r pipeline.Result, took time.Duration) {
+func report(w console.Printer, r pipeline.Result, took time.Duration) {
 	m, rows := r.Manifest, rowsOf(r.Manifest)
 	if r.Already {
-		fmt.Fprintf(w, "%s was sealed before, at %s: nothing was asked.\n", r.Date, m.SealedAt.Time().Format(time.RFC3339))
+		w.Printf("%s was sealed before, at %s: nothing was asked.\n", r.Date, m.SealedAt.Time().Format(time.RFC3339))
 	}
-	fmt.Fprintf(w, "Sealed %s in %s\n", r.Date, escape(r.Place))
-	fmt.Fprintf(w, "  %s memberships, %s groups, %s users\n",
+	w.Printf("Sealed %s in %s\n", r.Date, r.Place)
+	w.Printf("  %s memberships, %s groups, %s users\n",
 		humanize.Comma(rows["memberships"]), humanize.Comma(rows["groups"]), humanize.Comma(rows["users"]))
-	fmt.Fprintf(w, "  groups: %s\n", tally(m.Verdicts.Groups, "no data block lists their members"))
-	fmt.Fprintf(w, "  users:  %s\n", tally(m.Verdicts.Users, "no data block lists their groups"))
+	w.Printf("  groups: %s\n", tally(m.Verdicts.Groups, "no data block lists their members"))
+	w.Printf("  users:  %s\n", tally(m.Verdicts.Users, "no data block lists their groups"))
 	if m.Discrepancies > 0 {
-		fmt.Fprintf(w, "  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
+		w.Printf("  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
 	}
 	altered(w, m)
 	changed(w, m)
 	checks(w, m.Checks)
 	asked(w, r, took)
-	fmt.Fprintf(w, "  manifest: %s\n", escape(r.URL(r.Path)))
-	fmt.Fprintf(w, "    SHA-256 %s\n", r.Sum)
+	w.Printf("  manifest: %s\n", r.URL(r.Path))
+	w.Printf("    SHA-256 %s\n", r.Sum)
 	if m.Signature != nil {
-		fmt.Fprintf(w, "    signed with the key %s\n", m.Signature.KeyID)
+		w.Printf("    signed with the key %s\n", m.Signature.KeyID)
 	}
 	if r.Report != "" {
-		fmt.Fprintf(w, "  report: %s\n", escape(r.URL(r.Report)))
+		w.Printf("  report: %s\n", r.URL(r.Report))
 	}
 	if m.Replaces != nil {
-		fmt.Fprintf(w, "  in place of: %s\n", escape(r.URL(m.Replaces.Path)))
+		w.Printf("  in place of: %s\n", r.URL(m.Replaces.Path))
 	}
 	shortfall(w, r)
 }
@@ -117,54 +116,54 @@ func altered(w io.Writer, m manifest.Manifest) {
 }
 
 // changed says what is different from which earlier date, or why that is not known.
-func changed(w io.Writer, m manifest.Manifest) {
+func changed(w console.Printer, m manifest.Manifest) {
 	if m.ChangesBase == nil {
 		if m.ChangesNote != "" {
-			fmt.Fprintf(w, "  changes: NOT KNOWN: %s\n", escape(m.ChangesNote))
+			w.Printf("  changes: NOT KNOWN: %s\n", m.ChangesNote)
 		}
 		return
 	}
-	fmt.Fprintf(w, "  since %s: %s joined, %s left, %s changed role", escape(*m.ChangesBase),
+	w.Printf("  since %s: %s joined, %s left, %s changed role", *m.ChangesBase,
 		humanize.Comma(m.Changes["joined"]), humanize.Comma(m.Changes["left"]), humanize.Comma(m.Changes["role_changed"]))
 	if m.ChangesUncertain > 0 {
-		fmt.Fprintf(w, "; %s of these not certain", humanize.Comma(m.ChangesUncertain))
+		w.Printf("; %s of these not certain", humanize.Comma(m.ChangesUncertain))
 	}
-	fmt.Fprintln(w)
+	w.Println()
 	if m.ChangesNote != "" {
-		fmt.Fprintf(w, "  changes: %s\n", escape(m.ChangesNote))
+		w.Printf("  changes: %s\n", m.ChangesNote)
 	}
 }
 
 // checks lists what was looked at before sealing, and what it came to.
-func checks(w io.Writer, results []manifest.Check) {
+func checks(w console.Printer, results []manifest.Check) {
 	words := map[string]string{check.Pass: "passed", check.Warn: "WARNING", check.Fail: "FAILED", check.Accepted: "FAILED, and was accepted"}
 	for _, c := range results {
-		fmt.Fprintf(w, "  check %s %s: %s", escape(c.Name), words[c.Result], escape(c.Measured))
+		w.Printf("  check %s %s: %s", c.Name, words[c.Result], c.Measured)
 		if c.Limit != "" {
-			fmt.Fprintf(w, "; limit %s", escape(c.Limit))
+			w.Printf("; limit %s", c.Limit)
 		}
-		fmt.Fprintln(w)
+		w.Println()
 	}
 }
 
 // asked says what the vendors were asked, and where they refused that as too many requests.
-func asked(w io.Writer, r pipeline.Result, took time.Duration) {
-	fmt.Fprintf(w, "  %s requests to %s", humanize.Comma(total(r.Manifest).Requests), vendors(r.Manifest))
+func asked(w console.Printer, r pipeline.Result, took time.Duration) {
+	w.Printf("  %s requests to %s", humanize.Comma(total(r.Manifest).Requests), vendors(r.Manifest))
 	if !r.Already {
-		fmt.Fprintf(w, "; this run took %s", span(took))
+		w.Printf("; this run took %s", span(took))
 	}
-	fmt.Fprintln(w)
+	w.Println()
 	for _, source := range slices.Sorted(maps.Keys(r.Manifest.Requests)) {
 		for _, name := range slices.Sorted(maps.Keys(r.Manifest.Requests[source])) {
 			if n := r.Manifest.Requests[source][name].Throttles; n > 0 {
-				fmt.Fprintf(w, "  refused as too many: %s (%s %s); is the budget, or share, what the vendor grants?\n", humanize.Comma(n), escape(source), escape(name))
+				w.Printf("  refused as too many: %s (%s %s); is the budget, or share, what the vendor grants?\n", humanize.Comma(n), source, name)
 			}
 		}
 	}
 }
 
 // shortfall says what keeps a snapshot from being whole, and what is absent for a reason.
-func shortfall(w io.Writer, r pipeline.Result) {
+func shortfall(w console.Printer, r pipeline.Result) {
 	var missing, absent []pipeline.Gap
 	for _, g := range reasons(r) {
 		if g.Outcome.Missing() {
@@ -175,14 +174,14 @@ func shortfall(w io.Writer, r pipeline.Result) {
 		}
 	}
 	if r.Code == pipeline.CodeComplete {
-		fmt.Fprintln(w, "Complete: every key was answered, and every count that a vendor gave is met.")
+		w.Printf("Complete: every key was answered, and every count that a vendor gave is met.\n")
 	} else {
-		fmt.Fprintln(w, "Not whole:")
+		w.Printf("Not whole:\n")
 		gaps(w, missing)
 		disagreements(w, r.Manifest.Verdicts)
 	}
 	if len(absent) > 0 {
-		fmt.Fprintln(w, "Answered, without rows:")
+		w.Printf("Answered, without rows:\n")
 		gaps(w, absent)
 	}
 }
@@ -206,7 +205,7 @@ func reasons(r pipeline.Result) []pipeline.Gap {
 
 // disagreements counts the groups and users whose count is not the one that the vendor declares, and
 // says where each of them stands.
-func disagreements(w io.Writer, v manifest.Verdicts) {
+func disagreements(w console.Printer, v manifest.Verdicts) {
 	found := false
 	for _, of := range []struct {
 		noun   string
@@ -218,13 +217,13 @@ func disagreements(w io.Writer, v manifest.Verdicts) {
 				if n == 1 {
 					what = strings.TrimSuffix(of.noun, "s") + " is"
 				}
-				fmt.Fprintf(w, "  %s %s %s: %s\n", humanize.Comma(n), what, verdict, meaning(verdict))
+				w.Printf("  %s %s %s: %s\n", humanize.Comma(n), what, verdict, meaning(verdict))
 				found = true
 			}
 		}
 	}
 	if found {
-		fmt.Fprintln(w, "  Which ones: the column verdict of the tables groups and users tells.")
+		w.Printf("  Which ones: the column verdict of the tables groups and users tells.\n")
 	}
 }
 
@@ -234,19 +233,19 @@ func meaning(v schema.Verdict) string {
 }
 
 // gaps lists why keys have no rows, each reason with one of its keys.
-func gaps(w io.Writer, list []pipeline.Gap) {
+func gaps(w console.Printer, list []pipeline.Gap) {
 	for _, g := range list {
-		fmt.Fprintf(w, "  %s %s in %s", humanize.Comma(g.Keys), g.Outcome, g.Data)
+		w.Printf("  %s %s in %s", humanize.Comma(g.Keys), g.Outcome, g.Data)
 		if g.Code != "" {
-			fmt.Fprintf(w, ", code %s", escape(g.Code))
+			w.Printf(", code %s", g.Code)
 		}
 		if g.Key != "" {
-			fmt.Fprintf(w, ", such as %s", escape(g.Key))
+			w.Printf(", such as %s", g.Key)
 		}
 		if g.Message != "" {
-			fmt.Fprintf(w, ": %s", escape(g.Message))
+			w.Printf(": %s", g.Message)
 		}
-		fmt.Fprintln(w)
+		w.Println()
 	}
 }
 

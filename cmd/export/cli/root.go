@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
+	"rollcall/cmd/export/scratch"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -19,6 +22,11 @@ type app struct {
 	flags   flags
 	started bool // a command was found and its flags and arguments were right
 	screen  atomic.Pointer[screen]
+
+	talk      *console.Talk                  // stderr
+	out       *console.Answer                // stdout
+	scratch   atomic.Pointer[scratch.Folder] // of the command at work
+	sealedNow bool                           // the answer is about a sealed snapshot: its code is that one's
 }
 
 // screen is where the run at work shows its progress; there is none while no run is at work.
@@ -157,6 +165,17 @@ func (f flags) stateDir() string {
 		return f.state
 	}
 	return filepath.Join(filepath.Dir(f.config), ".rollcall")
+}
+
+// temporary gives the command an empty folder for temporary files, until done is called or the process
+// ends.
+func (a *app) temporary() (path string, done func(), err error) {
+	folder, err := scratch.New(os.TempDir())
+	if err != nil {
+		return "", nil, err
+	}
+	a.scratch.Store(folder)
+	return folder.Path, folder.Remove, nil
 }
 
 // misused is a mistake on the command line, and what to type instead.

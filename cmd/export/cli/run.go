@@ -88,12 +88,23 @@ func (a *app) sealed(ctx context.Context) *pipeline.Result {
 	return result
 }
 
+// readWithin is how long the answer about a sealed snapshot waits for its reader: the exit code says
+// enough.
+const readWithin = 5 * time.Second
+
+// sealedAnswers says that what is answered from here on is about a sealed snapshot.
+func (a *app) sealedAnswers() {
+	a.sealedNow = true
+	a.out.Limit(readWithin)
+}
+
 // tellSealed gives the answer about a sealed snapshot.
 func (a *app) tellSealed(result pipeline.Result, took time.Duration) error {
+	a.sealedAnswers()
 	if a.flags.json {
 		return errors.Join(a.answer(sealedJSON(result, took)), found(result.Code))
 	}
-	report(a.env.Stdout, result, took)
+	report(a.out.Printer(), result, took)
 	return found(result.Code)
 }
 
@@ -129,10 +140,10 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 	if err != nil {
 		return nil, nil, err
 	}
-	fmt.Fprintf(a.env.Stderr, "Metrics are served at %s\n", server.URL) // whatever --progress says: port 0 is known from nowhere else
+	a.talk.Printer().Printf("Metrics are served at %s\n", server.URL) // whatever --progress says: port 0 is known from nowhere else
 	return m.Listen, func() {
 		if err := server.Close(); err != nil { // the run went on without them
-			fmt.Fprintf(a.env.Stderr, "Warning: metrics were not served to the end: %s\n", escape(err.Error()))
+			a.talk.Printer().Printf("Warning: metrics were not served to the end: %s\n", err.Error())
 		}
 	}, nil
 }
@@ -171,10 +182,10 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 		return result, err
 	}
 	if unsealed, ok := errors.AsType[*pipeline.NotSealedError](err); ok {
-		gaps(a.env.Stderr, unsealed.Gaps)
+		gaps(a.talk.Printer(), unsealed.Gaps)
 	}
 	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
-		checks(a.env.Stderr, unsealed.Results)
+		checks(a.talk.Printer(), unsealed.Results)
 	}
 	return result, err
 }

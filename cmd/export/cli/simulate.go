@@ -60,7 +60,7 @@ func (a *app) simulateCommand() *cobra.Command {
 			case err := <-s.ended:
 				return err
 			}
-			s.counts(a.env.Stderr)
+			s.counts(a.talk.Printer())
 			return s.close()
 		},
 	}
@@ -74,11 +74,11 @@ func (a *app) simulateCommand() *cobra.Command {
 
 // invite says what is served and what to type next.
 func (a *app) invite(s *server, out string) error {
-	fmt.Fprintf(a.env.Stdout, "Simulated: %s at %s. Ctrl-C stops it.\n", s, s.URL)
+	a.out.Printer().Printf("Simulated: %s at %s. Ctrl-C stops it.\n", s, s.URL)
 	if out == "" {
-		_, err := fmt.Fprintf(a.env.Stdout, "  rongcloud:   app_key %s, app_secret %s\n  tencentchat: sdk_app_id %s, identifier %s, secret_key %s\nWith --out DIR it also writes ID lists and a rollcall.hcl that asks it.\n",
+		a.out.Printer().Printf("  rongcloud:   app_key %s, app_secret %s\n  tencentchat: sdk_app_id %s, identifier %s, secret_key %s\nWith --out DIR it also writes ID lists and a rollcall.hcl that asks it.\n",
 			simulated.DemoAppKey, simulated.DemoAppSecret, simulated.DemoSDKAppID, simulated.DemoIdentifier, simulated.DemoSecretKey)
-		return err
+		return a.out.Flush()
 	}
 	if err := own(out); err != nil {
 		return err
@@ -87,6 +87,6 @@ func (a *app) invite(s *server, out string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.env.Stdout, "In another terminal:\n  %[2]s validate --config %[1]s\n  %[2]s plan --config %[1]s\n  %[2]s run --config %[1]s\n", shell(path), a.env.Program)
-	return err
+	a.out.Printer().Printf("In another terminal:\n  %[2]s validate --config %[1]s\n  %[2]s plan --config %[1]s\n  %[2]s run --config %[1]s\n", shell(path), a.env.Program)
+	return a.out.Flush()
 }

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -56,10 +54,10 @@ func (a *app) snapshotsCommand() *cobra.Command {
 				return a.answer(rows)
 			}
 			if len(rows) == 0 {
-				_, err = fmt.Fprintf(a.env.Stdout, "No snapshot is sealed in %s yet.\n", sink)
-				return err
+				return a.out.Printer().Printf("No snapshot is sealed in %s yet.\n", sink)
 			}
-			return a.table(rows)
+			a.table(rows)
+			return nil
 		},
 	}
 }
@@ -75,15 +73,15 @@ func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
 	return row
 }
 
-func (a *app) table(rows []snapshotRow) error {
-	w := tabwriter.NewWriter(a.env.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DATE\tSEALED AT\tCODE\tMEMBERSHIPS\tFILES\tSIZE\tMANIFEST\tSHA-256")
+func (a *app) table(rows []snapshotRow) {
+	w, flush := a.out.Printer().Table()
+	defer flush()
+	w.Printf("DATE\tSEALED AT\tCODE\tMEMBERSHIPS\tFILES\tSIZE\tMANIFEST\tSHA-256\n")
 	for _, r := range rows {
 		if r.Archived {
-			fmt.Fprintf(w, "%s\tarchived\t\t\t\t\t%s\t\n", r.Date, escape(r.Manifest))
+			w.Printf("%s\tarchived\t\t\t\t\t%s\t\n", r.Date, r.Manifest)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), escape(r.Manifest), r.Sum)
+		w.Printf("%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), r.Manifest, r.Sum)
 	}
-	return w.Flush()
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -90,7 +89,7 @@ func (a *app) sqlAthenaCommand() *cobra.Command {
 				return err
 			}
 			if place.Endpoint != "" && !ofAWS.MatchString(place.Endpoint) {
-				fmt.Fprintf(a.env.Stderr, "Note: Athena reads buckets of AWS, and not those of %s.\n", escape(place.Endpoint))
+				a.talk.Printer().Printf("Note: Athena reads buckets of AWS, and not those of %s.\n", place.Endpoint)
 			}
 			sql, err := dialect.Athena(place, options)
 			if err != nil {
@@ -143,6 +142,6 @@ func (a *app) printSQL(sql string) error {
 	if a.flags.json {
 		return a.answer(sqlAnswer{Statements: dialect.Statements(sql)})
 	}
-	_, err := io.WriteString(a.env.Stdout, sql)
+	_, err := io.WriteString(a.out.Raw(), sql)
 	return err
 }

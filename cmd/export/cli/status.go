@@ -3,16 +3,15 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/config"
 	"rollcall/pipeline/event"
@@ -55,7 +54,8 @@ func (a *app) statusCommand() *cobra.Command {
 			if a.flags.json {
 				return a.answer(answer)
 			}
-			return showStatus(a.env.Stdout, answer, a.env.Now())
+			showStatus(a.out.Printer(), answer, a.env.Now())
+			return nil
 		},
 	}
 }
@@ -81,32 +81,29 @@ func (a *app) refusal(s status.Status) (string, error) {
 }
 
 // showStatus tells a status to a person.
-func showStatus(out io.Writer, s statusAnswer, now time.Time) error {
-	var b strings.Builder
+func showStatus(w console.Printer, s statusAnswer, now time.Time) {
 	switch {
 	case s.State == status.None && s.OtherCalls != "":
-		fmt.Fprintf(&b, "Nothing is unfinished in %s; rollcall %s is looking into it just now.\n", escape(s.Folder), escape(s.OtherCalls))
+		w.Printf("Nothing is unfinished in %s; rollcall %s is looking into it just now.\n", s.Folder, s.OtherCalls)
 	case s.State == status.None:
-		fmt.Fprintf(&b, "Nothing is unfinished in %s.\n", escape(s.Folder))
+		w.Printf("Nothing is unfinished in %s.\n", s.Folder)
 	case s.Date == "":
-		fmt.Fprintf(&b, "A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
+		w.Printf("A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
 	default:
 		replacing := ""
 		if s.Replace {
 			replacing = ", to replace the one that is sealed"
 		}
-		fmt.Fprintf(&b, "Snapshot %s%s: %s\n", s.Date, replacing, headline(s.Status, now))
+		w.Printf("Snapshot %s%s: %s\n", s.Date, replacing, headline(s.Status, now))
 		if s.State == status.Stopped && s.Report != nil && s.Report.Hint != "" {
-			fmt.Fprintf(&b, "  what to do: %s\n", escape(s.Report.Hint))
+			w.Printf("  what to do: %s\n", s.Report.Hint)
 		}
-		showProgress(&b, s.Status, now)
+		showProgress(w, s.Status, now)
 	}
 	if len(s.AlsoLeft) > 0 {
-		fmt.Fprintf(&b, "Also unsealed: %s (rollcall status --date shows one of them).\n", strings.Join(s.AlsoLeft, ", "))
+		w.Printf("Also unsealed: %s (rollcall status --date shows one of them).\n", strings.Join(s.AlsoLeft, ", "))
 	}
-	fmt.Fprintf(&b, "Next: %s\n", escape(s.Next))
-	_, err := io.WriteString(out, b.String())
-	return err
+	w.Printf("Next: %s\n", s.Next)
 }
 
 // headline says whether somebody is at work.
@@ -121,12 +118,12 @@ func headline(s status.Status, now time.Time) string {
 	case s.Killed:
 		return fmt.Sprintf("killed; last heard of %s", ago(s.HeardAt, now))
 	default:
-		return fmt.Sprintf("stopped %s: %s", ago(s.HeardAt, now), escape(s.Report.Ended))
+		return fmt.Sprintf("stopped %s: %s", ago(s.HeardAt, now), s.Report.Ended)
 	}
 }
 
 func process(s status.Status, now time.Time) string {
-	return fmt.Sprintf("process %d on %s since %s", s.Process.PID, escape(s.Process.Host), ago(s.Process.Since, now))
+	return fmt.Sprintf("process %d on %s since %s", s.Process.PID, s.Process.Host, ago(s.Process.Since, now))
 }
 
 // ago is a moment and how long before now it was.
@@ -134,41 +131,41 @@ func ago(at, now time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", at.UTC().Format("2006-01-02 15:04:05 MST"), span(now.Sub(at)))
 }
 
-func showProgress(b *strings.Builder, s status.Status, now time.Time) {
-	fmt.Fprintf(b, "  night begun %s, %s\n", ago(s.Started, now), count(s.Starts, "start"))
+func showProgress(w console.Printer, s status.Status, now time.Time) {
+	w.Printf("  night begun %s, %s\n", ago(s.Started, now), count(s.Starts, "start"))
 	r := s.Report
 	if r == nil {
 		return
 	}
-	fmt.Fprintf(b, "  into %s\n", escape(r.Place))
-	fmt.Fprintf(b, "  phase: %s", doing(r))
+	w.Printf("  into %s\n", r.Place)
+	w.Printf("  phase: %s", doing(r))
 	if r.Left != nil && s.State == status.Running {
-		fmt.Fprintf(b, ", about %s left", span(asSpan(*r.Left)))
+		w.Printf(", about %s left", span(asSpan(*r.Left)))
 	}
-	fmt.Fprintln(b)
-	fmt.Fprintf(b, "  %s requests", humanize.Comma(r.Requests))
+	w.Println()
+	w.Printf("  %s requests", humanize.Comma(r.Requests))
 	if r.Throttles > 0 {
-		fmt.Fprintf(b, ", %s of them refused as too many", humanize.Comma(r.Throttles))
+		w.Printf(", %s of them refused as too many", humanize.Comma(r.Throttles))
 	}
 	if !r.LastRequest.IsZero() {
-		fmt.Fprintf(b, ", the last %s", ago(r.LastRequest, now))
+		w.Printf(", the last %s", ago(r.LastRequest, now))
 	}
-	fmt.Fprintf(b, "; %s kept on disk\n", humanize.IBytes(uint64(max(0, r.SpoolBytes))))
+	w.Printf("; %s kept on disk\n", humanize.IBytes(uint64(max(0, r.SpoolBytes))))
 	if len(r.Blocks) == 0 {
 		return
 	}
-	fmt.Fprintln(b)
-	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DATA BLOCK\tDONE\tROWS\tMISSING\tREQUESTS")
+	w.Println()
+	table, flush := w.Table()
+	table.Printf("DATA BLOCK\tDONE\tROWS\tMISSING\tREQUESTS\n")
 	for _, d := range r.Blocks {
 		known := humanize.Comma(d.Known)
 		if !d.Final {
 			known += "+"
 		}
-		fmt.Fprintf(w, "%s\t%s of %s %s\t%s\t%s\t%s\n", escape(d.Data), humanize.Comma(d.Done), known, d.Unit, humanize.Comma(d.Rows), humanize.Comma(d.Missing), humanize.Comma(d.Requests))
+		table.Printf("%s\t%s of %s %s\t%s\t%s\t%s\n", d.Data, humanize.Comma(d.Done), known, d.Unit, humanize.Comma(d.Rows), humanize.Comma(d.Missing), humanize.Comma(d.Requests))
 	}
-	_ = w.Flush() // into memory: can't fail
-	fmt.Fprintln(b)
+	flush()
+	w.Println()
 }
 
 // doing is what the run does, or did when it ended.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
@@ -66,9 +67,7 @@ func TestStatusTexts(t *testing.T) {
 		{"nothing but a plan", status.Status{State: status.None, Folder: ".rollcall", NextDate: "2026-11-21", OtherCalls: "plan"}, ""},
 	} {
 		text.WriteString("== " + c.name + "\n")
-		if err := showStatus(&text, statusAnswer{Status: c.s, Refused: c.refused, Next: next(c.s, c.refused)}, now); err != nil {
-			t.Fatal(err)
-		}
+		showStatus(console.NewPrinter(&text), statusAnswer{Status: c.s, Refused: c.refused, Next: next(c.s, c.refused)}, now)
 		text.WriteString("\n")
 	}
 	golden(t, "status", text.String())

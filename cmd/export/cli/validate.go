@@ -34,10 +34,9 @@ func (a *app) validateCommand() *cobra.Command {
 				return a.answer(validAnswer(j, warnings))
 			}
 			for _, w := range warnings {
-				fmt.Fprintf(a.env.Stderr, "Warning: %s\n", escape(w))
+				a.talk.Printer().Printf("Warning: %s\n", w)
 			}
-			_, err = fmt.Fprintf(a.env.Stdout, "%s is valid: %s, %s, sink %s\n", j.File, count(len(j.Sources), "source"), count(len(j.Data), "data block"), j.Sink.Address)
-			return err
+			return a.out.Printer().Printf("%s is valid: %s, %s, sink %s\n", j.File, count(len(j.Sources), "source"), count(len(j.Data), "data block"), j.Sink.Address)
 		},
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/verify"
 	"rollcall/schema"
@@ -68,7 +67,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			if a.flags.json {
 				err = a.answer(report)
 			} else {
-				showVerified(a.env.Stdout, report)
+				showVerified(a.out.Printer(), report)
 			}
 			if err != nil || report.Whole() {
 				return err
@@ -108,7 +107,7 @@ func (a *app) dateOf(args []string) (string, error) {
 
 func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error) {
 	date, err := a.dateOf(args)
-	o := verify.Options{All: f.all, Date: date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions()), Scratch: os.TempDir()}
+	o := verify.Options{All: f.all, Date: date, From: f.from, Head: strings.ToLower(f.head), Key: keyOf(all.Definitions())}
 	if err != nil {
 		return o, err
 	}
@@ -166,10 +165,16 @@ func (a *app) verify(ctx context.Context, options verify.Options) (verify.Report
 	if err != nil {
 		return verify.Report{}, err
 	}
+	temp, done, err := a.temporary()
+	if err != nil {
+		return verify.Report{}, err
+	}
+	defer done()
+	options.Scratch = temp
 	heard := a.listener()
 	options.Listen = func(p verify.Progress) {
 		heard.tell(func() string {
-			return fmt.Sprintf("verifying %s: %s of %s", escape(p.Path), humanize.IBytes(uint64(p.Read)), humanize.IBytes(uint64(p.Total)))
+			return fmt.Sprintf("verifying %s: %s of %s", p.Path, humanize.IBytes(uint64(p.Read)), humanize.IBytes(uint64(p.Total)))
 		})
 	}
 	defer heard.close()
@@ -188,7 +193,7 @@ func (a *app) openSink(ctx context.Context) (sinks.Sink, error) {
 // heard tells on stderr how far reading has come, now and then: on a terminal in one line that
 // is overwritten, elsewhere in lines.
 type heard struct {
-	out   io.Writer
+	talk  *console.Talk
 	now   func() time.Time
 	every time.Duration // 0: never
 	last  time.Time
@@ -202,9 +207,9 @@ func (a *app) listener() *heard {
 	case a.flags.progress == "none":
 		return &heard{}
 	case a.flags.progress == "bar", a.flags.progress == "auto" && tty:
-		return &heard{out: a.env.Stderr, now: a.env.Now, every: 250 * time.Millisecond, last: a.env.Now(), line: true}
+		return &heard{talk: a.talk, now: a.env.Now, every: 250 * time.Millisecond, last: a.env.Now(), line: true}
 	default:
-		return &heard{out: a.env.Stderr, now: a.env.Now, every: 10 * time.Second, last: a.env.Now()}
+		return &heard{talk: a.talk, now: a.env.Now, every: 10 * time.Second, last: a.env.Now()}
 	}
 }
 
@@ -215,69 +220,69 @@ func (h *heard) tell(text func() string) {
 	h.last = h.now()
 	if h.line {
 		h.drawn = true
-		fmt.Fprintf(h.out, "\r\x1b[K%s", text())
+		console.NewPrinter(h.talk.Frames()).Printf("\r\x1b[K%s", text())
 	} else {
-		fmt.Fprintln(h.out, text())
+		h.talk.Progress().Println(text())
 	}
 }
 
 // close takes the line away.
 func (h *heard) close() {
 	if h.drawn {
-		fmt.Fprint(h.out, "\r\x1b[K")
+		console.NewPrinter(h.talk.Frames()).Printf("\r\x1b[K")
 	}
 }
 
 // showVerified tells a person what was proved, and everything that is wrong.
-func showVerified(w io.Writer, r verify.Report) {
-	fmt.Fprintf(w, "Verified %s\n", escape(r.Place))
+func showVerified(w console.Printer, r verify.Report) {
+	w.Printf("Verified %s\n", r.Place)
 	showChain(w, r.Chain)
 	showSigned(w, r.Signed)
-	fmt.Fprintf(w, "  files: presence and size of %s\n", humanize.Comma(r.Listed))
+	w.Printf("  files: presence and size of %s\n", humanize.Comma(r.Listed))
 	switch part := ""; {
 	case r.Files == 0:
-		fmt.Fprintf(w, "  content: none was read\n")
+		w.Printf("  content: none was read\n")
 	default:
 		if r.Share < 1 {
 			part = fmt.Sprintf(", a sample of %s of the files, the same ones each time", strconv.FormatFloat(r.Share*100, 'g', 6, 64)+"%")
 		}
-		fmt.Fprintf(w, "  content: %s of %s read%s: %s, %s rows\n", count(int(r.Files), "file"), spanOf(r.Dates), part, humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.Rows))
+		w.Printf("  content: %s of %s read%s: %s, %s rows\n", count(int(r.Files), "file"), spanOf(r.Dates), part, humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.Rows))
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "  note: %s\n", escape(note))
+		w.Printf("  note: %s\n", note)
 	}
 	switch unread := r.Listed - r.Files; {
 	case !r.Whole():
 		showFindings(w, r.Findings)
 	case unread > 0:
-		fmt.Fprintf(w, "Nothing is wrong in what was read; the content of %s was not: `rollcall verify --all` reads it.\n", count(int(unread), "file"))
+		w.Printf("Nothing is wrong in what was read; the content of %s was not: `rollcall verify --all` reads it.\n", count(int(unread), "file"))
 	default:
-		fmt.Fprintln(w, "Nothing is wrong.")
+		w.Printf("Nothing is wrong.\n")
 	}
 	showProof(w, r)
 }
 
-func showChain(w io.Writer, c verify.Chain) {
+func showChain(w console.Printer, c verify.Chain) {
 	if c.Manifests == 0 {
-		fmt.Fprintln(w, "  chain: there is no manifest")
+		w.Printf("  chain: there is no manifest\n")
 		return
 	}
-	fmt.Fprintf(w, "  chain: %s, sequence %s", count(c.Manifests, "manifest"), sequence(c.First, c.Last))
+	w.Printf("  chain: %s, sequence %s", count(c.Manifests, "manifest"), sequence(c.First, c.Last))
 	if c.Replaced > 0 {
-		fmt.Fprintf(w, ", %d of them replaced since", c.Replaced)
+		w.Printf(", %d of them replaced since", c.Replaced)
 	}
-	fmt.Fprintf(w, "\n  sealed last: %s\n    SHA-256 %s\n", escape(c.Newest), c.Hash)
+	w.Printf("\n  sealed last: %s\n    SHA-256 %s\n", c.Newest, c.Hash)
 }
 
-func showFindings(w io.Writer, list []verify.Finding) {
-	fmt.Fprintf(w, "\n%s:\n", count(len(list), "finding"))
+func showFindings(w console.Printer, list []verify.Finding) {
+	w.Printf("\n%s:\n", count(len(list), "finding"))
 	for _, f := range list {
-		fmt.Fprintf(w, "  %-10s  %s\n              %s\n", f.Kind, escape(f.Path), escape(f.Message))
+		w.Printf("  %-10s  %s\n              %s\n", f.Kind, f.Path, f.Message)
 		if f.More > 0 {
-			fmt.Fprintf(w, "              and %s more like this\n", humanize.Comma(f.More))
+			w.Printf("              and %s more like this\n", humanize.Comma(f.More))
 		}
 	}
-	fmt.Fprintln(w)
+	w.Println()
 }
 
 // spanOf is "2026-11-21", or the first and the last of several dates.

@@ -8,6 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 	"github.com/spf13/cobra"
+
+	"rollcall/cmd/export/console"
 )
 
 func (a *app) versionCommand() *cobra.Command {
@@ -23,8 +25,8 @@ func (a *app) versionCommand() *cobra.Command {
 					System  string `json:"system"`
 				}{a.env.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			_, err := fmt.Fprint(a.env.Stdout, a.versionLine())
-			return err
+			a.out.Printer().Printf("rollcall %s (%s, %s/%s)\n", a.env.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
 		},
 	}
 }
@@ -40,6 +42,6 @@ func (a *app) answer(result any) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.env.Stdout.Write(append(line, '\n'))
+	_, err = a.out.Raw().Write(append(console.JSON(line), '\n'))
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -14,13 +13,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"text/template"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/export/console"
 	"rollcall/schema/fault"
 	"rollcall/sources"
 	"rollcall/sources/rongcloud"
@@ -249,13 +248,13 @@ func own(dir string) error {
 }
 
 // counts tells how many requests arrived, and how many of them in the fullest second.
-func (s *server) counts(w io.Writer) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func (s *server) counts(w console.Printer) {
+	table, flush := w.Table()
 	counts := s.world.Counts()
 	for _, path := range simulated.Paths() {
 		if c := counts[path]; c.Requests > 0 {
-			fmt.Fprintf(table, "  %s\t%s requests\tat most %d in any second\t%d refused as too many\n", path, humanize.Comma(int64(c.Requests)), c.MaxPerSecond, c.Throttled)
+			table.Printf("  %s\t%s requests\tat most %d in any second\t%d refused as too many\n", path, humanize.Comma(int64(c.Requests)), c.MaxPerSecond, c.Throttled)
 		}
 	}
-	_ = table.Flush() // of stderr or stdout: nobody is left to tell
+	flush()
 }
