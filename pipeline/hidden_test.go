@@ -40,7 +40,9 @@ func response(status int, header http.Header, body string) func(*http.Request) (
 func TestNoTroubleNamesAnybodyUnderPseudonyms(t *testing.T) {
 	t.Parallel()
 	const who = `u-someone's "id"`
-	refusal := func(code int) string { return fmt.Sprintf(`{"code":%d,"errorMessage":"no \"u-someone\" in g-somewhere"}`, code) }
+	refusal := func(code int) string {
+		return fmt.Sprintf(`{"code":%d,"errorMessage":"no \"u-someone\" in g-somewhere"}`, code)
+	}
 	for name, says := range map[string]func(*http.Request) (*http.Response, error){
 		"transient":            response(200, nil, refusal(1000)),
 		"throttled":            response(429, nil, refusal(1008)),

@@ -106,12 +106,12 @@ func report(w console.Printer, r pipeline.Result, took time.Duration) {
 }
 
 // altered says which texts are not as the vendors sent them.
-func altered(w io.Writer, m manifest.Manifest) {
+func altered(w console.Printer, m manifest.Manifest) {
 	if m.ReplacedTexts > 0 {
-		fmt.Fprintf(w, "  %s texts held invalid Unicode, which was replaced by U+FFFD\n", humanize.Comma(m.ReplacedTexts))
+		w.Printf("  %s texts held invalid Unicode, which was replaced by U+FFFD\n", humanize.Comma(m.ReplacedTexts))
 	}
 	if m.CutTexts > 0 {
-		fmt.Fprintf(w, "  %s texts were longer than 64 KiB and were cut\n", humanize.Comma(m.CutTexts))
+		w.Printf("  %s texts were longer than 64 KiB and were cut\n", humanize.Comma(m.CutTexts))
 	}
 }
 
