@@ -72,11 +72,14 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 	request = c.dress(request, c.uses >= uses || c.order.ripe(unproved))
 	response, err := c.exchange(request)
 	if err != nil {
-		stop()
+		late := !stop() && errors.Is(err, errAwaited)
 		if errors.Is(err, errNoAnswer) {
 			c.t.ended(c.to, c.uses, true)
 		}
-		c.fail()
+		// Nobody waits for this answer any more. It still comes, perhaps, and proves those before it.
+		if !late || len(c.order.open) == 0 || !c.t.finish(c, func() { c.end(ending{half: true, skip: request}) }) {
+			c.fail()
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -119,6 +122,9 @@ func (c *conn) dress(request *http.Request, last bool) *http.Request {
 // errNoAnswer is a connection that the server ended, in order, instead of answering.
 var errNoAnswer = fmt.Errorf("the connection was ended before an answer: %w", io.EOF)
 
+// errAwaited is in the chain where a whole request was sent, and nothing has come.
+var errAwaited = errors.New("no answer came")
+
 func (c *conn) exchange(request *http.Request) (*http.Response, error) {
 	write := request.Write
 	if c.plain {
@@ -129,9 +135,17 @@ func (c *conn) exchange(request *http.Request) (*http.Response, error) {
 	}
 	c.meter.left = headerBound
 	defer func() { c.meter.left = math.MaxInt64 }()
-	if _, err := c.reader.Peek(1); err == io.EOF {
+	switch _, err := c.reader.Peek(1); {
+	case err == io.EOF:
 		return nil, errNoAnswer
+	case idle(err):
+		return nil, fmt.Errorf("%w: %w", errAwaited, err)
 	}
+	return c.read(request)
+}
+
+// read reads an answer's header. Provisional answers don't count.
+func (c *conn) read(request *http.Request) (*http.Response, error) {
 	for range 5 {
 		response, err := http.ReadResponse(c.reader, request)
 		if err == io.EOF {
@@ -206,7 +220,7 @@ func (c *conn) watch() {
 			return // it was taken
 		}
 		c.dead = true
-		if !c.t.finish(c, func() { c.end(true, false) }) {
+		if !c.t.finish(c, func() { c.end(ending{half: true}) }) {
 			c.fail()
 		}
 		return
@@ -223,22 +237,51 @@ func idle(err error) bool {
 	return ok && wait.Timeout()
 }
 
-// end reads the connection to its end. Half says that it was not asked for yet; said, that the last
-// answer announced the end that its request had asked for, as no answer before it did.
-func (c *conn) end(half, said bool) {
+// ending is how a connection ends.
+type ending struct {
+	half bool          // the server was not told yet
+	said bool          // the last answer announced it, as its request and no other had asked
+	skip *http.Request // one whose answer still comes, and is nobody's
+}
+
+// end reads the connection to its end.
+func (c *conn) end(how ending) {
+	_ = c.net.SetDeadline(time.Time{}) // where it fails, so does what follows
 	c.mu.Lock()
 	c.watching = true
 	c.mu.Unlock()
-	if half {
+	timer := time.AfterFunc(endBound, c.interrupt)
+	defer timer.Stop()
+	if how.half {
 		closeWrite(c.net)
 	}
-	err := c.peek(endBound)
-	proved := err == io.EOF || said && idle(err)
+	err := c.skip(how.skip)
+	if err == nil {
+		_, err = c.reader.Peek(1)
+	}
 	_ = c.net.Close()
-	settle(c.order.take(), proved)
-	if !half {
+	settle(c.order.take(), err == io.EOF || how.said && idle(err))
+	if !how.half {
 		c.t.ended(c.to, c.uses, false)
 	}
+}
+
+// skip reads over the answer to a request.
+func (c *conn) skip(request *http.Request) error {
+	if request == nil {
+		return nil
+	}
+	c.meter.left = headerBound
+	response, err := c.read(request)
+	c.meter.left = math.MaxInt64
+	if err != nil {
+		return errors.New("no whole answer came")
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, defaultBodyLimit)); err != nil {
+		return errors.New("no whole answer came")
+	}
+	return nil
 }
 
 // closeWrite tells the server that no more requests come.
@@ -317,7 +360,7 @@ func (b *body) done() {
 		c.t.ended(c.to, c.uses, true)
 		c.fail()
 	case b.asked || b.said:
-		if !c.t.finish(c, func() { c.end(false, b.asked && b.said) }) {
+		if !c.t.finish(c, func() { c.end(ending{said: b.asked && b.said}) }) {
 			c.fail()
 		}
 	case !c.t.give(c.to, c):
