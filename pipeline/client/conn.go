@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -24,10 +25,10 @@ const (
 // idles, to one that reads, so that what nobody asked for is seen when it comes; and at its end to one
 // that reads until the server has ended it, too.
 type conn struct {
-	t     *Transport
-	to    target
-	auth  string // Proxy-Authorization of requests to a plain proxy
-	plain bool   // through a proxy that takes whole URLs
+	t       *Transport
+	to      target
+	through *url.URL // the proxy; nil: there is none
+	plain   bool     // one that takes whole URLs
 
 	net    net.Conn
 	meter  meter
@@ -42,8 +43,8 @@ type conn struct {
 	dead     bool          // found by it
 }
 
-func newConn(t *Transport, to target, over net.Conn) *conn {
-	c := &conn{t: t, to: to, net: over, meter: meter{from: over, left: math.MaxInt64}, writer: bufio.NewWriter(over)}
+func newConn(t *Transport, to target, through *url.URL, over net.Conn) *conn {
+	c := &conn{t: t, to: to, through: through, net: over, meter: meter{from: over, left: math.MaxInt64}, writer: bufio.NewWriter(over)}
 	c.reader = bufio.NewReader(&c.meter)
 	return c
 }
@@ -70,6 +71,9 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 	uses, unproved := c.t.mostUses(c.to)
 	alone := request.Close
 	request = c.dress(request, c.uses >= uses || c.order.ripe(unproved))
+	if request.Close && !alone {
+		c.t.replace(c.to, c.through)
+	}
 	response, err := c.exchange(request)
 	if err != nil {
 		late := !stop() && errors.Is(err, errAwaited)
@@ -88,9 +92,9 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 	if c.plain && response.StatusCode == http.StatusProxyAuthRequired {
 		stop()
 		c.fail()
-		return nil, unsent{c.refused(response.StatusCode)}
+		return nil, unsent{refusedBy(c.through.Host, c.to.address, response.StatusCode)}
 	}
-	b := &body{conn: c, raw: response.Body, stop: stop, asked: request.Close, said: response.Close, alone: alone}
+	b := &body{conn: c, raw: response.Body, stop: stop, asked: request.Close, said: response.Close}
 	b.from = b
 	if request.Header.Get("Accept-Encoding") == "gzip" && response.Header.Get("Content-Encoding") == "gzip" {
 		response.Header.Del("Content-Encoding")
@@ -113,8 +117,8 @@ func (c *conn) dress(request *http.Request, last bool) *http.Request {
 	if request.Header.Get("Accept-Encoding") == "" && request.Method != http.MethodHead {
 		request.Header.Set("Accept-Encoding", "gzip")
 	}
-	if c.auth != "" {
-		request.Header.Set("Proxy-Authorization", c.auth)
+	if c.plain && c.through.User != nil {
+		request.Header.Set("Proxy-Authorization", authorization(c.through))
 	}
 	return request
 }
@@ -304,7 +308,6 @@ type body struct {
 	stop    func() bool
 	asked   bool // the request asked for the end of the connection
 	said    bool // the answer announces it
-	alone   bool
 	whole   bool // read to its end
 	verdict Verdict
 	answer  answer
