@@ -26,7 +26,7 @@ func BenchmarkCall(b *testing.B) {
 				}
 				defer server.Close()
 				transport := client.NewTransport(nil, server.Client().Transport.(*http.Transport).TLSClientConfig)
-				defer transport.CloseIdleConnections()
+				defer transport.Close()
 				e := endpoint(transport, 1e9, nil)
 				var asked atomic.Int64
 				b.SetParallelism(16)

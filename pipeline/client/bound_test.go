@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -240,6 +241,37 @@ func compareStates(t *testing.T, when string, known []chan string, want []string
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: %v, want %v", when, got, want)
+	}
+}
+
+// TestWhoGivesUpLosesNothingThatWasAnsweredBefore: a stopped run keeps what it has.
+func TestWhoGivesUpLosesNothingThatWasAnsweredBefore(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ behind, want string }{"in step": {"", isProved}, "one answer too many": {whole("late"), isVoid}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, giveUp := context.WithCancel(t.Context())
+			url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) {
+				script := &connection{c, reader}
+				answers(2)(script)
+				_ = readRequest(reader)
+				giveUp()
+				script.drain()
+				script.say(whole("{}") + test.behind)
+			})
+			transport := client.NewTransport(nil, nil)
+			defer transport.Close()
+			e := endpoint(transport, 1e6, nil)
+			known := []chan string{put(t, e, url, asked{}), put(t, e, url, asked{})}
+			if err := e.Caller().Call(ctx, plain(postTo(url), read)); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			for _, k := range known {
+				if got := <-k; got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+			}
+		})
 	}
 }
 

@@ -1,7 +1,31 @@
 // Package client sends the requests that sources build. It is the only way to a vendor, so what
-// it promises holds for every request: the endpoint's budget is kept, the whole body is read
-// within a bound, redirects are not followed, what is transient is tried again, and everything is
-// counted.
+// it promises holds for every request: the endpoint's budget is kept, nothing is sent twice by
+// a library behind it, the whole body is read within a bound, redirects are not followed, what is
+// transient is tried again, everything is counted, and an answer is known to belong to its request
+// before anybody may rely on it.
+//
+// HTTP/2 binds answers to requests. On an HTTP/1 connection nothing but their order does: a proxy that
+// sends one answer twice shifts all that follow, and each is taken for that of the next request.
+// Therefore an answer on such a connection is unproved ([Unproved]) until
+//
+//   - it, or one after it, repeats what its question named ([sources.Exchange]), and no request before
+//     that one on the connection named the same;
+//   - a request with "Connection: close" was the last one, and the connection was read to the server's
+//     end without a surplus byte. It counts as that end, too, when the server says in its answer that
+//     it closes, and sends nothing in five seconds;
+//   - the server ended the connection while nothing was outstanding, without a surplus byte: by itself, or
+//     because this side had ended its half after some idling, which asks the vendor nothing more.
+//
+// What arrives without having been asked for, an answer that names another question, a connection that
+// breaks, and an end that a server announces where nobody asked for it make every unproved answer
+// void. So that proof comes soon, connections are ended after 32 unproved answers, or when the oldest
+// is half a second old, or when they idle. [Call.Settled] tells what a question's answers are worth;
+// errors that concern an item are answers, too.
+//
+// What it can't see: a proxy that swaps answers between connections, or behind an HTTP/2 stream, where they
+// name neither group nor user; one that drops an answer after it sent another twice, on one connection
+// and before the proof; and one that, told that no more requests come, throws away an answer that it
+// still owed.
 //
 // What becomes of a failure follows from its kind (package fault) alone:
 //

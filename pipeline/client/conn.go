@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -24,10 +25,10 @@ const (
 // idles, to one that reads, so that what nobody asked for is seen when it comes; and at its end to one
 // that reads until the server has ended it, too.
 type conn struct {
-	t     *Transport
-	to    target
-	auth  string // Proxy-Authorization of requests to a plain proxy
-	plain bool   // through a proxy that takes whole URLs
+	t       *Transport
+	to      target
+	through *url.URL // the proxy; nil: there is none
+	plain   bool     // one that takes whole URLs
 
 	net    net.Conn
 	meter  meter
@@ -42,8 +43,8 @@ type conn struct {
 	dead     bool          // found by it
 }
 
-func newConn(t *Transport, to target, over net.Conn) *conn {
-	c := &conn{t: t, to: to, net: over, meter: meter{from: over, left: math.MaxInt64}, writer: bufio.NewWriter(over)}
+func newConn(t *Transport, to target, through *url.URL, over net.Conn) *conn {
+	c := &conn{t: t, to: to, through: through, net: over, meter: meter{from: over, left: math.MaxInt64}, writer: bufio.NewWriter(over)}
 	c.reader = bufio.NewReader(&c.meter)
 	return c
 }
@@ -70,13 +71,19 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 	uses, unproved := c.t.mostUses(c.to)
 	alone := request.Close
 	request = c.dress(request, c.uses >= uses || c.order.ripe(unproved))
+	if request.Close && !alone {
+		c.t.replace(c.to, c.through)
+	}
 	response, err := c.exchange(request)
 	if err != nil {
-		stop()
+		late := !stop() && errors.Is(err, errAwaited)
 		if errors.Is(err, errNoAnswer) {
 			c.t.ended(c.to, c.uses, true)
 		}
-		c.fail()
+		// Nobody waits for this answer any more. It still comes, perhaps, and proves those before it.
+		if !late || len(c.order.open) == 0 || !c.t.finish(c, func() { c.end(ending{half: true, skip: request}) }) {
+			c.fail()
+		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -85,9 +92,9 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 	if c.plain && response.StatusCode == http.StatusProxyAuthRequired {
 		stop()
 		c.fail()
-		return nil, unsent{c.refused(response.StatusCode)}
+		return nil, unsent{refusedBy(c.through.Host, c.to.address, response.StatusCode)}
 	}
-	b := &body{conn: c, raw: response.Body, stop: stop, asked: request.Close, said: response.Close, alone: alone}
+	b := &body{conn: c, raw: response.Body, stop: stop, asked: request.Close, said: response.Close}
 	b.from = b
 	if request.Header.Get("Accept-Encoding") == "gzip" && response.Header.Get("Content-Encoding") == "gzip" {
 		response.Header.Del("Content-Encoding")
@@ -110,14 +117,17 @@ func (c *conn) dress(request *http.Request, last bool) *http.Request {
 	if request.Header.Get("Accept-Encoding") == "" && request.Method != http.MethodHead {
 		request.Header.Set("Accept-Encoding", "gzip")
 	}
-	if c.auth != "" {
-		request.Header.Set("Proxy-Authorization", c.auth)
+	if c.plain && c.through.User != nil {
+		request.Header.Set("Proxy-Authorization", authorization(c.through))
 	}
 	return request
 }
 
 // errNoAnswer is a connection that the server ended, in order, instead of answering.
 var errNoAnswer = fmt.Errorf("the connection was ended before an answer: %w", io.EOF)
+
+// errAwaited is in the chain where a whole request was sent, and nothing has come.
+var errAwaited = errors.New("no answer came")
 
 func (c *conn) exchange(request *http.Request) (*http.Response, error) {
 	write := request.Write
@@ -129,9 +139,17 @@ func (c *conn) exchange(request *http.Request) (*http.Response, error) {
 	}
 	c.meter.left = headerBound
 	defer func() { c.meter.left = math.MaxInt64 }()
-	if _, err := c.reader.Peek(1); err == io.EOF {
+	switch _, err := c.reader.Peek(1); {
+	case err == io.EOF:
 		return nil, errNoAnswer
+	case idle(err):
+		return nil, fmt.Errorf("%w: %w", errAwaited, err)
 	}
+	return c.read(request)
+}
+
+// read reads an answer's header. Provisional answers don't count.
+func (c *conn) read(request *http.Request) (*http.Response, error) {
 	for range 5 {
 		response, err := http.ReadResponse(c.reader, request)
 		if err == io.EOF {
@@ -206,7 +224,7 @@ func (c *conn) watch() {
 			return // it was taken
 		}
 		c.dead = true
-		if !c.t.finish(c, func() { c.end(true, false) }) {
+		if !c.t.finish(c, func() { c.end(ending{half: true}) }) {
 			c.fail()
 		}
 		return
@@ -223,22 +241,51 @@ func idle(err error) bool {
 	return ok && wait.Timeout()
 }
 
-// end reads the connection to its end. Half says that it was not asked for yet; said, that the last
-// answer announced the end that its request had asked for, as no answer before it did.
-func (c *conn) end(half, said bool) {
+// ending is how a connection ends.
+type ending struct {
+	half bool          // the server was not told yet
+	said bool          // the last answer announced it, as its request and no other had asked
+	skip *http.Request // one whose answer still comes, and is nobody's
+}
+
+// end reads the connection to its end.
+func (c *conn) end(how ending) {
+	_ = c.net.SetDeadline(time.Time{}) // where it fails, so does what follows
 	c.mu.Lock()
 	c.watching = true
 	c.mu.Unlock()
-	if half {
+	timer := time.AfterFunc(endBound, c.interrupt)
+	defer timer.Stop()
+	if how.half {
 		closeWrite(c.net)
 	}
-	err := c.peek(endBound)
-	proved := err == io.EOF || said && idle(err)
+	err := c.skip(how.skip)
+	if err == nil {
+		_, err = c.reader.Peek(1)
+	}
 	_ = c.net.Close()
-	settle(c.order.take(), proved)
-	if !half {
+	settle(c.order.take(), err == io.EOF || how.said && idle(err))
+	if !how.half {
 		c.t.ended(c.to, c.uses, false)
 	}
+}
+
+// skip reads over the answer to a request.
+func (c *conn) skip(request *http.Request) error {
+	if request == nil {
+		return nil
+	}
+	c.meter.left = headerBound
+	response, err := c.read(request)
+	c.meter.left = math.MaxInt64
+	if err != nil {
+		return errors.New("no whole answer came")
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, defaultBodyLimit)); err != nil {
+		return errors.New("no whole answer came")
+	}
+	return nil
 }
 
 // closeWrite tells the server that no more requests come.
@@ -261,7 +308,6 @@ type body struct {
 	stop    func() bool
 	asked   bool // the request asked for the end of the connection
 	said    bool // the answer announces it
-	alone   bool
 	whole   bool // read to its end
 	verdict Verdict
 	answer  answer
@@ -317,7 +363,7 @@ func (b *body) done() {
 		c.t.ended(c.to, c.uses, true)
 		c.fail()
 	case b.asked || b.said:
-		if !c.t.finish(c, func() { c.end(false, b.asked && b.said) }) {
+		if !c.t.finish(c, func() { c.end(ending{said: b.asked && b.said}) }) {
 			c.fail()
 		}
 	case !c.t.give(c.to, c):

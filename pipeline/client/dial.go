@@ -57,10 +57,8 @@ func (t *Transport) dial(ctx context.Context, to target, through *url.URL) (conn
 		return nil, err
 	}
 	if to.scheme == "http" {
-		c := newConn(t, to, over)
-		if plain {
-			c.plain, c.auth = true, authorization(through)
-		}
+		c := newConn(t, to, through, over)
+		c.plain = plain
 		return c, nil
 	}
 	secure, err := t.handshake(ctx, over, to.address, "h2", "http/1.1")
@@ -70,7 +68,7 @@ func (t *Transport) dial(ctx context.Context, to target, through *url.URL) (conn
 	if secure.ConnectionState().NegotiatedProtocol == "h2" {
 		return newStream(ctx, t, to, secure)
 	}
-	return newConn(t, to, secure), nil
+	return newConn(t, to, through, secure), nil
 }
 
 // reach gives a connection that leads to a server, or, where plain, to a proxy that takes whole URLs.
@@ -226,13 +224,4 @@ func refusedBy(proxy, address string, status int) error {
 		f.Kind, f.Hint = fault.Transient, proxyHint
 	}
 	return f
-}
-
-// refused is the answer of a proxy that takes whole URLs where it wants to know who asks.
-func (c *conn) refused(status int) error {
-	through, err := url.Parse(c.to.proxy)
-	if err != nil {
-		through = &url.URL{}
-	}
-	return refusedBy(through.Host, c.to.address, status)
 }

@@ -51,7 +51,7 @@ func TestNoRequestIsSentTwiceOverHTTP2(t *testing.T) {
 			t.Parallel()
 			server := clienttest.Refuse(t, refuse)
 			transport := client.NewTransport(nil, server.TLS)
-			defer transport.CloseIdleConnections()
+			defer transport.Close()
 			askFor(t, transport, server.URL, &server.Arrivals)
 		})
 	}
@@ -77,7 +77,7 @@ func TestNoRequestIsSentTwiceOverHTTP1(t *testing.T) {
 				}
 			})
 			transport := client.NewTransport(nil, nil)
-			defer transport.CloseIdleConnections()
+			defer transport.Close()
 			askFor(t, transport, url, arrivals)
 		})
 	}

@@ -60,7 +60,7 @@ func TestNoPhaseOfARequestCanHang(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			transport := client.NewTransport(nil, &tls.Config{InsecureSkipVerify: true})
-			defer transport.CloseIdleConnections()
+			defer transport.Close()
 			b := budget.New(budget.Config{Limit: budget.Steady(1000), Timeout: 300 * time.Millisecond}, time.Now)
 			e := client.New(client.Options{Transport: transport, Now: time.Now, Random: func() uint64 { return 0 }, Timeout: 300 * time.Millisecond, Attempts: 2, DownAfter: time.Second}).
 				Endpoint(client.Name{Source: "s", Data: "d"}, b, client.Hosts{})
@@ -93,7 +93,7 @@ func TestEveryFaultOfTheNetworkIsGotOver(t *testing.T) {
 				server.Start()
 				defer server.Close()
 				transport := client.NewTransport(nil, nil)
-				defer transport.CloseIdleConnections()
+				defer transport.Close()
 				e := endpoint(transport, 1000, func(o *client.Options) { o.Timeout = 3 * time.Second })
 				call := e.Caller()
 				err := call.Call(t.Context(), plain(signed(server.URL), readStrictly))

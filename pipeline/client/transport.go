@@ -29,6 +29,9 @@ type Transport struct {
 	ending  map[*conn]struct{} // read to their end
 	habits  map[target]habit
 	running sync.WaitGroup
+
+	open context.Context // until Close
+	end  context.CancelFunc
 }
 
 // target is where a connection leads.
@@ -68,8 +71,9 @@ func NewTransport(proxy func(*http.Request) (*url.URL, error), config *tls.Confi
 	if config.ClientSessionCache == nil {
 		config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 	}
+	open, end := context.WithCancel(context.Background())
 	return &Transport{
-		proxy: proxy, config: config, dialer: net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second},
+		open: open, end: end, proxy: proxy, config: config, dialer: net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second},
 		free: map[target][]connection{}, ending: map[*conn]struct{}{}, habits: map[target]habit{},
 	}
 }
@@ -81,33 +85,28 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		request = request.WithContext(request.Context())
 		request.GetBody = nil // nobody sends it again
 	}
-	to, proxy, err := t.route(request)
+	c, err := t.connect(request)
 	if err != nil {
-		return nil, unsent{err}
-	}
-	var c connection
-	if !request.Close {
-		c = t.take(to)
-	}
-	if c == nil {
-		if c, err = t.dial(request.Context(), to, proxy); err != nil {
-			return nil, unsent{err}
+		if request.Body != nil {
+			request.Body.Close()
 		}
+		return nil, unsent{err}
 	}
 	return c.send(request)
 }
 
-// CloseIdleConnections closes what is open and not in use. Answers that they have not proved are void.
-func (t *Transport) CloseIdleConnections() {
-	t.mu.Lock()
-	free := t.free
-	t.free = map[target][]connection{}
-	t.mu.Unlock()
-	for _, list := range free {
-		for _, c := range list {
-			c.close()
+// connect gives the connection for a request.
+func (t *Transport) connect(request *http.Request) (connection, error) {
+	to, through, err := t.route(request)
+	if err != nil {
+		return nil, err
+	}
+	if !request.Close {
+		if c := t.take(to); c != nil {
+			return c, nil
 		}
 	}
+	return t.dial(request.Context(), to, through)
 }
 
 // Prove ends the idle connections that have unproved answers now, and not a moment later: nobody has
@@ -122,16 +121,24 @@ func (t *Transport) Prove() {
 	}
 }
 
-// Close closes what is not in use, those that are being read to their end included, and returns when
-// nothing of them runs any more. What is in use is closed when it becomes free.
+// Close closes what is not in use, and returns when nothing of it runs any more; unproved answers are
+// void. What is in use is closed when it becomes free.
 func (t *Transport) Close() error {
+	t.end()
 	t.mu.Lock()
 	t.closed = true
+	var idle []connection
+	for _, list := range t.free {
+		idle = append(idle, list...)
+	}
+	t.free = map[target][]connection{}
 	for c := range t.ending {
-		c.close()
+		idle = append(idle, c)
 	}
 	t.mu.Unlock()
-	t.CloseIdleConnections()
+	for _, c := range idle {
+		c.close()
+	}
 	t.running.Wait()
 	return nil
 }
@@ -164,6 +171,23 @@ func (t *Transport) give(to target, c connection) bool {
 	c.rest()
 	t.free[to] = append(t.free[to], c)
 	return true
+}
+
+// replace opens a connection in the place of one that ends with its next answer, so that no request has
+// to wait for it. Where that fails, the next request finds out why.
+func (t *Transport) replace(to target, through *url.URL) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	t.running.Go(func() {
+		ctx, cancel := context.WithTimeout(t.open, 2*dialTime)
+		defer cancel()
+		if c, err := t.dial(ctx, to, through); err == nil && !t.give(to, c) {
+			c.close()
+		}
+	})
 }
 
 // finish lets a goroutine read a connection to its end; false where the transport was closed.

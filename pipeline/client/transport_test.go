@@ -77,7 +77,7 @@ func TestARealServerCountsNoMoreThanTheBudget(t *testing.T) {
 	}))
 	defer server.Close()
 	transport := client.NewTransport(nil, nil)
-	defer transport.CloseIdleConnections()
+	defer transport.Close()
 
 	// A request that was given up must not arrive later: a server that is starved of its processor
 	// may take as long as this to look at what came.
@@ -119,7 +119,7 @@ func TestConnectionsAreReusedAndClosedBeforeTheirEightiethUse(t *testing.T) {
 			server.StartTLS()
 			defer server.Close()
 			transport := client.NewTransport(nil, server.Client().Transport.(*http.Transport).TLSClientConfig)
-			defer transport.CloseIdleConnections()
+			defer transport.Close()
 			e := endpoint(transport, 1e6, nil)
 			for range 400 {
 				if err := e.Caller().Call(t.Context(), plain(postTo(server.URL), read)); err != nil {
@@ -147,7 +147,7 @@ func TestRedirectsAreNotFollowedAndAnswersAreUncompressed(t *testing.T) {
 	}))
 	defer server.Close()
 	transport := client.NewTransport(nil, nil)
-	defer transport.CloseIdleConnections()
+	defer transport.Close()
 	err := endpoint(transport, 1000, nil).Caller().Call(t.Context(), plain(postTo(server.URL+"/here"), func(answer sources.Answer) error {
 		return fault.New(fault.Configuration, "status %d", answer.Status)
 	}))
@@ -169,7 +169,7 @@ func TestAnUntrustedCertificateStopsTheRunAtOnce(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	transport := client.NewTransport(nil, nil)
-	defer transport.CloseIdleConnections()
+	defer transport.Close()
 	call := endpoint(transport, 1000, nil).Caller()
 	err := call.Call(t.Context(), plain(postTo(server.URL), read))
 	if fault.KindOf(err) != fault.Configuration || call.Attempts() != 1 {

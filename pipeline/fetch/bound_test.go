@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/spool"
+	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
 )
@@ -27,10 +30,26 @@ import (
 type overHTTP struct {
 	url   string
 	names bool // answers name the key
+
+	left atomic.Int64 // questions until done is called
+	done func()
 }
+
+// stop calls done after so many questions.
+func (o *overHTTP) stop(after int64, done func()) {
+	o.left.Store(after)
+	o.done = done
+}
+
+// rowsOf is how many rows the vendor has of a key.
+func rowsOf(key string) int { return 3 + len(key)%3 }
+
+// isGone tells which keys the vendor does not know.
+func isGone(key string) bool { return strings.HasSuffix(key, "7") && len(key)%2 == 0 }
 
 type listed struct {
 	Key   string
+	Gone  bool
 	Users []string
 }
 
@@ -38,11 +57,11 @@ type listed struct {
 func members(names bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		key := r.FormValue("key")
-		answer := listed{Key: key}
+		answer := listed{Key: key, Gone: isGone(key)}
 		if !names {
 			answer.Key = ""
 		}
-		for i := range 3 + len(key)%3 {
+		for i := range rowsOf(key) {
 			answer.Users = append(answer.Users, fmt.Sprintf("%s/%d", key, i))
 		}
 		_ = json.NewEncoder(w).Encode(answer)
@@ -50,6 +69,9 @@ func members(names bool) http.HandlerFunc {
 }
 
 func (o *overHTTP) Ask(ctx context.Context, call sources.Caller, q sources.Question) (sources.Reading, error) {
+	if o.left.Add(-1) == 0 {
+		o.done()
+	}
 	reading := sources.Reading{Declared: -1}
 	return reading, call.Call(ctx, sources.Exchange{
 		Echo: q.Key,
@@ -63,6 +85,9 @@ func (o *overHTTP) Ask(ctx context.Context, call sources.Caller, q sources.Quest
 			}
 			if o.names && got.Key != q.Key {
 				return false, &fault.Error{Kind: fault.Transient, Message: "another key", Err: sources.ErrForeign}
+			}
+			if got.Gone {
+				return o.names, &fault.Error{Kind: fault.Item, Message: "no such key", Outcome: schema.Gone}
 			}
 			reading.Rows = nil
 			for _, user := range got.Users {
@@ -94,48 +119,119 @@ func TestNoKeyGetsAnotherKeysAnswer(t *testing.T) {
 			vendor := httptest.NewServer(members(test.names))
 			defer vendor.Close()
 			proxy := clienttest.Repeat(t, vendor.URL, test.every)
-			right, foreign, missing, requests := readAll(t, &overHTTP{proxy.URL, test.names}, test.keys, test.perSecond)
-			if foreign > 0 {
-				t.Errorf("%d rows are another key's", foreign)
+			r := newReader(t, &overHTTP{url: proxy.URL, names: test.names}, test.keys, test.perSecond)
+			if err := r.run(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			if right != test.keys || missing != 0 || proxy.Repeated() < test.keys/test.every/2 {
-				t.Errorf("%d of %d keys are right, %d are missing; %d answers were sent twice", right, test.keys, missing, proxy.Repeated())
+			s := r.spooled()
+			if s.foreign > 0 {
+				t.Errorf("%d facts are another key's", s.foreign)
 			}
-			t.Logf("%d requests for %d keys, %d answers sent twice", requests, test.keys, proxy.Repeated())
+			if s.right != test.keys || s.missing != 0 || s.gone == 0 || proxy.Repeated() < test.keys/test.every/2 {
+				t.Errorf("%d of %d keys are right, %d are missing; %d answers were sent twice", s.right, test.keys, s.missing, proxy.Repeated())
+			}
+			if asked := r.endpoint.Figures().Requests; asked != s.requests {
+				t.Errorf("the outcomes have %d requests, the endpoint %d", s.requests, asked)
+			}
+			t.Logf("%d requests for %d keys, %d answers sent twice", s.requests, test.keys, proxy.Repeated())
 		})
 	}
 }
 
-// readAll fetches keys, and counts what lies in the spool then.
-func readAll(t *testing.T, source sources.Source, keys int, perSecond float64) (right, foreign, missing int, requests int64) {
-	t.Helper()
-	lists := ids{}
+// TestAStoppedFetchKeepsNothingThatIsNotProved, and goes on to the whole truth.
+func TestAStoppedFetchKeepsNothingThatIsNotProved(t *testing.T) {
+	t.Parallel()
+	vendor := httptest.NewServer(members(false))
+	defer vendor.Close()
+	proxy := clienttest.Repeat(t, vendor.URL, 15)
+	r := newReader(t, &overHTTP{url: proxy.URL}, 1500, 1e6)
+	kept := 0
+	for stops := 1; ; stops++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		r.ask.stop(int64(250), cancel)
+		err := r.run(ctx)
+		cancel()
+		s := r.spooled()
+		if s.foreign > 0 || s.right < kept || s.missing > 0 {
+			t.Fatalf("after stop %d: %+v, and %d were right before", stops, s, kept)
+		}
+		kept = s.right
+		if err == nil {
+			break
+		}
+		if stops > 100 {
+			t.Fatal("it never ends")
+		}
+	}
+	if kept != 1500 {
+		t.Errorf("%d keys are right", kept)
+	}
+}
+
+// reader fetches keys, and may be stopped.
+type reader struct {
+	t          *testing.T
+	ask        *overHTTP
+	lists      ids
+	dir        string
+	perSecond  float64
+	generation int
+	endpoint   *client.Endpoint
+}
+
+func newReader(t *testing.T, ask *overHTTP, keys int, perSecond float64) *reader {
+	r := &reader{t: t, ask: ask, lists: ids{}, dir: t.TempDir(), perSecond: perSecond}
 	for i := range keys {
-		lists["keys"] = append(lists["keys"], fmt.Sprintf("g%0*d", 4+i%3, i))
+		r.lists["keys"] = append(r.lists["keys"], fmt.Sprintf("g%0*d", 4+i%3, i))
 	}
+	slices.Sort(r.lists["keys"])
+	return r
+}
+
+func (r *reader) job() *job.Job {
 	data := []job.Data{{Address: "members.a", Source: "v.a", Kind: kinds["members"], Groups: given("keys")}}
-	j := &job.Job{Sources: []job.Source{{Address: "v.a", Budgets: map[string]job.Budget{}}}, Data: data}
-	store, err := spool.Open(spool.Options{Dir: t.TempDir(), Blocks: fetch.Blocks(j)})
+	return &job.Job{Sources: []job.Source{{Address: "v.a", Budgets: map[string]job.Budget{}}}, Data: data}
+}
+
+func (r *reader) open() *spool.Spool {
+	r.t.Helper()
+	store, err := spool.Open(spool.Options{Dir: r.dir, Blocks: fetch.Blocks(r.job())})
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
+	return store
+}
+
+func (r *reader) run(ctx context.Context) error {
+	r.t.Helper()
+	r.generation++
+	store := r.open()
 	defer store.Close()
 	transport := client.NewTransport(nil, nil)
-	defer transport.CloseIdleConnections()
+	defer transport.Close()
 	c := client.New(client.Options{Transport: transport, Now: time.Now, Random: rand.Uint64})
-	endpoint := c.Endpoint(client.Name{Source: "v.a", Data: "members"}, budget.New(budget.Config{Limit: budget.Steady(perSecond), Timeout: 30 * time.Second}, time.Now), client.Hosts{})
-	err = fetch.New(fetch.Options{
-		Job: j, Sources: map[string]sources.Source{"v.a": source}, Keys: lists, Spool: store,
-		Endpoint: func(_, _ string) *client.Endpoint { return endpoint }, Generation: 1, Now: time.Now,
+	r.endpoint = c.Endpoint(client.Name{Source: "v.a", Data: "members"}, budget.New(budget.Config{Limit: budget.Steady(r.perSecond), Timeout: 30 * time.Second}, time.Now), client.Hosts{})
+	return fetch.New(fetch.Options{
+		Job: r.job(), Sources: map[string]sources.Source{"v.a": r.ask}, Keys: r.lists, Spool: store,
+		Endpoint: func(_, _ string) *client.Endpoint { return r.endpoint }, Generation: r.generation, Resumed: r.generation > 1, Now: time.Now,
 		Listen: func(event.Event) {}, Every: func() error { return nil },
-	}).Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	}).Run(ctx)
+}
+
+// spooled is what lies in the spool.
+type spooled struct {
+	right, foreign, missing, gone int
+	requests                      int64
+}
+
+func (r *reader) spooled() (s spooled) {
+	r.t.Helper()
+	store := r.open()
+	defer store.Close()
 	all := spool.Filter{Blocks: func(int) bool { return true }}
-	rows, err := store.Rows(t.Context(), all)
+	rows, err := store.Rows(r.t.Context(), all)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	defer rows.Close()
 	found := map[string]int{}
@@ -143,27 +239,28 @@ func readAll(t *testing.T, source sources.Source, keys int, perSecond float64) (
 		row := rows.Row()
 		found[strings.Clone(row.Group)]++
 		if !strings.HasPrefix(row.User, row.Group+"/") {
-			foreign++
+			s.foreign++
 		}
 	}
-	for key, n := range found {
-		if n == 3+len(key)%3 {
-			right++
-		}
-	}
-	records, err := store.Records(t.Context(), all)
+	records, err := store.Records(r.t.Context(), all)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	defer records.Close()
 	for records.Next() {
-		requests += records.Record().Requests
-		if records.Record().Outcome.Missing() {
-			missing++
+		record := records.Record()
+		s.requests += record.Requests
+		switch {
+		case isGone(record.Key) != (record.Outcome == schema.Gone):
+			s.foreign++
+		case isGone(record.Key):
+			s.gone++
+			s.right++
+		case record.Outcome.Missing():
+			s.missing++
+		case found[record.Key] == rowsOf(record.Key):
+			s.right++
 		}
 	}
-	if figures := endpoint.Figures(); figures.Requests != requests {
-		t.Errorf("the outcomes have %d requests, the endpoint %d", requests, figures.Requests)
-	}
-	return right, foreign, missing, requests
+	return s
 }
