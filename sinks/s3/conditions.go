@@ -38,7 +38,8 @@ func (s *Sink) proveConditions(ctx context.Context, lock sinks.Lock, record *sto
 func (s *Sink) proveCondition(ctx context.Context, lock sinks.Lock, record *store, name string, input s3.PutObjectInput) error {
 	for range 2 {
 		input.Key, input.ContentType = s.key(sinks.LockPath), aws.String("application/json")
-		_, err := s.putWhole(ctx, &input, record.written())
+		own, _ := record.written()
+		_, err := s.putWhole(ctx, &input, own)
 		switch {
 		case isCode(err, preconditionFailed):
 			return nil

@@ -14,16 +14,22 @@ import (
 // lockOf is the key under which a context carries the lock that its requests need.
 type lockOf struct{}
 
+// owner is a lock, as far as a request needs it.
+type owner interface {
+	Acknowledged() time.Time
+	Check(ctx context.Context) error
+}
+
 // holding gives a context whose requests are sent, each attempt of the SDK's retries by itself, only
 // while the last acknowledged heartbeat of lock was sent less than sinks.FreshFor ago.
-func holding(ctx context.Context, lock sinks.Lock) context.Context {
+func holding(ctx context.Context, lock owner) context.Context {
 	return context.WithValue(ctx, lockOf{}, lock)
 }
 
 // fenced puts the look at the lock between the SDK's retries and the sending of a request.
 func fenced(now func() time.Time) func(*s3.Options) {
 	look := middleware.FinalizeMiddlewareFunc("rollcall.Lock", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-		if lock, needed := ctx.Value(lockOf{}).(sinks.Lock); needed {
+		if lock, needed := ctx.Value(lockOf{}).(owner); needed {
 			if err := refresh(ctx, lock, now); err != nil {
 				return middleware.FinalizeOutput{}, middleware.Metadata{}, notSent{err}
 			}
@@ -38,7 +44,7 @@ func fenced(now func() time.Time) func(*s3.Options) {
 }
 
 // refresh asks for the lock where it was last heard of too long ago.
-func refresh(ctx context.Context, lock sinks.Lock, now func() time.Time) error {
+func refresh(ctx context.Context, lock owner, now func() time.Time) error {
 	if fresh(lock, now()) {
 		return nil
 	}
@@ -54,7 +60,7 @@ func refresh(ctx context.Context, lock sinks.Lock, now func() time.Time) error {
 
 // fresh tells whether nobody else can have taken the lock, by the clock that stands still while a
 // machine sleeps and by the one that does not.
-func fresh(lock sinks.Lock, now time.Time) bool {
+func fresh(lock owner, now time.Time) bool {
 	sent := lock.Acknowledged()
 	return now.Sub(sent) < sinks.FreshFor && now.Round(0).Sub(sent.Round(0)) < sinks.FreshFor
 }

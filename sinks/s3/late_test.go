@@ -103,3 +103,48 @@ func TestASmallObjectThatComesWithAnotherChecksumIsReadAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestAReportThatIsWrittenLateReplacesNoNewerOne holds up the write of a page until another was written.
+func TestAReportThatIsWrittenLateReplacesNoNewerOne(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"where none was": false, "over an older one": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				bucket := &sinktest.Bucket{Name: "audit"}
+				path := sinks.ReportPath("2026-11-21")
+				if before {
+					bucket.Put("im/"+path, []byte("older"))
+				}
+				var late *http.Request
+				cut := open(t, s3.Config{Attempts: 1, HTTP: client(func(r *http.Request) (*http.Response, error) {
+					if r.Method != http.MethodPut {
+						return bucket.Do(r)
+					}
+					body, err := io.ReadAll(r.Body)
+					late = r.Clone(t.Context())
+					late.Body = io.NopCloser(bytes.NewReader(body))
+					return nil, errors.Join(err, errBroken)
+				})})
+				if err := cut.Publish(t.Context(), path, []byte("late")); err == nil {
+					t.Error("nobody said that it was written")
+				}
+				sink := open(t, s3.Config{HTTP: bucket})
+				if err := sink.Publish(t.Context(), path, []byte("newer")); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := bucket.Do(late); err != nil {
+					t.Fatal(err)
+				}
+				page, err := sink.Open(t.Context(), path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer page.Close()
+				if got, err := io.ReadAll(page); err != nil || string(got) != "newer" {
+					t.Errorf("there is %q, %v", got, err)
+				}
+			})
+		})
+	}
+}

@@ -1,10 +1,12 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
 	"sync"
+	"time"
 
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
@@ -16,7 +18,9 @@ type store struct {
 	sink *Sink
 
 	mu   sync.Mutex
-	last []byte // the record that was last written
+	last []byte    // the record that was last written
+	tag  string    // of it
+	sent time.Time // when it was
 }
 
 var _ lease.Store = (*store)(nil)
@@ -40,19 +44,35 @@ func (s *store) Replace(ctx context.Context, record []byte, tag string) (newTag 
 }
 
 func (s *store) write(ctx context.Context, record []byte, tag string) (newTag string, err error) {
+	sent := s.sink.cfg.Now()
 	if newTag, err = s.sink.put(ctx, sinks.LockPath, record, tag); err == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.last = record
+		s.last, s.tag, s.sent = record, newTag, sent
 	}
 	return newTag, err
 }
 
-// written is the record that was last written.
-func (s *store) written() []byte {
+// written is the record that was last written, and its tag.
+func (s *store) written() (record []byte, tag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.last
+	return s.last, s.tag
+}
+
+// Acknowledged is when the record was last written.
+func (s *store) Acknowledged() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+// Check writes the record once more, for its own removal alone: the lease does nothing else at that time.
+// It is longer by one byte, so that who watches it sees that its holder lives.
+func (s *store) Check(ctx context.Context) error {
+	record, tag := s.written()
+	_, err := s.write(ctx, append(bytes.Clone(record), '\n'), tag)
+	return err
 }
 
 // Remove looks whether the record is still the one with that tag and deletes it with If-Match, for
@@ -69,5 +89,5 @@ func (s *store) Remove(ctx context.Context, tag string) error {
 	if there != tag {
 		return lease.ErrConflict
 	}
-	return s.sink.removeIf(ctx, sinks.LockPath, tag)
+	return s.sink.removeIf(holding(ctx, s), sinks.LockPath, tag)
 }
