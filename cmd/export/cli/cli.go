@@ -31,6 +31,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/event"
 	"rollcall/schema/fault"
 )
 
@@ -55,6 +56,9 @@ type Env struct {
 	Shown     func() bool                    // Stdout is a terminal; nil: it is none
 	Version   string
 	Program   string // what a person types to start it; empty: rollcall
+
+	served func(url string)    // told where metrics are served; nil but in tests
+	heard  func(e event.Event) // told each event of a run before it goes on; nil but in tests
 }
 
 // sameSignal is how long after a signal another one is taken for it: many tools signal the process

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/cmd/export/scratch"
+	"rollcall/pipeline/config"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -26,6 +27,7 @@ type app struct {
 	talk      *console.Talk                  // stderr
 	out       *console.Answer                // stdout
 	scratch   atomic.Pointer[scratch.Folder] // of the command at work
+	warnings  config.Diagnostics             // of the configuration, which was read
 	sealedNow bool                           // the answer is about a sealed snapshot: its code is that one's
 }
 
