@@ -172,7 +172,7 @@ func (f flags) stateDir() string {
 // temporary gives the command an empty folder for temporary files, until done is called or the process
 // ends.
 func (a *app) temporary() (path string, done func(), err error) {
-	folder, err := scratch.New(os.TempDir())
+	folder, err := scratch.New(os.TempDir(), a.env.Now)
 	if err != nil {
 		return "", nil, err
 	}
@@ -190,7 +190,7 @@ func misused(hint, format string, args ...any) error {
 func codeTable() string {
 	var b strings.Builder
 	for _, c := range Codes() {
-		fmt.Fprintf(&b, "  %d  %s\n", c.Number, c.Meaning)
+		b.WriteString(fmt.Sprintf("  %d  %s\n", c.Number, c.Meaning))
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
