@@ -126,12 +126,12 @@ func Main(ctx context.Context, env Env) int {
 	root.SetIn(a.env.Stdin)
 	root.SetOut(a.out.Raw())
 	root.SetErr(a.talk.Raw())
-	err := stoppedBy(ctx, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started { // cobra's own complaint, before any command ran
 		err = usage(err)
 		a.flags.json = a.flags.json || slices.Contains(env.Args, "--json") // it may stand behind what could not be read
 	}
-	err = a.answered(err)
+	err = stoppedBy(ctx, a.answered(err))
 	a.complain(err)
 	a.talk.Close(lastWords)
 	return code(err)
