@@ -135,6 +135,12 @@ func TestCallsStayWhereTheyBelong(t *testing.T) {
 			why:   "a package returns values and errors; cmd/export says them",
 		},
 		{
+			name:  "the commands print through a printer",
+			of:    in("cmd/export/cli"),
+			calls: []string{"fmt.Fprint", "fmt.Fprintf", "fmt.Fprintln", "tabwriter.NewWriter"},
+			why:   "a console.Printer escapes whatever it is given; what is raw by intention goes to Raw, by io.WriteString or Write",
+		},
+		{
 			name:  "the clock is handed in",
 			of:    not(in("cmd/export", "sources/simulated")), // simulated vendors are another machine, with a clock of its own
 			calls: []string{"time.Now", "time.Since", "time.Until"},

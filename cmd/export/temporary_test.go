@@ -47,7 +47,7 @@ func reconciling(t *testing.T, dir, temp string) (said *bytes.Buffer, end func(s
 
 func inside(t *testing.T, dir string) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, "rollcall-*"))
+	names, err := filepath.Glob(filepath.Join(dir, "rollcall-*", "files")) // made when the lock is held
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ type Options struct {
 	// Keys asks for the keys of pseudonyms, with or without the other secrets. One that is not set
 	// stays empty where Secrets are not asked for.
 	Keys bool
+	// FileInfo is os.Stat, for whom files with secrets are looked at: a warning tells of one that
+	// others can read or replace. Nil looks at none.
+	FileInfo func(string) (fs.FileInfo, error)
 }
 
 // Load reads the configuration file at path. The job is nil where there are errors.

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"rollcall/schema/spelling"
 )
 
 // Diagnostics are the faults and warnings of one configuration, in the order of their places in
@@ -52,7 +55,8 @@ func (d Diagnostics) Len() int { return len(d.list) }
 func (d Diagnostics) Write(w io.Writer, color bool, width int) error {
 	for _, one := range d.list {
 		var text bytes.Buffer
-		writer := hcl.NewDiagnosticTextWriter(&text, d.files, uint(max(width, 0)), color)
+		one, files := d.visible(one)
+		writer := hcl.NewDiagnosticTextWriter(&text, files, uint(max(width, 0)), color)
 		if err := writer.WriteDiagnostic(one); err != nil {
 			return err
 		}
@@ -68,6 +72,28 @@ func (d Diagnostics) Write(w io.Writer, color bool, width int) error {
 	}
 	return nil
 }
+
+// visible is a fault whose words and file name keep to their lines, whatever they quote. Lines of its own
+// are indented.
+func (d Diagnostics) visible(of *hcl.Diagnostic) (*hcl.Diagnostic, map[string]*hcl.File) {
+	one := *of
+	one.Summary = spelling.Visible(one.Summary)
+	lines := strings.Split(one.Detail, ownLine)
+	for i := range lines {
+		lines[i] = spelling.Visible(lines[i])
+	}
+	one.Detail = strings.Join(lines, ownLine)
+	if one.Subject == nil {
+		return &one, d.files
+	}
+	at := *one.Subject
+	at.Filename = spelling.Visible(at.Filename)
+	one.Subject = &at
+	return &one, map[string]*hcl.File{at.Filename: d.files[of.Subject.Filename]}
+}
+
+// ownLine begins a further line of a detail.
+const ownLine = "\n  "
 
 // Diagnostic is one fault or warning as JSON gives it.
 type Diagnostic struct {

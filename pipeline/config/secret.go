@@ -3,7 +3,9 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -11,11 +13,13 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // checkSecret checks that a secret comes from env() or file().
 func (l *loader) checkSecret(attribute *hclsyntax.Attribute) bool {
 	if secretSource(attribute.Expr) {
+		l.warnOfReaders(attribute.Expr)
 		return true
 	}
 	if call, ok := attribute.Expr.(*hclsyntax.FunctionCallExpr); ok && call.Name == "env" {
@@ -29,6 +33,47 @@ func (l *loader) checkSecret(attribute *hclsyntax.Attribute) bool {
 	l.fault(attribute.Expr.Range(), fmt.Sprintf("%s must come from env() or file()", attribute.Name),
 		fmt.Sprintf("A secret in the configuration ends up in backups and version control. Write: %s = %s", attribute.Name, from))
 	return false
+}
+
+// warnOfReaders warns where a secret's file can be read by others than its owner and its group, or stands
+// in a folder in which others can replace it. That a group may read it is common, and meant.
+func (l *loader) warnOfReaders(expression hclsyntax.Expression) {
+	call, ok := fileCall(expression)
+	if !ok || l.options.FileInfo == nil {
+		return
+	}
+	value, faults := call.Args[0].Value(nil)
+	if faults.HasErrors() || !value.IsKnown() || value.IsNull() || value.Type() != cty.String {
+		return // it is not spelt out, or whoever reads it says what is wrong
+	}
+	name := value.AsString()
+	path := l.localPath(name)
+	const (
+		othersRead  = 0o004
+		othersWrite = 0o002
+	)
+	if info, err := l.options.FileInfo(path); err == nil && info.Mode().Perm()&othersRead != 0 {
+		l.warn(call.Range(), fmt.Sprintf("%s can be read by others", name),
+			fmt.Sprintf("Whoever has an account on this machine can read this secret. Run: chmod 600 %s (of a secret that Kubernetes mounts: defaultMode: 0400)", name))
+	}
+	info, err := l.options.FileInfo(filepath.Dir(path))
+	if err == nil && info.Mode().Perm()&othersWrite != 0 && info.Mode()&fs.ModeSticky == 0 {
+		l.warn(call.Range(), fmt.Sprintf("%s can be replaced by others", name),
+			"Whoever has an account on this machine can write in its folder, and put another secret in its place. Take that right away with chmod o-w.")
+	}
+}
+
+// fileCall is the call of file() that an expression is.
+func fileCall(expression hclsyntax.Expression) (*hclsyntax.FunctionCallExpr, bool) {
+	switch e := expression.(type) {
+	case *hclsyntax.ParenthesesExpr:
+		return fileCall(e.Expression)
+	case *hclsyntax.TemplateWrapExpr:
+		return fileCall(e.Wrapped)
+	case *hclsyntax.FunctionCallExpr:
+		return e, e.Name == "file" && len(e.Args) == 1
+	}
+	return nil, false
 }
 
 // secretSource tells whether an expression is a call of env or file without a default of its own.

@@ -15,6 +15,7 @@
 package report
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	_ "embed"
@@ -29,6 +30,7 @@ import (
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
 	"rollcall/schema/fault"
+	"rollcall/schema/spelling"
 )
 
 // Nights is how many snapshots the history shows at most, this one included.
@@ -60,10 +62,22 @@ func Write(ctx context.Context, w io.Writer, s *snapshot.Snapshot) error {
 	if err != nil {
 		return &fault.Error{Kind: fault.Bug, Message: "the report's template", Err: err}
 	}
-	if err := made.Execute(w, newPage(s, nights, found)); err != nil {
+	var page bytes.Buffer
+	if err := made.Execute(&page, newPage(s, nights, found)); err != nil {
 		return fmt.Errorf("the report: %w", err)
 	}
-	return nil
+	_, err = w.Write(visible(page.Bytes()))
+	return err
+}
+
+// visible lets no control or invisible mark into a page, whichever word it came by: the template knows
+// what HTML would read, and nothing of what a terminal or an editor does. The page's own lines stay.
+func visible(page []byte) []byte {
+	lines := bytes.Split(page, []byte("\n"))
+	for i, line := range lines {
+		lines[i] = []byte(spelling.Visible(string(line)))
+	}
+	return bytes.Join(lines, []byte("\n"))
 }
 
 // style is the style sheet and the policy that allows it and nothing else.
@@ -76,7 +90,7 @@ func style() (sheet template.CSS, policy string) {
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"comma":    humanize.Comma,
-		"fig":      func(n int64, name ...string) figure { return figure{strings.Join(name, "."), n} },
+		"fig":      func(n int64, name ...string) figure { return figure{spelling.Visible(strings.Join(name, ".")), n} },
 		"more":     func(more int64, sql string) rest { return rest{more, sql} },
 		"groups":   func(label string, rows []groupRow) groupList { return groupList{label, rows} },
 		"outcomes": schema.Outcomes,

@@ -34,6 +34,9 @@ type figure struct {
 	N    int64
 }
 
+// ID is the name as it can stand in a page: a data block of somebody's manifest may be called anything.
+func (f figure) ID() string { return spelling.Visible(f.Name) }
+
 // Text is the number as people write it.
 func (f figure) Text() string { return humanize.Comma(f.N) }
 

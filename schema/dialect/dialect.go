@@ -35,7 +35,8 @@ type Place struct {
 func (p Place) inBucket() bool { return strings.HasPrefix(p.Root, "s3://") }
 
 func (p Place) check() error {
-	if p.Root == "" || strings.ContainsFunc(p.Root+p.Region+p.Endpoint, unicode.IsControl) {
+	unreadable := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+	if p.Root == "" || strings.ContainsFunc(p.Root+p.Region+p.Endpoint, unreadable) {
 		return fault.New(fault.Configuration, "the place %q can't be written in SQL", p.Root)
 	}
 	return nil

@@ -31,6 +31,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/event"
 	"rollcall/schema/fault"
 )
 
@@ -55,6 +56,9 @@ type Env struct {
 	Shown     func() bool                    // Stdout is a terminal; nil: it is none
 	Version   string
 	Program   string // what a person types to start it; empty: rollcall
+
+	served func(url string)    // told where metrics are served; nil but in tests
+	heard  func(e event.Event) // told each event of a run before it goes on; nil but in tests
 }
 
 // sameSignal is how long after a signal another one is taken for it: many tools signal the process
@@ -122,12 +126,12 @@ func Main(ctx context.Context, env Env) int {
 	root.SetIn(a.env.Stdin)
 	root.SetOut(a.out.Raw())
 	root.SetErr(a.talk.Raw())
-	err := stoppedBy(ctx, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started { // cobra's own complaint, before any command ran
 		err = usage(err)
 		a.flags.json = a.flags.json || slices.Contains(env.Args, "--json") // it may stand behind what could not be read
 	}
-	err = a.answered(err)
+	err = stoppedBy(ctx, a.answered(err))
 	a.complain(err)
 	a.talk.Close(lastWords)
 	return code(err)

@@ -21,10 +21,10 @@ func aboutFaults() string {
 	b.WriteString("Faults, each as NAME or NAME=RATE (5% of all answers if none is given), with commas between them:\n")
 	for _, dish := range simulated.Menu() {
 		if dish.Online {
-			fmt.Fprintf(&b, "  %-20s%s\n", dish.Name, dish.Doc)
+			b.WriteString(fmt.Sprintf("  %-20s%s\n", dish.Name, dish.Doc))
 		}
 	}
-	fmt.Fprintf(&b, "  %-20s%s\n", passingFaults, "all of these that a run gets over, the rate shared among them")
+	b.WriteString(fmt.Sprintf("  %-20s%s\n", passingFaults, "all of these that a run gets over, the rate shared among them"))
 	b.WriteString("Names that are not found and TLS that fails can't be played by a server that has been reached.")
 	return b.String()
 }

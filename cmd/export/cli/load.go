@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
+	"runtime"
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline/config"
@@ -26,7 +28,18 @@ func (f *faulty) Error() string { return fmt.Sprintf("%s can't be used", f.file)
 func (a *app) load(secrets bool) (*job.Job, error) { return a.loadFile(a.flags.config, secrets) }
 
 func (a *app) loadFile(path string, secrets bool) (*job.Job, error) {
-	return a.loadWith(path, config.Options{Secrets: secrets})
+	if !secrets {
+		return a.loadWith(path, config.Options{})
+	}
+	return a.loadWith(path, config.Options{Secrets: true, FileInfo: fileInfo()})
+}
+
+// fileInfo tells who can read files, where the system knows such rights.
+func fileInfo() func(string) (fs.FileInfo, error) {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return os.Stat
 }
 
 // read reads the configuration at path as options ask, and tells nobody what it found.
@@ -44,6 +57,7 @@ func (a *app) loadWith(path string, options config.Options) (*job.Job, error) {
 	if diagnostics.Len() > 0 && !a.flags.json {
 		a.show(diagnostics)
 	}
+	a.warnings = diagnostics
 	return j, nil
 }
 

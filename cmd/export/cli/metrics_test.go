@@ -8,11 +8,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"rollcall/pipeline/event"
 	"rollcall/sources/all"
 	"rollcall/sources/simulated"
 )
@@ -46,12 +46,18 @@ func TestMetricsCountWhatTheVendorsCount(t *testing.T) {
 	var url, text string
 	env := testEnv(&stdout, &stderr, "run", "--config", config, "--metrics", "127.0.0.1:0", "--progress", "log")
 	env.Now, env.Random = now, rand.Uint64
-	env.Stderr = &trigger{Buffer: &stderr, at: " merging", do: func() {
-		url = regexp.MustCompile(`Metrics are served at (\S+)\n`).FindStringSubmatch(stderr.String())[1]
-		text = scrape(t, url)
-	}}
+	env.served = func(at string) { url = at }
+	env.heard = func(e event.Event) {
+		if p, is := e.(event.Progress); is && p.Phase == event.Merging && text == "" {
+			text = scrape(t, url)
+		}
+	}
 	if code := Main(t.Context(), env); code != Done {
 		t.Fatalf("run ended with %d: %s", code, stderr.String())
+	}
+
+	if want := "Metrics are served at " + url + "\n"; !strings.Contains(stderr.String(), want) {
+		t.Errorf("it is not said where: %s", stderr.String())
 	}
 
 	for path, count := range vendors.world.Counts() {

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/config"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 	"rollcall/pipeline/pseudonym"
@@ -46,7 +47,7 @@ func (a *app) planCommand() *cobra.Command {
 }
 
 func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
-	j, err := a.load(false)
+	j, err := a.loadWith(a.flags.config, config.Options{FileInfo: fileInfo()})
 	if err != nil {
 		return plan.Plan{}, err
 	}

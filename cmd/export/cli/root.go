@@ -12,6 +12,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/cmd/export/scratch"
+	"rollcall/pipeline/config"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -26,6 +27,7 @@ type app struct {
 	talk      *console.Talk                  // stderr
 	out       *console.Answer                // stdout
 	scratch   atomic.Pointer[scratch.Folder] // of the command at work
+	warnings  config.Diagnostics             // of the configuration, which was read
 	sealedNow bool                           // the answer is about a sealed snapshot: its code is that one's
 }
 
@@ -170,7 +172,7 @@ func (f flags) stateDir() string {
 // temporary gives the command an empty folder for temporary files, until done is called or the process
 // ends.
 func (a *app) temporary() (path string, done func(), err error) {
-	folder, err := scratch.New(os.TempDir())
+	folder, err := scratch.New(os.TempDir(), a.env.Now)
 	if err != nil {
 		return "", nil, err
 	}
@@ -188,7 +190,7 @@ func misused(hint, format string, args ...any) error {
 func codeTable() string {
 	var b strings.Builder
 	for _, c := range Codes() {
-		fmt.Fprintf(&b, "  %d  %s\n", c.Number, c.Meaning)
+		b.WriteString(fmt.Sprintf("  %d  %s\n", c.Number, c.Meaning))
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

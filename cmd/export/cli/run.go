@@ -141,6 +141,9 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 		return nil, nil, err
 	}
 	a.talk.Printer().Printf("Metrics are served at %s\n", server.URL) // whatever --progress says: port 0 is known from nowhere else
+	if a.env.served != nil {
+		a.env.served(server.URL)
+	}
 	return m.Listen, func() {
 		if err := server.Close(); err != nil { // the run went on without them
 			a.talk.Printer().Printf("Warning: metrics were not served to the end: %s\n", err.Error())
@@ -166,6 +169,9 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 			other(e)
 		}
 		progress.Listen(e)
+		if a.env.heard != nil {
+			a.env.heard(e)
+		}
 	}
 	transport := client.NewTransport(a.proxy(), nil)
 	defer transport.Close()

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"rollcall/pipeline/event"
 	"rollcall/schema"
 	"rollcall/sinks/parquet"
 	"rollcall/sources/simulated"
@@ -102,16 +103,16 @@ func (s *secretive) run(signals chan os.Signal, args ...string) int {
 	env := testEnv(&stdout, &stderr, append([]string{"run", "--config", filepath.Join(s.dir, "rollcall.hcl"), "--progress", "log", "--metrics", "127.0.0.1:0"}, args...)...)
 	env.Now, env.Random = s.now, rand.Uint64
 	env.LookupEnv = func(name string) (string, bool) { value, set := s.env[name]; return value, set }
-	page := ""
-	scraping := &trigger{Buffer: &stderr, at: " merging", do: func() {
-		_, rest, _ := strings.Cut(stderr.String(), "Metrics are served at ")
-		address, _, _ := strings.Cut(rest, "\n")
-		page = scrape(s.t, strings.TrimSpace(address))
-	}}
-	env.Stderr = scraping
+	page, address := "", ""
+	env.served = func(url string) { address = url }
+	env.heard = func(e event.Event) {
+		if p, is := e.(event.Progress); is && p.Phase == event.Merging && page == "" {
+			page = scrape(s.t, address)
+		}
+	}
 	if signals != nil {
 		env.Signals = signals
-		scraping.at, scraping.do = "fetching", func() { signals <- os.Interrupt }
+		env.Stderr = &trigger{Buffer: &stderr, at: "fetching", do: func() { signals <- os.Interrupt }}
 	}
 	code := Main(s.t.Context(), env)
 	s.said.Write(stdout.Bytes())

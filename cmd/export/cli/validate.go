@@ -31,6 +31,9 @@ func (a *app) validateCommand() *cobra.Command {
 			}
 			warnings := unreadable(j)
 			if a.flags.json {
+				for _, d := range a.warnings.List() {
+					warnings = append(warnings, fmt.Sprintf("%s:%d: %s", d.File, d.Line, d.Summary))
+				}
 				return a.answer(validAnswer(j, warnings))
 			}
 			for _, w := range warnings {

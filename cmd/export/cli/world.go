@@ -165,7 +165,12 @@ func (s *server) write(dir string) (string, error) {
 		"rollcall.hcl": filled.String(), "rongcloud.key": simulated.DemoAppKey,
 		"rongcloud.secret": simulated.DemoAppSecret, "tencentchat.secret": simulated.DemoSecretKey,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		mode := fs.FileMode(0o600) // credentials, if only of simulated apps: a run warns of those that others can read
+		if name == "rollcall.hcl" {
+			mode = 0o644
+		}
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte(text), mode), os.Chmod(path, mode)); err != nil {
 			return "", unwritable(dir, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -30,9 +31,12 @@ type Folder struct {
 	lock *flock.Flock
 }
 
+// abandoned is how old a folder is that has no lock and never will: whoever made it was killed right then.
+const abandoned = 10 * time.Minute
+
 // New sweeps what dead processes left in parent, and makes a folder in it.
-func New(parent string) (*Folder, error) {
-	sweep(parent)
+func New(parent string, now func() time.Time) (*Folder, error) {
+	sweep(parent, now())
 	for range 100 { // a sweeper may take a folder whose lock is not held yet
 		f, err := create(parent)
 		if f != nil || err != nil {
@@ -81,7 +85,7 @@ func (f *Folder) Remove() {
 }
 
 // sweep removes the folders of processes that are dead. What can't be removed is another user's.
-func sweep(parent string) {
+func sweep(parent string, now time.Time) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return // New says so
@@ -92,6 +96,9 @@ func sweep(parent string) {
 		}
 		path := filepath.Join(parent, entry.Name())
 		info, err := os.Lstat(filepath.Join(path, lockName))
+		if made, broken := entry.Info(); errors.Is(err, fs.ErrNotExist) && broken == nil && now.Sub(made.ModTime()) > abandoned {
+			_ = os.Remove(path) // which it only is where it is empty
+		}
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}

@@ -1,11 +1,13 @@
 package scratch_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rollcall/cmd/export/scratch"
 	"rollcall/schema/fault"
@@ -13,7 +15,7 @@ import (
 
 func newFolder(t *testing.T, parent string) *scratch.Folder {
 	t.Helper()
-	f, err := scratch.New(parent)
+	f, err := scratch.New(parent, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +46,20 @@ func TestWhatTheDeadLeftIsSweptAndTheLivingKeepTheirs(t *testing.T) {
 	if err := os.Symlink(filepath.Dir(outside), filepath.Join(dead, "link")); err != nil {
 		t.Fatal(err)
 	}
+	early, late := filepath.Join(parent, "rollcall-scratch-early"), filepath.Join(parent, "rollcall-scratch-late") // killed before there was a lock, and about to lock
+	for path, age := range map[string]time.Duration{early: time.Hour, late: time.Minute} {
+		made := time.Now().Add(-age)
+		if err := errors.Join(os.Mkdir(path, 0o700), os.Chtimes(path, made, made)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	mine := newFolder(t, parent)
+	if _, err := os.Stat(early); !os.IsNotExist(err) {
+		t.Error("what a process left that was killed before it had a lock is still there")
+	}
+	if _, err := os.Stat(late); err != nil {
+		t.Error("a folder was taken from a process that is about to lock it")
+	}
 	if _, err := os.Stat(dead); !os.IsNotExist(err) {
 		t.Error("what a dead process left is still there")
 	}
@@ -70,7 +85,7 @@ func TestManyProcessesAtOnceTakeNobodysFolderAway(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 20 {
-				f, err := scratch.New(parent)
+				f, err := scratch.New(parent, time.Now)
 				if err != nil {
 					t.Error(err)
 					return
@@ -88,7 +103,7 @@ func TestManyProcessesAtOnceTakeNobodysFolderAway(t *testing.T) {
 func TestAFolderThatCantBeMadeIsAFaultThatNamesTMPDIR(t *testing.T) {
 	t.Parallel()
 	parent := filepath.Join(t.TempDir(), "none")
-	_, err := scratch.New(parent)
+	_, err := scratch.New(parent, time.Now)
 	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), parent) || !strings.Contains(fault.HintOf(err), "TMPDIR") {
 		t.Errorf("%v (%s)", err, fault.HintOf(err))
 	}
