@@ -63,6 +63,9 @@ func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if errors.Is(err, errFenced) {
+			continue
+		}
 		var f *fault.Error
 		if !errors.As(err, &f) || errors.Is(err, ErrDown) {
 			return err
@@ -126,7 +129,7 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	if err := e.down(); err != nil {
 		return err
 	}
-	ticket, err := e.budget.Wait(ctx)
+	ticket, err := e.permit(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,9 +147,13 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	}
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)
+	stopped := e.fenced(request)
 	status, err := e.client.exchange(ctx, request, e.budget, ticket, x.Read)
 	if ctx.Err() != nil {
 		return err
+	}
+	if err != nil && stopped() {
+		return errFenced
 	}
 	return e.judge(ticket, way, status, err)
 }

@@ -47,6 +47,7 @@ type Options struct {
 	Transport http.RoundTripper // see [Transport]; must be safe for concurrent use
 	Now       func() time.Time
 	Random    func() uint64 // uniform; for the jitter of backoff; safe for concurrent use
+	Fence     Fence         // asked right before a request leaves; nil: it is always open
 
 	Timeout   time.Duration // of one attempt, its body included; 30 s
 	BodyLimit int64         // of one answer, uncompressed; 32 MiB

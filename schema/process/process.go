@@ -29,14 +29,14 @@ type Identity struct {
 	Started   uint64 `json:"started,omitzero"` // clock ticks after the boot
 }
 
-// known tells whether the identity says all that a proof needs.
-func (i Identity) known() bool {
+// Known tells whether the identity says all that a proof needs.
+func (i Identity) Known() bool {
 	return i.Boot != "" && i.Namespace != "" && i.PID > 0 && i.Started > 0
 }
 
 // neighbours tells whether both processes are in one table of processes.
 func (i Identity) neighbours(other Identity) bool {
-	return i.known() && other.known() && i.Machine == other.Machine && i.Boot == other.Boot && i.Namespace == other.Namespace
+	return i.Known() && other.Known() && i.Machine == other.Machine && i.Boot == other.Boot && i.Namespace == other.Namespace
 }
 
 // Liveness is what can be told of a process.
