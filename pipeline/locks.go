@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -123,8 +124,9 @@ func (r *run) waitForGrace() {
 	if r.vendors == nil || r.vendors.lastAsked().IsZero() {
 		return
 	}
-	if left := budget.Grace - r.Now().Sub(r.vendors.lastAsked()); left > 0 {
-		timer := time.NewTimer(min(left, budget.Grace))
+	grace := cmp.Or(r.Linger, budget.Grace)
+	if left := grace - r.Now().Sub(r.vendors.lastAsked()); left > 0 {
+		timer := time.NewTimer(min(left, grace))
 		defer timer.Stop()
 		<-timer.C
 	}
@@ -143,6 +145,8 @@ func (r *run) checkLock(ctx context.Context) error {
 		return nil
 	}
 	r.checked = r.Now()
+	ctx, stop := context.WithTimeout(ctx, sinks.HeartbeatEvery) // whoever waits here writes nothing down
+	defer stop()
 	err := r.lock.Check(ctx)
 	if isHeld(err) {
 		return err

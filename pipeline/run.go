@@ -55,6 +55,7 @@ type World struct {
 	Process   process.Identity                        // this one's, for the locks
 	Look      func(process.Identity) process.Liveness // tells whether a process lives; nil: nobody can tell
 	Apps      applock.Place                           // where this machine's runs meet that ask the same app
+	Linger    time.Duration                           // how long the locks outlive the last request; 0: budget.Grace
 	Version   string                                  // of the program, for the manifest
 }
 

@@ -39,7 +39,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Long:  aboutStatus,
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			s, err := status.Look(status.Request{Folder: a.flags.stateDir(), Date: a.flags.date, Now: a.env.Now(), Host: a.env.Host, Alive: a.env.Alive})
+			s, err := status.Look(status.Request{Folder: a.flags.stateDir(), Date: a.flags.date, Now: a.env.Now(), Host: a.env.Host, Alive: a.env.Alive, Look: a.env.Look})
 			if err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ func showStatus(out io.Writer, s statusAnswer, now time.Time) error {
 	case s.State == status.None:
 		fmt.Fprintf(&b, "Nothing is unfinished in %s.\n", escape(s.Folder))
 	case s.Date == "":
-		fmt.Fprintf(&b, "A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
+		fmt.Fprintf(&b, "A run has begun: %s, and has not come to its first word yet.\n", processOf(s.Status, now))
 	default:
 		replacing := ""
 		if s.Replace {
@@ -113,9 +113,9 @@ func showStatus(out io.Writer, s statusAnswer, now time.Time) error {
 func headline(s status.Status, now time.Time) string {
 	switch {
 	case s.State == status.Running:
-		return "running, " + process(s, now)
+		return "running, " + processOf(s, now)
 	case s.State == status.Silent:
-		return fmt.Sprintf("should be running, %s, but has not been heard of for %s", process(s, now), span(now.Sub(s.HeardAt)))
+		return fmt.Sprintf("should be running, %s, but has not been heard of for %s", processOf(s, now), span(now.Sub(s.HeardAt)))
 	case s.Report == nil:
 		return "stopped before it could say anything"
 	case s.Killed:
@@ -125,7 +125,7 @@ func headline(s status.Status, now time.Time) string {
 	}
 }
 
-func process(s status.Status, now time.Time) string {
+func processOf(s status.Status, now time.Time) string {
 	return fmt.Sprintf("process %d on %s since %s", s.Process.PID, escape(s.Process.Host), ago(s.Process.Since, now))
 }
 
