@@ -147,8 +147,8 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	}
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)
-	stopped := e.fenced(request)
-	status, err := e.client.exchange(ctx, request, e.budget, ticket, x.Read)
+	fenced, stopped := e.fenced(ctx)
+	status, err := e.client.exchange(fenced, request, e.budget, ticket, x.Read)
 	if ctx.Err() != nil {
 		return err
 	}

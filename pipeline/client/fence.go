@@ -3,8 +3,7 @@ package client
 import (
 	"context"
 	"errors"
-	"io"
-	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 
 	"rollcall/pipeline/budget"
@@ -40,36 +39,19 @@ func (e *Endpoint) permit(ctx context.Context) (budget.Ticket, error) {
 	}
 }
 
-// fenced keeps a request that waits for its connection from leaving once the fence is closed: its body
-// can't be read any more, and without it net/http sends nothing on HTTP/1. It gives a function that tells
-// whether that came to pass.
-func (e *Endpoint) fenced(request *http.Request) (stopped func() bool) {
+// fenced keeps a request from leaving that gets its connection only when the fence is closed: making one
+// takes long. The connection is closed before anything is written to it; it serves one request at a time.
+// Stopped tells whether that came to pass.
+func (e *Endpoint) fenced(ctx context.Context) (fenced context.Context, stopped func() bool) {
 	fence := e.client.options.Fence
-	if fence == nil || request.Body == nil || request.Body == http.NoBody {
-		return func() bool { return false }
+	if fence == nil {
+		return ctx, func() bool { return false }
 	}
-	body := &fencedBody{ReadCloser: request.Body, fence: fence, closed: new(atomic.Bool)}
-	request.Body = body
-	if get := request.GetBody; get != nil {
-		request.GetBody = func() (io.ReadCloser, error) {
-			again, err := get()
-			return &fencedBody{ReadCloser: again, fence: fence, closed: body.closed}, err
+	closed := new(atomic.Bool)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+		if !fence.Open() {
+			closed.Store(true)
+			_ = got.Conn.Close() // nothing was sent on it that could be lost
 		}
-	}
-	return body.closed.Load
-}
-
-type fencedBody struct {
-	io.ReadCloser
-	fence  Fence
-	closed *atomic.Bool // it was to be read and could not, or that of a repetition
-}
-
-// Read reads while the fence is open.
-func (b *fencedBody) Read(p []byte) (int, error) {
-	if !b.fence.Open() {
-		b.closed.Store(true)
-		return 0, errFenced
-	}
-	return b.ReadCloser.Read(p)
+	}}), closed.Load
 }
