@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
 	"rollcall/schema"
+	"rollcall/schema/process"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/parquet"
 	"rollcall/sources"
@@ -127,8 +128,9 @@ func (n *night) everything() *night {
 
 func (n *night) request() pipeline.Request {
 	return pipeline.Request{
-		World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Version: "test"},
-		Job:   n.job, Date: date, State: n.state,
+		World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test",
+			Linger: 1}, // nobody waits for the locks
+		Job: n.job, Date: date, State: n.state,
 		Listen: func(event.Event) {},
 	}
 }

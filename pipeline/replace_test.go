@@ -85,9 +85,9 @@ func (a answer) Do(r *http.Request) (*http.Response, error) { return a(r) }
 // sink opens the bucket; refuse is asked before each request. Nothing is tried twice.
 func (l *lake) sink(refuse func(*http.Request) error) sinks.Sink {
 	l.t.Helper()
-	later, forbid, deny := l.later, l.forbid, l.deny
+	ahead, forbid, deny := time.Until(l.noon())+l.later, l.forbid, l.deny
 	sink, err := s3.Open(l.t.Context(), s3.Config{
-		Bucket: "audit", Region: "eu-central-1", Endpoint: "http://s3.test", Now: func() time.Time { return l.noon().Add(later) }, Attempts: 1, Retention: l.retention, Disk: unsynced{},
+		Bucket: "audit", Region: "eu-central-1", Endpoint: "http://s3.test", Now: func() time.Time { return time.Now().Add(ahead) }, Attempts: 1, Retention: l.retention, Disk: unsynced{},
 		Pace:        lease.Pace{Beat: sinks.HeartbeatEvery, Stale: 50 * time.Millisecond}, // the tests have no rival who lives
 		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
 		HTTP: answer(func(r *http.Request) (*http.Response, error) {
@@ -115,8 +115,8 @@ func (l *lake) run(change func(*pipeline.Request)) (pipeline.Result, error) {
 	l.t.Helper()
 	l.told = nil
 	r := (&night{t: l.t, job: l.job, state: l.state}).request()
-	r.Transport, r.Sink = l.world.Transport(), l.sink(nil)
 	r.Now, r.Disk = l.clock(), unsynced{}
+	r.Transport, r.Sink = l.world.Transport(), l.sink(nil) // whose clock is the run's
 	r.Listen = func(e event.Event) {
 		if n, is := e.(event.Notice); is {
 			l.told = append(l.told, n.Text)
@@ -239,7 +239,8 @@ func TestAStoppedReplacementKeepsBothTheOldSnapshotAndWhatWasFetched(t *testing.
 	transport := &cutAfter{RoundTripper: l.world.Transport(), cut: cancel}
 	transport.left.Store(4)
 	r := (&night{t: t, job: l.job, state: l.state}).request()
-	r.Replace, r.Sink, r.Transport, r.Workers, r.Now = true, l.sink(nil), transport, 1, l.clock()
+	r.Now = l.clock()
+	r.Replace, r.Sink, r.Transport, r.Workers = true, l.sink(nil), transport, 1
 	stopped := &pipeline.StoppedError{}
 	if _, err := pipeline.Run(ctx, r); !errors.As(err, &stopped) || stopped.Done == 0 {
 		t.Fatalf("got %v", err)

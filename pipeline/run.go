@@ -8,8 +8,12 @@
 //
 // Failures come back as errors that package cmd/export/cli turns into exit codes: *NotSealedError
 // where more is missing than tolerated, *ChecksError where a check
-// failed, *StoppedError where running again goes on, *state.HeldError
-// and *sinks.HeldError where another run is at work, and *fault.Error by its kind for the rest.
+// failed, *StoppedError where running again goes on, *state.HeldError,
+// *applock.HeldError and *sinks.HeldError where another run is at work, and *fault.Error by its kind for the rest.
+//
+// A run holds three locks while it asks: that of its state folder, that of each app on this machine, and
+// that of the sink, without whose heartbeat no request leaves (package fence). It gives the last two back
+// when its last request has been counted by the vendor, and no sooner.
 package pipeline
 
 import (
@@ -21,8 +25,10 @@ import (
 	"net/http"
 	"time"
 
+	"rollcall/pipeline/applock"
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/fence"
 	"rollcall/pipeline/fetch"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/pseudonym"
@@ -31,6 +37,7 @@ import (
 	"rollcall/pipeline/status"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
+	"rollcall/schema/process"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
@@ -43,9 +50,13 @@ type World struct {
 	Transport http.RoundTripper // nil: client.NewTransport without a proxy
 	Bucket    HTTPClient        // sends what the S3 sink asks; nil: the AWS SDK's own
 	Disk      disk.Disk         // nil: the real one
-	Host      string            // for the lock
+	Host      string            // for the locks
 	PID       int
-	Version   string // of the program, for the manifest
+	Process   process.Identity                        // this one's, for the locks
+	Look      func(process.Identity) process.Liveness // tells whether a process lives; nil: nobody can tell
+	Apps      applock.Place                           // where this machine's runs meet that ask the same app
+	Linger    time.Duration                           // how long the locks outlive the last request; 0: budget.Grace
+	Version   string                                  // of the program, for the manifest
 }
 
 // HTTPClient is an *http.Client, or what stands in for one.
@@ -126,7 +137,7 @@ func (e *NotSealedError) Error() string {
 func Run(ctx context.Context, r Request) (result Result, err error) {
 	defer func() { err = r.diskFault(err) }()
 	r.Listen = hiding(pseudonym.New(r.Job.Columns), r.Listen)
-	folder, err := state.Open(state.Options{Path: r.State, Random: r.Random, Disk: r.Disk, Holder: state.Holder{PID: r.PID, Host: r.Host, Command: "run", Since: r.Now()}})
+	folder, err := r.openState()
 	if err != nil {
 		return Result{}, err
 	}
@@ -144,7 +155,14 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 		r.tellKept(chosen.kept)
 		return *sealed, r.finishRetention(ctx, sink, sealed.Manifest)
 	}
-	lock, err := sink.Lock(ctx, sinks.Owner{State: folder.Owner, Host: r.Host, PID: r.PID, Date: date, Since: r.Now().UTC()})
+	run := &run{Request: r, date: date, folder: folder, sink: sink, veil: pseudonym.New(r.Job.Columns)}
+	defer run.unlockApps()
+	if sealed == nil {
+		if err := run.lockApps(); err != nil {
+			return Result{}, err
+		}
+	}
+	run.lock, err = run.lockSink(ctx)
 	if err != nil && sealed != nil {
 		return *sealed, r.finishRetention(ctx, sink, sealed.Manifest) // what the run left that sealed it is for the next one to clear away
 	}
@@ -154,14 +172,8 @@ func Run(ctx context.Context, r Request) (result Result, err error) {
 	if err != nil {
 		return Result{}, err // which names the place
 	}
-	run := &run{Request: r, date: date, folder: folder, sink: sink, lock: lock, veil: pseudonym.New(r.Job.Columns)}
 	result, err = run.locked(ctx)
-	// Whatever happened, the lock is given back, although ctx may be cancelled.
-	last, cancel := cleanup(ctx)
-	defer cancel()
-	if unlock := lock.Release(last); unlock != nil && err == nil {
-		r.Listen(event.Notice{Warning: true, Text: "the lock of " + sink.String() + " was not given back: " + unlock.Error(), Hint: "it goes stale by itself in half a minute"})
-	}
+	run.unlockSink(ctx, err)
 	if err == nil && !run.spare { // now, and not before: where the date is still there, a run clears away what is left in the sink, too
 		run.forget()
 	}
@@ -228,6 +240,9 @@ func (r *run) locked(ctx context.Context) (Result, error) {
 	if err := r.discardStale(ctx, chosen); err != nil {
 		return Result{}, err
 	}
+	if err := r.lockApps(); err != nil {
+		return Result{}, err
+	}
 	result, err := r.carryOut(ctx)
 	if err == nil {
 		_, err = retain(ctx, r.sink, result.Manifest)
@@ -274,6 +289,7 @@ type run struct {
 	date   string
 	folder *state.Folder
 	sink   sinks.Sink
+	apps   *applock.Locks // nil: the run has had nothing to ask
 	lock   sinks.Lock
 	chain  manifest.History // of the sink, as it was when this run had the lock
 	old    *manifest.Sealed // what seals the date and is to be replaced; nil: the date is not sealed
@@ -373,31 +389,16 @@ func (r *run) fetch(ctx context.Context, lists fetch.Keys) error {
 	return errors.Join(err, r.folder.Asked(r.vendors.lastAsked()))
 }
 
-// checkEvery is how often a run that fetches asks whether the sink's lock is still its own: a host
-// that slept for half a minute may have lost it, and then two runs would spend one budget.
-const checkEvery = 15 * time.Second
-
-// checkLock stops the run where the lock is lost. A sink that does not answer stops nothing yet.
-func (r *run) checkLock(ctx context.Context) error {
-	if now := r.Now(); now.Sub(r.checked) < checkEvery {
-		return nil
-	}
-	r.checked = r.Now()
-	err := r.lock.Check(ctx)
-	if _, lost := errors.AsType[*sinks.HeldError](err); lost {
-		return err
-	}
-	return nil
-}
-
 // stopped says in one error what a run that can go on should be told as; others pass unchanged.
 func (r *run) stopped(ctx context.Context, err error) error {
 	stopped := &StoppedError{Date: r.date, Done: r.kept, Err: err}
 	kind := fault.KindOf(err)
-	held := &sinks.HeldError{}
+	closed := &fence.ClosedError{}
 	switch {
-	case errors.As(err, &held):
+	case isHeld(err):
 		return err
+	case errors.As(err, &closed):
+		stopped.Message = closed.Error()
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
 		stopped.Message = "stopped before the snapshot was sealed"
 	case kind == fault.Transient || kind == fault.Throttled:

@@ -165,6 +165,9 @@ func (r *run) store(ctx context.Context, files []parquet.File, encoded []byte) (
 		}
 	}
 	r.phase(event.Sealing, 0, len(files))
+	if err := r.folder.Held(); err != nil {
+		return err
+	}
 	if err := r.night.SetSealing(manifest.Sum(encoded)); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
+	"rollcall/sinks/lease"
 	"rollcall/sinks/local"
 	"rollcall/sinks/s3"
 )
@@ -24,11 +25,12 @@ func OpenSink(ctx context.Context, s job.Sink, now func() time.Time, d disk.Disk
 func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
 	switch {
 	case s.Local != nil:
-		return local.Open(local.Config{Path: s.Local.Path, Now: w.Now, Disk: w.Disk})
+		return local.Open(local.Config{Path: s.Local.Path, Now: w.Now, Disk: w.Disk, Pace: lease.Pace{Dead: w.dead}})
 	case s.S3 != nil:
 		return s3.Open(ctx, s3.Config{
 			Bucket: s.S3.Bucket, Prefix: s.S3.Prefix, Region: s.S3.Region, Endpoint: s.S3.Endpoint,
 			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Retention: s3.Retention(s.S3.Retention), Now: w.Now, Disk: w.Disk, HTTP: w.Bucket,
+			Pace: lease.Pace{Dead: w.dead},
 		})
 	default:
 		return nil, fault.New(fault.Bug, "the configuration has no sink")

@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/budget"
 	"rollcall/pipeline/client"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/fence"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
@@ -94,7 +95,7 @@ func (r *run) openVendors() (*vendors, error) {
 		own := client.NewTransport(nil, nil)
 		transport, v.close = own, own.Close
 	}
-	c := client.New(client.Options{Transport: transport, Now: r.Now, Random: r.Random})
+	c := client.New(client.Options{Transport: transport, Now: r.Now, Random: r.Random, Fence: fence.New(r.sink.String(), r.lock, r.Now, r.Listen)})
 	shared := map[appEndpoint]*client.Endpoint{} // two sources of one app have one budget
 	for _, s := range r.Job.Sources {
 		account := s.Config.Account()
@@ -122,7 +123,7 @@ func (r *run) openVendors() (*vendors, error) {
 func (r *run) heldUntil() (time.Time, error) {
 	last, known, err := r.folder.Asking()
 	now := r.Now()
-	if r.resumed || !known || last.After(now) {
+	if r.resumed || !known || last.After(now) || r.apps != nil && r.apps.Killed {
 		return now.Add(budget.Grace), err
 	}
 	// Counted from now, since what was read from a file knows the wall clock alone, which may jump.

@@ -19,6 +19,8 @@ import (
 	"io"
 	"iter"
 	"time"
+
+	"rollcall/schema/process"
 )
 
 // Sink is one place for snapshots. It is safe for use by many goroutines.
@@ -28,8 +30,8 @@ type Sink interface {
 	// URL is the location of path as a query engine would read it: s3://bucket/prefix/path, or an absolute file path.
 	URL(path string) string
 	// Lock takes the one lock of this sink, _locks/run.json, for owner, or returns *HeldError.
-	// A lock left by the same owner.State is taken at once; a stranger's lock is watched for
-	// StaleAfter, and taken when its heartbeat did not move in that time.
+	// A lock of the same owner.State whose process is known to be dead is taken at once; any other is
+	// watched for StaleAfter, and taken when its heartbeat did not move in that time.
 	Lock(ctx context.Context, owner Owner) (Lock, error)
 	// Begin opens the staging area of one snapshot date under a held lock. The journal is a local
 	// file in which the sink records what it begins; when it already holds records of an earlier
@@ -103,20 +105,21 @@ func (o Old) Is(manifest []byte) bool {
 	return hex.EncodeToString(sum[:]) == o.SHA256
 }
 
-// Owner says who holds a lock.
+// Owner says who holds a lock. State, a folder that may have been copied, proves nothing; Process may.
 type Owner struct {
-	State string    `json:"state"` // random name of the state folder, the same for all its runs
-	Host  string    `json:"host"`
-	PID   int       `json:"pid"`
-	Date  string    `json:"date"`
-	Since time.Time `json:"since"`
+	State   string           `json:"state"` // random name of the state folder, the same for all its runs and copies
+	Host    string           `json:"host"`
+	PID     int              `json:"pid"`
+	Date    string           `json:"date"`
+	Since   time.Time        `json:"since"`
+	Process process.Identity `json:"process,omitzero"`
 }
 
 // Lock is a held lock. Its heartbeat runs until Release.
 type Lock interface {
 	// Acknowledged is when the last heartbeat that the sink has acknowledged was sent, by the clock that
-	// the sink was given. Nobody can have taken the lock before [StaleAfter] has passed since then; who
-	// needs to own it acts only before [FreshFor] has.
+	// the sink was given; zero once the lock is known to be lost. Nobody can have taken the lock before
+	// [StaleAfter] has passed since then; who needs to own it acts only while it is [Fresh].
 	Acknowledged() time.Time
 	// Check asks the sink whether the lock is still ours; *HeldError where it is not.
 	Check(ctx context.Context) error
@@ -144,6 +147,7 @@ type Staging interface {
 type HeldError struct {
 	Place string // the sink
 	Owner Owner  // zero where the lock was ours and is gone, so that nobody can say who holds the sink
+	Copy  bool   // the owner's state folder and that of who asked are copies of each other
 }
 
 // Error names the holder.
@@ -151,7 +155,11 @@ func (e *HeldError) Error() string {
 	if e.Owner == (Owner{}) {
 		return fmt.Sprintf("the lock of %s is no longer ours: another run may be at work", e.Place)
 	}
-	return fmt.Sprintf("another run holds %s: process %d on %s, at work for %s since %s", e.Place, e.Owner.PID, e.Owner.Host, e.Owner.Date, e.Owner.Since.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("another run holds %s: process %d on %s, at work for %s since %s", e.Place, e.Owner.PID, e.Owner.Host, e.Owner.Date, e.Owner.Since.UTC().Format(time.RFC3339))
+	if e.Copy {
+		text += "; its state folder and this one are copies of each other"
+	}
+	return text
 }
 
 // SealedError says that a date is sealed already.
@@ -173,3 +181,14 @@ const FreshFor = 20 * time.Second
 
 // HeartbeatEvery is how often a holder shows that it lives.
 const HeartbeatEvery = 5 * time.Second
+
+// Fresh tells whether a heartbeat that was sent at acknowledged still proves at now that the lock is ours.
+// Now must come from the clock that acknowledged came from, with its monotonic reading. That reading
+// stands still while a machine sleeps, and the wall clock can be set: the longer time of both counts.
+func Fresh(acknowledged, now time.Time) bool {
+	if acknowledged.IsZero() {
+		return false
+	}
+	steady, wall := now.Sub(acknowledged), now.Round(0).Sub(acknowledged.Round(0))
+	return steady >= 0 && max(steady, wall) < FreshFor
+}

@@ -16,6 +16,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/schema"
 	"rollcall/schema/disk/disktest"
+	"rollcall/schema/process"
 	"rollcall/sinks/parquet"
 	"rollcall/sources"
 	"rollcall/sources/all"
@@ -124,7 +125,7 @@ func (n *night) block(kind string, change func(*job.Data)) {
 func (n *night) request() pipeline.Request {
 	return pipeline.Request{
 		World: pipeline.World{
-			Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Transport: n.world.Transport(), Host: "test", PID: 1, Version: "test",
+			Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Transport: n.world.Transport(), Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test",
 			Disk: disktest.New(n.t, disktest.Options{}), // which does not wait for the real one: hours of virtual time sync often
 		},
 		Job: n.job, Date: date, State: n.state,

@@ -69,6 +69,9 @@ func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if errors.Is(err, errFenced) {
+			continue
+		}
 		var f *fault.Error
 		if !errors.As(err, &f) || errors.Is(err, ErrDown) {
 			return err
@@ -132,7 +135,7 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	if err := e.down(); err != nil {
 		return err
 	}
-	ticket, err := e.budget.Wait(ctx)
+	ticket, err := e.permit(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +154,10 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)
 	request.Close = request.Close || c.alone
-	status, answer, err := e.client.exchange(ctx, request, e.budget, ticket, x)
+	status, answer, err := e.client.exchange(e.fenced(ctx), request, e.budget, ticket, x)
+	if errors.Is(err, errFenced) {
+		return err
+	}
 	err = c.bind(ctx, answer, err)
 	if ctx.Err() != nil {
 		return err

@@ -71,6 +71,7 @@ type Options struct {
 	Transport http.RoundTripper // see [Transport]; must be safe for concurrent use
 	Now       func() time.Time
 	Random    func() uint64 // uniform; for the jitter of backoff; safe for concurrent use
+	Fence     Fence         // asked right before a request leaves; nil: it is always open
 
 	Timeout   time.Duration // of one attempt, its body included; 30 s
 	BodyLimit int64         // of one answer, uncompressed; 32 MiB
@@ -117,6 +118,10 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 	defer cancel()
 	response, err := c.options.Transport.RoundTrip(once(request.WithContext(ctx)))
 	if err != nil {
+		if errors.Is(err, errFenced) {
+			b.Answered(ticket)
+			return 0, nil, errFenced
+		}
 		if neverLeft(err) {
 			b.Answered(ticket)
 			return 0, nil, unreached{networkFault(err, request, c.options.Timeout)}

@@ -44,7 +44,7 @@ func TestASignatureInWhatIsNoHTTPIsNotQuoted(t *testing.T) {
 				}
 			}()
 			transport := client.NewTransport(nil, nil)
-			t.Cleanup(transport.CloseIdleConnections)
+			t.Cleanup(func() { _ = transport.Close() })
 			e := endpoint(transport, 1000, func(o *client.Options) { o.Attempts = 1 })
 			err = e.Caller().Call(t.Context(), plain(func() (*http.Request, error) {
 				return http.NewRequest(http.MethodPost, "http://"+listener.Addr().String()+"/v4?contenttype=json&usersig="+url.QueryEscape(sig), strings.NewReader("{}"))

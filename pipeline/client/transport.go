@@ -95,18 +95,28 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return c.send(request)
 }
 
-// connect gives the connection for a request.
+// connect gives the connection for a request, or errFenced where the request may not leave any more.
 func (t *Transport) connect(request *http.Request) (connection, error) {
 	to, through, err := t.route(request)
 	if err != nil {
 		return nil, err
 	}
+	var c connection
 	if !request.Close {
-		if c := t.take(to); c != nil {
-			return c, nil
+		c = t.take(to)
+	}
+	if c == nil {
+		if c, err = t.dial(request.Context(), to, through); err != nil {
+			return nil, err
 		}
 	}
-	return t.dial(request.Context(), to, through)
+	if !mayLeave(request) {
+		if !t.give(to, c) {
+			c.close()
+		}
+		return nil, errFenced
+	}
+	return c, nil
 }
 
 // Prove ends the idle connections that have unproved answers now, and not a moment later: nobody has

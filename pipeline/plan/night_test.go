@@ -16,6 +16,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 	"rollcall/schema"
+	"rollcall/schema/process"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/parquet"
 	"rollcall/sources"
@@ -120,7 +121,7 @@ func (n *night) everything() *night {
 func (n *night) run(ctx context.Context, date string, transport http.RoundTripper) (pipeline.Result, error) {
 	n.t.Helper()
 	return pipeline.Run(ctx, pipeline.Request{
-		World: pipeline.World{Now: time.Now, Random: rand.Uint64, Transport: transport, Host: "test", PID: 1, Version: "test"},
+		World: pipeline.World{Now: time.Now, Random: rand.Uint64, Transport: transport, Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test"},
 		Job:   n.job, Date: date, State: n.state, Listen: func(event.Event) {}, Workers: n.workers,
 	})
 }

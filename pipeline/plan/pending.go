@@ -27,7 +27,7 @@ type pending struct {
 func (p *planner) openState() (*pending, error) {
 	found := &pending{}
 	if _, err := os.Stat(p.State); err == nil {
-		folder, err := state.Open(state.Options{Path: p.State, Random: p.Random, Holder: p.Holder})
+		folder, err := state.Open(state.Options{Path: p.State, Random: p.Random, Holder: p.Holder, Look: p.Look})
 		held := &state.HeldError{}
 		switch {
 		case errors.As(err, &held):

@@ -27,6 +27,7 @@ import (
 
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
+	"rollcall/schema/process"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
@@ -42,6 +43,8 @@ type Request struct {
 	Now    func() time.Time // when the run would start; its zone is the one that people read
 	Random func() uint64
 	Holder state.Holder // who looks into the state folder, for who is kept out meanwhile
+
+	Look func(process.Identity) process.Liveness // tells whether a process lives; nil: nobody can tell
 }
 
 // Plan is what a run would do.

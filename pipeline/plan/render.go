@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"rollcall/pipeline/job"
 	"rollcall/schema"
@@ -81,6 +82,9 @@ func (p *planner) note() {
 				p.Notes = append(p.Notes, "latency of "+l.name+" is taken to be 50 ms: "+p.Base+" did not ask it")
 			}
 		}
+	}
+	if slices.ContainsFunc(p.lanes, func(l *lane) bool { return l.source.Share == 1 }) {
+		p.Notes = append(p.Notes, "this run takes the whole of its budgets: two runs of one app on one machine are refused, and what other machines or containers ask of the same app nobody can see from here. Where they do, give each a part with `share`")
 	}
 }
 

@@ -9,17 +9,19 @@ import (
 	"time"
 
 	"rollcall/schema/disk"
+	"rollcall/schema/process"
 )
 
 const holderFile = "holder.json"
 
-// Holder is a process that works in a folder. What it says of itself is for people: the lock alone
-// decides who may work.
+// Holder is a process that works in a folder. It is written for people, and for who finds the lock free:
+// a holder that is known to be alive has lost its lock to somebody who removed the lock's file.
 type Holder struct {
-	PID     int       `json:"pid"`
-	Host    string    `json:"host"`
-	Command string    `json:"command"` // "run"
-	Since   time.Time `json:"since"`
+	PID     int              `json:"pid"`
+	Host    string           `json:"host"`
+	Command string           `json:"command"` // "run"
+	Since   time.Time        `json:"since"`
+	Process process.Identity `json:"process,omitzero"`
 }
 
 func (f *Folder) writeHolder() error {

@@ -13,7 +13,9 @@
 //	    progress.json       how far it is, for who looks on
 //	    keys/  spool/  parts/  uploads.jsonl
 //
-// It promises that one process at a time works in a folder; that night.json is either the old one
+// It promises that one process at a time works in a folder, also where somebody removes the file lock under
+// the process at work: the next one finds that process in holder.json, and the process itself finds out
+// by [Folder.Held]. It promises that night.json is either the old one
 // or the new one; that nobody else on the machine can read what is in it; that a folder of a newer
 // layout is refused and one of an older layout taken up. A night is bound to vendors, apps, data
 // blocks and ID lists: a changed configuration of those is refused, since its answers would not
@@ -35,21 +37,34 @@ import (
 
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
+	"rollcall/schema/process"
 )
 
 // HeldError says that another process works in the folder.
 type HeldError struct {
 	Folder string
 	Holder Holder // zero where it can't be told
+	Lost   bool   // the folder was ours, and its lock was taken away
 }
 
 // Error names the folder, and who works in it since when.
 func (e *HeldError) Error() string {
+	if e.Lost {
+		return fmt.Sprintf("the lock file of the state folder %s was removed or replaced while this run was at work: another run may be at work there", e.Folder)
+	}
 	if e.Holder == (Holder{}) {
 		return fmt.Sprintf("another run is at work in the state folder %s", e.Folder)
 	}
 	return fmt.Sprintf("another run is at work in the state folder %s: process %d on %s (rollcall %s), since %s",
 		e.Folder, e.Holder.PID, e.Holder.Host, e.Holder.Command, e.Holder.Since.UTC().Format(time.RFC3339))
+}
+
+// Hint says what to do.
+func (e *HeldError) Hint() string {
+	if e.Lost {
+		return "nothing in the state folder may be removed while a run is at work; when no other run is at work there, the same command goes on with what was fetched"
+	}
+	return "wait until it has ended; `rollcall status` tells how far it is. If this folder is a copy of another one, remove holder.json in it"
 }
 
 // What is in the folder is nobody else's to read: it holds personal data.
@@ -67,6 +82,7 @@ type Folder struct {
 	disk  disk.Disk
 	lock  *flock.Flock
 	fresh bool // no run has worked here before
+	lost  bool // the lock was taken away
 }
 
 // Options say which folder is taken, and by whom.
@@ -75,7 +91,12 @@ type Options struct {
 	Random func() uint64 // makes the folder's name when it has none
 	Holder Holder        // who takes it
 	Disk   disk.Disk     // nil: the real disk
+
+	Look func(process.Identity) process.Liveness // tells whether a process lives; nil: nobody can tell
 }
+
+// lockAttempts bounds how often the lock's file may change while it is being locked.
+const lockAttempts = 8
 
 // Open takes the folder, creating it where it is missing. It returns *HeldError when another
 // process works in it, and a Configuration fault where it can't be made or is of a newer layout.
@@ -84,23 +105,63 @@ func Open(o Options) (*Folder, error) {
 	if err := disk.Folder(d, o.Path, folderMode); err != nil {
 		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + o.Path + " can't be made", Hint: "name another one with --state", Err: err}
 	}
-	lock := flock.New(filepath.Join(o.Path, "lock"), flock.SetPermissions(fileMode))
-	held, err := lock.TryLock()
+	lock, held, err := take(o.Path)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + o.Path + " can't be written", Hint: "let this user write there, or name another folder with --state; what was fetched is kept where it is", Err: err}
 	}
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Configuration, Message: "the state folder " + o.Path + " can't be locked", Hint: "name a folder on a local disk with --state", Err: err}
 	}
+	holder, _, _ := ReadHolder(o.Path) // what can't be read names nobody
 	if !held {
-		holder, _, _ := ReadHolder(o.Path) // for the message alone
 		return nil, &HeldError{Folder: o.Path, Holder: holder}
+	}
+	if holder.Process != o.Holder.Process && o.Look != nil && o.Look(holder.Process) == process.Alive {
+		return nil, errors.Join(&HeldError{Folder: o.Path, Holder: holder}, lock.Unlock())
 	}
 	f := &Folder{Path: o.Path, disk: d, lock: lock}
 	if err := f.settle(o); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return f, nil
+}
+
+// take locks the folder's file lock. Locked is the file that has the name, and not one that was removed
+// in between.
+func take(folder string) (lock *flock.Flock, held bool, err error) {
+	path := filepath.Join(folder, "lock")
+	for range lockAttempts {
+		lock = flock.New(path, flock.SetPermissions(fileMode))
+		if held, err = lock.TryLock(); err != nil || !held {
+			return lock, held, err
+		}
+		if same(lock, path) {
+			return lock, true, nil
+		}
+		if err := lock.Unlock(); err != nil {
+			return lock, false, err
+		}
+	}
+	return lock, false, nil
+}
+
+// same tells whether the file that is locked is the one that has its name.
+func same(lock *flock.Flock, path string) bool {
+	locked, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(locked, named)
+}
+
+// Held is *HeldError where the folder is no longer this process's alone: somebody removed or replaced
+// the lock's file, and another process may have locked the new one.
+func (f *Folder) Held() error {
+	if f.lost = f.lost || !same(f.lock, filepath.Join(f.Path, "lock")); f.lost {
+		return &HeldError{Folder: f.Path, Lost: true}
+	}
+	return nil
 }
 
 // settle makes the folder what this program expects, and says who works in it.
@@ -141,8 +202,11 @@ func (f *Folder) name(random func() uint64) (string, error) {
 // isName tells whether a name is one that a folder was given.
 func isName(name string) bool { return regexp.MustCompile(`^[0-9a-f]{16}$`).MatchString(name) }
 
-// Close gives the folder back.
+// Close gives the folder back. What another process has written of itself stays.
 func (f *Folder) Close() error {
+	if f.Held() != nil {
+		return f.lock.Unlock()
+	}
 	return errors.Join(ignoreMissing(f.disk.Remove(filepath.Join(f.Path, holderFile))), f.lock.Unlock())
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
+	"rollcall/schema/process"
 )
 
 // State is what a night's run is doing.
@@ -32,6 +33,8 @@ type Request struct {
 	Now    time.Time
 	Host   string
 	Alive  func(pid int) bool // of this machine
+
+	Look func(process.Identity) process.Liveness // what is certain of a process; nil: nothing is
 }
 
 // Status is what a run has done so far.
@@ -99,8 +102,16 @@ func kept(spool string) (bytes int64) {
 	return bytes
 }
 
-// at tells whether a process may be at work: one of another machine may always be.
-func (r Request) at(h state.Holder) bool { return h.Host != r.Host || r.Alive(h.PID) }
+// at tells whether a process may be at work: one of another machine may always be. Its ID alone is given
+// again, to others.
+func (r Request) at(h state.Holder) bool {
+	if r.Look != nil {
+		if seen := r.Look(h.Process); seen != process.Unknown {
+			return seen == process.Alive
+		}
+	}
+	return h.Host != r.Host || r.Alive(h.PID)
+}
 
 // choose finds the night asked for, or the one that was at work last.
 func (s *Status) choose(r Request, nights []state.Night) error {

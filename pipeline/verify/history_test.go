@@ -16,6 +16,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/verify"
+	"rollcall/schema/process"
 	"rollcall/sinks"
 	"rollcall/sinks/local"
 	"rollcall/sinks/manifest"
@@ -90,7 +91,7 @@ func simulateWith(t testing.TB, nasty bool, prepare func(date string, j *job.Job
 		}
 		prepare(date, j)
 		_, err := pipeline.Run(t.Context(), pipeline.Request{
-			World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Version: "test"},
+			World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test", Linger: 1},
 			Job:   j, Date: date, State: t.TempDir(), Listen: func(event.Event) {}, Replace: slices.Contains(nights[:i], date),
 		})
 		if err != nil {

@@ -2,7 +2,8 @@
 //
 // [Run] looks at three things. The chain: every manifest, in the order of sealing, with its place,
 // its own words and its link to the one before it. The files: each that a manifest names lies there
-// with its size, nothing else lies among them, and none of a date that nobody seals. The content of one snapshot or of all: SHA-256,
+// with its size, nothing else lies among them, and none of a date that nobody seals: where the sink's lock names such a
+// date, it is watched for up to ten seconds, since only a heartbeat that moves excuses anything. The content of one snapshot or of all: SHA-256,
 // schema, order, keys and figures of each file, and the sums that must agree between tables.
 //
 // Everything that is wrong is a [Finding], and all of them are reported; of many alike the first
@@ -18,6 +19,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"time"
 
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
@@ -43,6 +45,8 @@ type Options struct {
 	Scratch string         // an existing folder for one file of each table at a time
 	Memory  int            // bytes for sorting; 0 means 64 MiB
 	Listen  func(Progress) // may be nil
+
+	Pause func(ctx context.Context, d time.Duration) error // waits while a lock is watched; nil: by the clock
 }
 
 // Key is what the keys of a data block are.
@@ -79,6 +83,9 @@ type verifier struct {
 func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) {
 	if options.Memory <= 0 {
 		options.Memory = 64 << 20
+	}
+	if options.Pause == nil {
+		options.Pause = pause
 	}
 	scratch, err := os.MkdirTemp(options.Scratch, "rollcall-verify-*")
 	if err != nil {

@@ -3,20 +3,26 @@
 // A [Store] offers four conditional operations on that record; this package makes the rules of it:
 //
 //   - Who finds no record creates one and holds the lease.
-//   - Who finds a record of its own state folder replaces it at once: its predecessor is dead.
-//   - Who finds a stranger's record watches it. A heartbeat means *sinks.HeldError; a record that
+//   - Who finds the record of its own state folder, by a process that is known to be dead ([Pace]),
+//     replaces it at once. A state folder that was copied has the same name: the name alone proves nothing.
+//   - Who finds any other record watches it. A heartbeat means *sinks.HeldError; a record that
 //     stood still for the stale time is replaced, on the condition that it is still the same.
 //   - A holder rewrites its record at every beat, on the condition that nobody else did. When
-//     that fails because the record is another's or gone, the lease is lost for good.
+//     that fails because the record is another's or gone, the lease is lost for good. Its own is only a
+//     record that it has itself sent, byte for byte, and whose answer was lost.
 //
 // Every write is conditional, so that two takers never both win. A store that doesn't answer
-// loses nobody the lease by itself: only another's record does, and Check finds that out.
+// loses nobody the lease by itself: only another's record does, and Check finds that out. Meanwhile
+// Acknowledged grows old, and who acts on the lease stops acting ([sinks.Fresh]). A beat that fails or
+// hangs is therefore tried again soon: one lost packet costs nothing.
 package lease
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -43,14 +49,19 @@ type Store interface {
 	Remove(ctx context.Context, tag string) error
 }
 
-// Pace says how often a holder shows that it lives and how long a stranger waits for it.
+// Pace says how often a holder shows that it lives and how long others wait for it.
 // Zero values mean those of package sinks.
 type Pace struct {
 	Beat, Stale time.Duration
+
+	// Dead tells for certain that a holder's process has ended: nobody waits for that one. Nil: nobody can tell.
+	Dead func(sinks.Owner) bool
 }
 
-// takeAttempts bounds how often the record may change under our hands before we give up.
-const takeAttempts = 8
+const (
+	takeAttempts = 8  // bounds how often the record may change under our hands before we give up
+	mostSent     = 64 // writes without an answer that are remembered
+)
 
 // Lease is a held lock. It implements sinks.Lock.
 type Lease struct {
@@ -61,11 +72,12 @@ type Lease struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the heartbeat has ended
 
-	acked    atomic.Pointer[time.Time] // when the last acknowledged write of the record was sent
+	acked    atomic.Pointer[time.Time] // when the last acknowledged write of the record was sent; zero: the lease is lost
 	busy     chan struct{}             // holds one token while an operation is under way; what follows belongs to who put it there
 	tag      string
 	beats    int64
-	lost     error // why the lease is no longer ours
+	sent     [][]byte // records written since the last acknowledged one
+	lost     error    // why the lease is no longer ours
 	released bool
 }
 
@@ -121,30 +133,58 @@ func (l *Lease) take(ctx context.Context) error {
 func (l *Lease) attempt(ctx context.Context) (tag string, err error) {
 	found, tag, err := l.store.Read(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		return l.write(func() (string, error) { return l.store.Create(ctx, l.record()) })
+		return l.write(func(record []byte) (string, error) { return l.store.Create(ctx, record) })
 	}
 	if err != nil {
 		return "", err
 	}
-	if parse(found).State != l.owner.State {
+	if !l.wrote(found) && !l.predecessor(Holder(found)) {
 		if err := l.watch(ctx, tag); err != nil {
 			return "", err
 		}
 	}
-	return l.write(func() (string, error) { return l.store.Replace(ctx, l.record(), tag) })
+	return l.write(func(record []byte) (string, error) { return l.store.Replace(ctx, record, tag) })
 }
 
-// write puts the record and remembers when it was sent, once the store has acknowledged it.
-func (l *Lease) write(put func() (tag string, err error)) (tag string, err error) {
-	sent := l.now()
-	if tag, err = put(); err == nil {
-		l.acked.Store(&sent)
+// predecessor tells whether a holder is a run of our state folder that has ended for certain.
+func (l *Lease) predecessor(o sinks.Owner) bool {
+	return o.State == l.owner.State && l.pace.Dead != nil && l.pace.Dead(o)
+}
+
+// write puts the next record, and remembers when it was sent once the store has acknowledged it.
+func (l *Lease) write(put func(record []byte) (tag string, err error)) (tag string, err error) {
+	at := l.now()
+	record := l.record(at)
+	if l.beats++; len(l.sent) == mostSent {
+		l.sent = slices.Delete(l.sent, 0, 1)
+	}
+	l.sent = append(l.sent, record)
+	if tag, err = put(record); err == nil {
+		l.sent = nil
+		l.acked.Store(&at)
 	}
 	return tag, err
 }
 
-// Acknowledged is when the last heartbeat that the store has acknowledged was sent.
+// wrote tells whether a record is one that we sent and had no answer to.
+func (l *Lease) wrote(record []byte) bool {
+	return slices.ContainsFunc(l.sent, func(sent []byte) bool { return bytes.Equal(sent, record) })
+}
+
+// Acknowledged is when the last heartbeat that the store has acknowledged was sent; zero once the lease
+// is known to be lost.
 func (l *Lease) Acknowledged() time.Time { return *l.acked.Load() }
+
+// lose marks the lease as another's, or nobody's.
+func (l *Lease) lose(holder sinks.Owner) {
+	l.lost = l.held(holder)
+	l.acked.Store(&time.Time{})
+}
+
+// held is the error that names the holder.
+func (l *Lease) held(holder sinks.Owner) *sinks.HeldError {
+	return &sinks.HeldError{Place: l.store.String(), Owner: holder, Copy: holder.State != "" && holder.State == l.owner.State}
+}
 
 // watch returns nil when the record with that tag stood still for the stale time.
 func (l *Lease) watch(ctx context.Context, tag string) error {
@@ -158,21 +198,38 @@ func (l *Lease) watch(ctx context.Context, tag string) error {
 		case err != nil && stale.Err() == nil:
 			return err
 		case err == nil && seen != tag:
-			return &sinks.HeldError{Place: l.store.String(), Owner: parse(found)}
+			return l.held(Holder(found))
 		}
 	}
 	return ctx.Err()
 }
 
-// keep beats until the lease is released or lost.
+// keep beats until the lease is released or lost: at every Beat, counted from when one was sent, and soon
+// again after one that failed. One that hangs is given up early, since a packet was lost or a connection
+// is dead; where that happens again, the store may be slow, and is given longer.
 func (l *Lease) keep(alive context.Context) {
 	defer close(l.done)
-	for pause(alive, l.pace.Beat) == nil {
-		ctx, stop := context.WithTimeout(alive, l.pace.Stale/2)
+	soon := l.pace.Beat / 5
+	wait, patience := l.pace.Beat, l.pace.Beat
+	for pause(alive, wait) == nil {
+		began := l.now()
+		ctx, stop := context.WithTimeout(alive, patience)
 		err := l.beat(ctx)
+		late := ctx.Err() != nil
 		stop()
-		if _, lost := errors.AsType[*sinks.HeldError](err); lost {
+		switch _, lost := errors.AsType[*sinks.HeldError](err); {
+		case lost:
 			return
+		case err == nil:
+			took := max(0, l.now().Sub(began))
+			wait = max(soon, l.pace.Beat-took)
+			if took < l.pace.Beat {
+				patience = l.pace.Beat
+			}
+		case late:
+			wait, patience = soon, min(patience+l.pace.Beat/2, l.pace.Stale/2)
+		default:
+			wait = soon
 		}
 	}
 }
@@ -188,11 +245,10 @@ func (l *Lease) beat(ctx context.Context) error {
 	}
 	defer l.leave()
 	if l.lost == nil && l.released {
-		l.lost = &sinks.HeldError{Place: l.store.String()}
+		l.lose(sinks.Owner{})
 	}
 	for l.lost == nil {
-		l.beats++
-		tag, err := l.write(func() (string, error) { return l.store.Replace(ctx, l.record(), l.tag) })
+		tag, err := l.write(func(record []byte) (string, error) { return l.store.Replace(ctx, record, l.tag) })
 		if err == nil {
 			l.tag = tag
 			return nil
@@ -213,10 +269,10 @@ func (l *Lease) recognize(ctx context.Context) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if holder := parse(found); err == nil && l.same(holder) {
+	if err == nil && l.wrote(found) {
 		l.tag = tag
 	} else {
-		l.lost = &sinks.HeldError{Place: l.store.String(), Owner: holder}
+		l.lose(Holder(found))
 	}
 	return nil
 }
@@ -225,6 +281,7 @@ func (l *Lease) recognize(ctx context.Context) error {
 func (l *Lease) Release(ctx context.Context) error {
 	l.stop()
 	<-l.done
+	l.acked.Store(&time.Time{})
 	if err := l.enter(ctx); err != nil {
 		return err
 	}
@@ -257,21 +314,17 @@ func (l *Lease) enter(ctx context.Context) error {
 
 func (l *Lease) leave() { <-l.busy }
 
-func (l *Lease) record() []byte {
-	text, err := json.Marshal(record{Owner: l.owner, Beat: l.beats, At: l.now().UTC().Truncate(time.Microsecond)})
+func (l *Lease) record(at time.Time) []byte {
+	text, err := json.Marshal(record{Owner: l.owner, Beat: l.beats, At: at.UTC().Truncate(time.Microsecond)})
 	if err != nil {
 		return []byte("{}") // nothing in a record can fail to encode; an empty one would still be conditional
 	}
 	return append(text, '\n')
 }
 
-func (l *Lease) same(o sinks.Owner) bool {
-	return o.State == l.owner.State && o.Host == l.owner.Host && o.PID == l.owner.PID && o.Since.Equal(l.owner.Since)
-}
-
-// parse reads whose record it is. An unreadable one belongs to nobody we know, and is watched like
-// any stranger's.
-func parse(text []byte) sinks.Owner {
+// Holder reads whose record it is. An unreadable one belongs to nobody we know, and is watched like
+// any other.
+func Holder(text []byte) sinks.Owner {
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil {
 		return sinks.Owner{}

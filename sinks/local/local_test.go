@@ -45,7 +45,7 @@ func newPlace(t testing.TB) sinktest.Place {
 				t.Fatal(err)
 			}
 		},
-		Pace:   lease.Pace{Beat: sinks.HeartbeatEvery, Stale: sinks.StaleAfter},
+		Pace:   lease.Pace{Beat: sinks.HeartbeatEvery, Stale: sinks.StaleAfter, Dead: sinktest.Dead},
 		Faults: []sinktest.Fault{sinktest.Refused},
 		Fresh:  newPlace,
 		Large:  1 << 18,
@@ -54,7 +54,7 @@ func newPlace(t testing.TB) sinktest.Place {
 
 func open(t testing.TB, root string, before func(operation, path string) error) *local.Sink {
 	t.Helper()
-	sink, err := local.Open(local.Config{Path: root, Now: time.Now, Disk: disktest.New(t, disktest.Options{Before: before})})
+	sink, err := local.Open(local.Config{Path: root, Now: time.Now, Pace: lease.Pace{Dead: sinktest.Dead}, Disk: disktest.New(t, disktest.Options{Before: before})})
 	if err != nil {
 		t.Fatal(err)
 	}

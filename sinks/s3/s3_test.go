@@ -35,7 +35,7 @@ func newPlace(testing.TB) sinktest.Place {
 		Visible: func(testing.TB) []string { return visible(bucket) },
 		Hidden:  func(testing.TB) []string { return bucket.Uploads() },
 		Write:   func(_ testing.TB, path string, content []byte) { bucket.Put("im/"+path, content) },
-		Pace:    lease.Pace{Beat: sinks.HeartbeatEvery, Stale: sinks.StaleAfter},
+		Pace:    lease.Pace{Beat: sinks.HeartbeatEvery, Stale: sinks.StaleAfter, Dead: sinktest.Dead},
 		Faults:  []sinktest.Fault{sinktest.Refused, sinktest.Lost},
 		Fresh:   newPlace,
 		Large:   2*partSize + 1600,
@@ -65,7 +65,7 @@ func open(t testing.TB, cfg s3.Config) *s3.Sink {
 func filled(cfg s3.Config) s3.Config {
 	cfg.Bucket, cfg.Prefix, cfg.Region, cfg.Endpoint = "audit", "im", "eu-central-1", "http://s3.test"
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("key", "secret", "")
-	cfg.Now, cfg.PartSize = time.Now, partSize
+	cfg.Now, cfg.PartSize, cfg.Pace.Dead = time.Now, partSize, sinktest.Dead
 	return cfg
 }
 

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,7 +84,21 @@ func releasedLock(t *testing.T, place Place) {
 	}
 }
 
-// deadLock is a lock whose holder, of state "a", has stopped.
+// copiedLock has two state folders of one name, whose runs are both alive.
+func copiedLock(t *testing.T, place Place) {
+	original := newNight(t, place, "a", nil)
+	original.pid++ // which is not that of a dead process
+	lock, _ := begun(t, original)
+	_, err := newNight(t, place, "a", nil).lock(t.Context())
+	if held, ok := errors.AsType[*sinks.HeldError](err); !ok || !held.Copy {
+		t.Fatalf("got %v, want HeldError", err)
+	}
+	if err := lock.Check(t.Context()); err != nil {
+		t.Errorf("the holder lost it: %v", err)
+	}
+}
+
+// deadLock is a lock whose holder, of state "a", has stopped; by its process, that can be told.
 func deadLock(t *testing.T, place Place) (*night, sinks.Lock, *frozen) {
 	holder := &frozen{}
 	n := newNight(t, place, "a", holder.inject)

@@ -22,6 +22,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"rollcall/schema/process"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
 )
@@ -45,7 +46,7 @@ type Place struct {
 	Visible func(t testing.TB) []string                     // paths of all files but the lock, ascending
 	Hidden  func(t testing.TB) []string                     // what lies about invisibly: staged files, open uploads
 	Write   func(t testing.TB, path string, content []byte) // puts a file there behind the sink's back
-	Pace    lease.Pace                                      // as given to the sinks
+	Pace    lease.Pace                                      // as given to the sinks, with [Dead]
 	Faults  []Fault                                         // those worth trying
 	Fresh   func(t testing.TB) Place                        // another empty place of the same kind
 	Stride  int                                             // try a fault at each so manieth operation only, where time is real; 0: at each
@@ -78,6 +79,7 @@ func Run(t *testing.T, options Options) {
 		{"a released lock can be taken", releasedLock},
 		{"a dead stranger's lock is taken when it has been still for long enough", strangersLock},
 		{"a dead predecessor's lock is taken at once", predecessorsLock},
+		{"the lock of a copied state folder is held", copiedLock},
 		{"who lost the lock can't seal", lostLock},
 		{"what a crashed run left is removed when the same date is begun", crashLeavesNothing},
 		{"what is not a data file is never removed", foreignFiles},
@@ -124,13 +126,14 @@ type night struct {
 	place   Place
 	sink    sinks.Sink
 	state   string
+	pid     int
 	journal string
 	folder  string
 }
 
 func newNight(t testing.TB, place Place, state string, inject Injector) *night {
 	folder := t.TempDir()
-	return &night{place: place, sink: place.Open(t, inject), state: state, folder: folder, journal: filepath.Join(folder, "journal")}
+	return &night{place: place, sink: place.Open(t, inject), state: state, pid: deadPID, folder: folder, journal: filepath.Join(folder, "journal")}
 }
 
 // again is the next run on the same state folder, by another process.
@@ -141,8 +144,15 @@ func (n *night) again(t testing.TB) *night {
 }
 
 func (n *night) lock(ctx context.Context) (sinks.Lock, error) {
-	return n.sink.Lock(ctx, sinks.Owner{State: n.state, Host: "host", PID: os.Getpid(), Date: date, Since: time.Now()})
+	return n.sink.Lock(ctx, sinks.Owner{State: n.state, Host: "host", PID: os.Getpid(), Date: date, Since: time.Now(), Process: process.Identity{PID: n.pid}})
 }
+
+// deadPID is the process of a run that will have been killed, which the sinks can tell, when another of
+// its state folder comes.
+const deadPID = 666
+
+// Dead is what the sinks of a [Place] are given to tell whose process has ended.
+func Dead(o sinks.Owner) bool { return o.Process.PID == deadPID }
 
 // files are what a night puts: one of several parts where the place cuts them, a small and an empty one.
 func (p Place) files() map[string][]byte {

@@ -23,7 +23,9 @@ import (
 )
 
 // pace is a lock that is lost in seconds, since here time is real, but not by a machine that is busy.
-func pace() lease.Pace { return lease.Pace{Beat: 500 * time.Millisecond, Stale: 15 * time.Second} }
+func pace() lease.Pace {
+	return lease.Pace{Beat: 500 * time.Millisecond, Stale: 15 * time.Second, Dead: sinktest.Dead}
+}
 
 // leastPart is S3's own lower limit, which the server keeps, too.
 const leastPart = 5 << 20

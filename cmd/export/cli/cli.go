@@ -15,6 +15,7 @@ import (
 	"context"
 	entropy "crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -31,8 +32,10 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/applock"
 	"rollcall/pipeline/event"
 	"rollcall/schema/fault"
+	"rollcall/schema/process"
 )
 
 // Env is all that the program takes from the world.
@@ -46,14 +49,17 @@ type Env struct {
 	Now       func() time.Time
 	Random    func() uint64
 	Entropy   io.Reader // random bytes that nobody can guess, for keys
-	Host      string    // for the lock
+	Host      string    // for the locks
 	PID       int
-	Alive     func(pid int) bool             // of this machine's processes
-	Signals   <-chan os.Signal               // the first cancels, another a second later exits
-	Exit      func(code int)                 // ends the process at once
-	Width     func() (columns int, tty bool) // of the terminal on Stderr
-	Height    func() (rows int)              // of that terminal; nil: not known
-	Shown     func() bool                    // Stdout is a terminal; nil: it is none
+	Alive     func(pid int) bool                      // of this machine's processes
+	Process   process.Identity                        // this one's
+	Look      func(process.Identity) process.Liveness // what is certain of a process
+	Apps      applock.Place                           // where runs meet that ask the same app
+	Signals   <-chan os.Signal                        // the first cancels, another a second later exits
+	Exit      func(code int)                          // ends the process at once
+	Width     func() (columns int, tty bool)          // of the terminal on Stderr
+	Height    func() (rows int)                       // of that terminal; nil: not known
+	Shown     func() bool                             // Stdout is a terminal; nil: it is none
 	Version   string
 	Program   string // what a person types to start it; empty: rollcall
 
@@ -89,6 +95,7 @@ func System() Env {
 	if err != nil {
 		host = "unknown"
 	}
+	table := process.NewTable("/", host, os.Getpid(), process.Gone)
 	return Env{
 		Args:      os.Args[1:],
 		Stdin:     os.Stdin,
@@ -101,6 +108,9 @@ func System() Env {
 		Host:      host,
 		PID:       os.Getpid(),
 		Alive:     alive,
+		Process:   table.Self(),
+		Look:      table.Look,
+		Apps:      applock.Place{Folders: lockFolders(os.LookupEnv, os.TempDir(), os.Getuid()), UID: os.Getuid()},
 		Signals:   signals,
 		Exit:      os.Exit,
 		Width:     stderrWidth,
@@ -109,6 +119,16 @@ func System() Env {
 		Version:   version(),
 		Program:   program(),
 	}
+}
+
+// lockFolders are those in which a user's runs meet, whether they were started from a session, which has a
+// folder of its own, or by a scheduler, which has none: both are used where both are there.
+func lockFolders(lookup func(string) (string, bool), temp string, uid int) []applock.Folder {
+	var folders []applock.Folder
+	if runtime, _ := lookup("XDG_RUNTIME_DIR"); filepath.IsAbs(runtime) {
+		folders = append(folders, applock.Folder{Path: filepath.Join(runtime, "rollcall"), Within: true})
+	}
+	return append(folders, applock.Folder{Path: filepath.Join(temp, fmt.Sprintf("rollcall-%d", uid))})
 }
 
 // Main runs one command line and returns the exit code.

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"rollcall/pipeline"
+	"rollcall/pipeline/applock"
 	"rollcall/pipeline/snapshot"
 	"rollcall/pipeline/state"
 	"rollcall/schema/fault"
@@ -85,6 +86,9 @@ func codeOfEnd(err error) (int, bool) {
 		return Busy, true
 	}
 	if _, ok := errors.AsType[*state.HeldError](err); ok {
+		return Busy, true
+	}
+	if _, ok := errors.AsType[*applock.HeldError](err); ok {
 		return Busy, true
 	}
 	if _, ok := errors.AsType[*pipeline.NotSealedError](err); ok {

@@ -63,7 +63,7 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	p, err := plan.Make(cmd.Context(), plan.Request{
 		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,
-		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now()},
+		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now(), Process: a.env.Process}, Look: a.env.Look,
 	})
 	p.Blocks = upstreamFirst(p.Blocks, j.Data)
 	return p, pseudonym.New(j.Columns).Hide(err)

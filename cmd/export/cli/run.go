@@ -178,7 +178,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 	result, err := pipeline.Run(ctx, pipeline.Request{
 		World: pipeline.World{
 			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: transport,
-			Host: a.env.Host, PID: a.env.PID, Version: a.env.Version,
+			Host: a.env.Host, PID: a.env.PID, Process: a.env.Process, Look: a.env.Look, Apps: a.env.Apps, Version: a.env.Version,
 		},
 		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard, Replace: n.replace,
 	})

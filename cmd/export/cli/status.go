@@ -38,7 +38,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Long:  aboutStatus,
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			s, err := status.Look(status.Request{Folder: a.flags.stateDir(), Date: a.flags.date, Now: a.env.Now(), Host: a.env.Host, Alive: a.env.Alive})
+			s, err := status.Look(status.Request{Folder: a.flags.stateDir(), Date: a.flags.date, Now: a.env.Now(), Host: a.env.Host, Alive: a.env.Alive, Look: a.env.Look})
 			if err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func showStatus(w console.Printer, s statusAnswer, now time.Time) {
 	case s.State == status.None:
 		w.Printf("Nothing is unfinished in %s.\n", s.Folder)
 	case s.Date == "":
-		w.Printf("A run has begun: %s, and has not come to its first word yet.\n", process(s.Status, now))
+		w.Printf("A run has begun: %s, and has not come to its first word yet.\n", processOf(s.Status, now))
 	default:
 		replacing := ""
 		if s.Replace {
@@ -110,9 +110,9 @@ func showStatus(w console.Printer, s statusAnswer, now time.Time) {
 func headline(s status.Status, now time.Time) string {
 	switch {
 	case s.State == status.Running:
-		return "running, " + process(s, now)
+		return "running, " + processOf(s, now)
 	case s.State == status.Silent:
-		return fmt.Sprintf("should be running, %s, but has not been heard of for %s", process(s, now), span(now.Sub(s.HeardAt)))
+		return fmt.Sprintf("should be running, %s, but has not been heard of for %s", processOf(s, now), span(now.Sub(s.HeardAt)))
 	case s.Report == nil:
 		return "stopped before it could say anything"
 	case s.Killed:
@@ -122,7 +122,7 @@ func headline(s status.Status, now time.Time) string {
 	}
 }
 
-func process(s status.Status, now time.Time) string {
+func processOf(s status.Status, now time.Time) string {
 	return fmt.Sprintf("process %d on %s since %s", s.Process.PID, s.Process.Host, ago(s.Process.Since, now))
 }
 
