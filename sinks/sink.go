@@ -52,6 +52,9 @@ type Sink interface {
 	// OpenAt opens one file for reading at any place: who needs a few rows of a large file reads
 	// only these. Reads fail when the file was replaced after it was opened. What is missing is as in Open.
 	OpenAt(ctx context.Context, path string) (File, error)
+	// A place can hold what is no file: a symbolic link, a pipe, a device. List names it, and opening it
+	// is an error at once; nothing that is listed or opened lies behind a link.
+	//
 	// List goes through every file below folder ("memberships/"; "" is the whole sink), sealed or
 	// not, in ascending order of path. What the sink keeps hidden while it stages is left out. An
 	// error ends the sequence.
@@ -67,8 +70,9 @@ type File interface {
 
 // Object is one file that lies in a sink.
 type Object struct {
-	Path string
-	Size int64 // bytes
+	Path     string
+	Size     int64  // bytes
+	NotPlain string // what lies there in a file's place, and can't be opened: "a symbolic link"; empty: a file
 }
 
 // Retainer is a sink that can lock what is sealed against removal until a moment.
