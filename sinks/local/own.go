@@ -149,6 +149,9 @@ func (o *own) take(ctx context.Context, path string) (to string, err error) {
 	return "", nil
 }
 
+// sync makes durable what was taken.
+func (o *own) sync(ctx context.Context) error { return o.lost(ctx, o.sink.disk.SyncFolder(o.path)) }
+
 // clear removes the folder, and the one around it where it is empty.
 func (o *own) clear() error {
 	err := o.sink.vanish(o.path)
@@ -185,7 +188,7 @@ func (s *Sink) removeUnsealed(ctx context.Context, date string, into *own) error
 	if !moved {
 		return nil
 	}
-	return classify(s.disk.SyncFolder(into.path), into.path)
+	return classify(into.sync(ctx), into.path)
 }
 
 func names(entries []fs.DirEntry) (all []string) {

@@ -77,10 +77,8 @@ func (g *staging) unseal(ctx context.Context, path string, manifest []byte) erro
 		back := g.own.give(ctx, taken, path)
 		return errors.Join(&sinks.SealedError{Place: g.sink.root, Path: sinks.ManifestPath(g.date)}, err, back)
 	}
-	for _, folder := range []string{g.own.path, filepath.Dir(path)} {
-		if err := g.sink.disk.SyncFolder(folder); err != nil {
-			return err
-		}
+	if err := g.own.sync(ctx); err != nil {
+		return err
 	}
-	return nil
+	return g.sink.disk.SyncFolder(filepath.Dir(path))
 }

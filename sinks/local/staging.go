@@ -73,7 +73,7 @@ func (g *staging) store(ctx context.Context, path, local string, sum [32]byte) (
 	}
 	arrived, info, err := g.sink.sumOf(target)
 	if err != nil {
-		return nil, err
+		return nil, g.own.lost(ctx, err)
 	}
 	if arrived != sum {
 		return nil, errors.Join(fault.New(fault.Bug, "%s is not what was written: its SHA-256 is %x instead of %x", target, arrived, sum), g.sink.disk.Remove(target))
