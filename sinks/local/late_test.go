@@ -18,6 +18,7 @@ import (
 
 	"rollcall/schema/disk/disktest"
 	"rollcall/sinks"
+	"rollcall/sinks/lease"
 	"rollcall/sinks/local"
 )
 
@@ -300,3 +301,6 @@ func TestTwoHoldersSuspendedOneAfterTheOtherAreHarmless(t *testing.T) {
 		})
 	}
 }
+
+// pace is one whose holders are stale after so long.
+func pace(stale time.Duration) lease.Pace { return lease.Pace{Beat: stale / 6, Stale: stale} }
