@@ -41,7 +41,7 @@ func (g *staging) putAside(ctx context.Context) error {
 	if err := g.keepOld(ctx, to, manifest); err != nil {
 		return err
 	}
-	if err := s.syncUp(to); err != nil {
+	if err := g.own.lost(ctx, s.syncUp(to)); err != nil {
 		return err
 	}
 	if err := errors.Join(ctx.Err(), g.lock.Check(ctx)); err != nil {

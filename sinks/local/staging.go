@@ -156,7 +156,7 @@ func (g *staging) publish(ctx context.Context) error {
 		if err := g.own.give(ctx, g.own.at(path), target); err != nil {
 			return err
 		}
-		if err := g.sink.syncUp(target); err != nil {
+		if err := g.own.lost(ctx, g.sink.syncUp(target)); err != nil {
 			return err
 		}
 	}
@@ -186,7 +186,7 @@ func (g *staging) linkManifest(ctx context.Context, path string, manifest []byte
 	if err != nil {
 		return err
 	}
-	if err = g.sink.syncUp(target); err == nil {
+	if err = g.own.lost(ctx, g.sink.syncUp(target)); err == nil {
 		err = g.confirm(ctx, path, manifest)
 	}
 	if err == nil {
