@@ -48,10 +48,26 @@ type process struct {
 	err     error
 }
 
-// statement is what stands in the manifests of this test: the SHA-256 of each file.
+// statement is what stands in the manifests of this test: a place in the chain, and the SHA-256 of each file.
 type statement struct {
-	By    string            `json:"by"`
-	Files map[string]string `json:"files"`
+	By       string            `json:"by"`
+	Sequence int               `json:"sequence"`
+	Previous string            `json:"previous"` // SHA-256 of the manifest before it
+	Files    map[string]string `json:"files"`
+}
+
+// last gives the manifest that the next one follows, as a run reads it that has the lock.
+func (c *contest) last() (last statement, sum string) {
+	for _, folder := range []string{"_snapshots", sinks.ReplacedFolder} {
+		paths, _ := filepath.Glob(filepath.Join(c.root, folder, "*.json"))
+		for _, path := range paths {
+			var s statement
+			if encoded, err := os.ReadFile(path); err == nil && json.Unmarshal(encoded, &s) == nil && s.Sequence > last.Sequence {
+				last, sum = s, sumOf(encoded)
+			}
+		}
+	}
+	return last, sum
 }
 
 func (c *contest) process(name, date string, replace bool, at int) *process {
@@ -88,12 +104,13 @@ func (p *process) run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Release(context.WithoutCancel(ctx))
+	last, previous := p.contest.last()
 	staging, err := p.stage(ctx, sink, lock)
 	if err != nil {
 		return err
 	}
 	defer staging.Abort(context.WithoutCancel(ctx))
-	manifest, err := p.put(ctx, staging)
+	manifest, err := p.put(ctx, staging, statement{By: p.name, Sequence: last.Sequence + 1, Previous: previous, Files: map[string]string{}})
 	if err != nil {
 		return err
 	}
@@ -118,8 +135,7 @@ func (c *contest) free(date string) string {
 }
 
 // put puts files that this process alone writes: one name that all have, and one of its own.
-func (p *process) put(ctx context.Context, staging sinks.Staging) ([]byte, error) {
-	s := statement{By: p.name, Files: map[string]string{}}
+func (p *process) put(ctx context.Context, staging sinks.Staging, s statement) ([]byte, error) {
 	for i, path := range []string{"users/snapshot_date=" + p.date + "/part-00000.parquet", "groups/snapshot_date=" + p.date + "/part-0000" + fmt.Sprint(len(p.name)) + ".parquet"} {
 		content := []byte(fmt.Sprint(p.name, i))
 		from := filepath.Join(p.contest.t.TempDir(), "part")
@@ -141,10 +157,12 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// whole demands that each manifest's files are there, and gives what is sealed: the sums of all manifests
+// whole demands that each manifest's files are there and that the chain has no fork, and gives what is sealed: the sums of all manifests
 // and the paths of all that belongs to a snapshot.
 func (c *contest) whole() (sums, paths []string) {
 	c.t.Helper()
+	chain := map[int]string{}    // sums by sequence
+	previous := map[int]string{} // sums that they name, by sequence
 	for _, path := range walk(c.t, c.root, false) {
 		if !strings.HasPrefix(path, "_snapshots/") {
 			continue
@@ -155,6 +173,10 @@ func (c *contest) whole() (sums, paths []string) {
 			c.t.Fatalf("%s: %s: %v", c.what, path, err)
 		}
 		sums, paths = append(sums, sumOf(encoded)), append(paths, path)
+		if other := chain[s.Sequence]; other != "" && other != sumOf(encoded) {
+			c.t.Errorf("%s: two manifests have the sequence %d", c.what, s.Sequence)
+		}
+		chain[s.Sequence], previous[s.Sequence] = sumOf(encoded), s.Previous
 		if sinks.IsReplaced(path) {
 			continue
 		}
@@ -164,6 +186,11 @@ func (c *contest) whole() (sums, paths []string) {
 				c.t.Errorf("%s: %s is sealed by %s, and %s is not what it says: %q, %v", c.what, path, s.By, file, content, err)
 			}
 			paths = append(paths, file)
+		}
+	}
+	for sequence, sum := range previous {
+		if sum != chain[sequence-1] {
+			c.t.Errorf("%s: the manifest with the sequence %d does not follow the one before it", c.what, sequence)
 		}
 	}
 	slices.Sort(paths)

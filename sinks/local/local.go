@@ -7,7 +7,8 @@
 // stopped, and, when a snapshot is replaced, its manifest and then its files. Who has them open keeps
 // reading the old bytes. Everything is synced to disk before the manifest appears, so that a power cut
 // leaves either a whole snapshot or files that no manifest names, which the next Begin removes. After it
-// has appeared, manifest and files are looked at once more.
+// has appeared, the lock, the manifest and the files are looked at once more: where the lock is lost by
+// then, all stays as it is, for the next holder to see.
 //
 // Who takes the lock removes the own folders of all earlier holders before it does anything else (the
 // fence). Every change of a final name moves a file out of the own folder or into it, and an own folder is made only once:

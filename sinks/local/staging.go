@@ -26,7 +26,7 @@ type staging struct {
 
 	mu     sync.Mutex
 	files  map[string]fs.FileInfo // by path, as they lie in the staging folder; nil while one is being put
-	sealed bool
+	sealed bool                   // it is, or may be: nothing of it is removed any more
 }
 
 // Put copies the local file into the own folder, syncs it and reads it back.
@@ -123,10 +123,10 @@ func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error 
 	}
 	if err != nil {
 		err = classify(err, g.sink.root)
-		if left := g.withdraw(ctx); left != nil {
-			return errors.Join(err, left)
+		if g.sealed {
+			return err
 		}
-		return err
+		return joined(err, g.withdraw(ctx))
 	}
 	g.sealed = true
 	_ = g.own.clear() // only second names of what is sealed; the next holder of the lock removes them, too
@@ -189,16 +189,21 @@ func (g *staging) linkManifest(ctx context.Context, path string, manifest []byte
 	if err = g.own.lost(ctx, g.sink.syncUp(target)); err == nil {
 		err = g.confirm(ctx, path, manifest)
 	}
-	if err == nil {
-		return nil
+	if err == nil || g.sealed {
+		return err
 	}
-	return errors.Join(err, g.unseal(ctx, target, manifest))
+	undone := g.unseal(ctx, target, manifest)
+	g.sealed = undone != nil // it may be: the files must stay
+	return errors.Join(err, undone)
 }
 
-// confirm tells whether what was just sealed is there, file by file. Where all is, it is sealed, whoever
-// has the lock now; where it is not, the lock tells why.
+// confirm tells whether what was just sealed is there, file by file, and the lock still ours. Where that is
+// lost or can't be asked, all stays as it is: whoever holds it has seen the manifest, and decides.
 func (g *staging) confirm(ctx context.Context, path string, manifest []byte) error {
-	owner := g.lock.Check(ctx)
+	if err := g.lock.Check(ctx); err != nil {
+		g.sealed = true
+		return err
+	}
 	wrong := ""
 	if there, err := g.sink.tree.ReadFile(g.sink.URL(path), maxManifest); err != nil || !bytes.Equal(there, manifest) {
 		wrong = path
@@ -211,10 +216,7 @@ func (g *staging) confirm(ctx context.Context, path string, manifest []byte) err
 	if wrong == "" {
 		return nil
 	}
-	if _, lost := errors.AsType[*sinks.HeldError](owner); lost {
-		return owner
-	}
-	return &fault.Error{Kind: fault.Bug, Message: g.sink.URL(wrong) + " was changed while the snapshot of " + g.date + " was being sealed", Err: owner,
+	return &fault.Error{Kind: fault.Bug, Message: g.sink.URL(wrong) + " was changed while the snapshot of " + g.date + " was being sealed",
 		Hint: "another program works in the folder of the sink: find it, then run the same command again"}
 }
 
@@ -235,6 +237,14 @@ func (g *staging) Abort(ctx context.Context) error {
 		return nil
 	}
 	return g.withdraw(ctx)
+}
+
+// joined is err with what went wrong after it, if anything did.
+func joined(err, after error) error {
+	if after == nil {
+		return err
+	}
+	return errors.Join(err, after)
 }
 
 // withdraw removes our files, visible or not. A file that has its name but is not ours belongs to
