@@ -41,7 +41,11 @@ func (p *prover) OpenAt(ctx context.Context, path string) (sinks.File, error) {
 	}
 	defer source.Close()
 	name := filepath.Join(p.dir, fmt.Sprintf("proven-%06d", p.copies.Add(1)))
-	sum, size, err := p.copy(io.LimitReader(source, p.size(path)+1), name)
+	sealed := p.size(path)
+	sum, size, err := p.copy(io.LimitReader(source, sealed+1), name)
+	if err == nil && size > sealed {
+		err = p.of.damaged("%s has more than the %d bytes that its manifest says", p.Sink.URL(path), sealed)
+	}
 	if err == nil {
 		err = p.prove(path, sum, size)
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -282,8 +283,20 @@ func every(long, short int) int {
 	return short
 }
 
+// tried counts schedules, for the table in CHAOS.md.
+func tried(t *testing.T, what string) *atomic.Int64 {
+	count := &atomic.Int64{}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			t.Logf("| %s | %d | every manifest has its files, no fork, nothing reported that is not so | 0 | 0 | 0 | 0 |", what, count.Load())
+		}
+	})
+	return count
+}
+
 func TestWhatASuspendedHolderDoesLateIsHarmless(t *testing.T) {
 	t.Parallel()
+	count := tried(t, "a run is suspended before a step in the folder of its sink, while another takes the lock and seals")
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -297,6 +310,7 @@ func TestWhatASuspendedHolderDoesLateIsHarmless(t *testing.T) {
 					c.whole()
 					late.finish()
 					c.judge(late, winner)
+					count.Add(1)
 				})
 			}
 		})
@@ -305,6 +319,7 @@ func TestWhatASuspendedHolderDoesLateIsHarmless(t *testing.T) {
 
 func TestTwoHoldersSuspendedOneAfterTheOtherAreHarmless(t *testing.T) {
 	t.Parallel()
+	count := tried(t, "two runs are suspended one after the other, while a third seals")
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -322,6 +337,7 @@ func TestTwoHoldersSuspendedOneAfterTheOtherAreHarmless(t *testing.T) {
 						c.whole()
 						later.finish()
 						c.judge(late, later, winner)
+						count.Add(1)
 					})
 				}
 			}
