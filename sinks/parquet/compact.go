@@ -15,7 +15,7 @@ var errMalformed = errors.New("it is malformed")
 type compact struct {
 	data  []byte
 	at    int
-	items int // elements of lists that may still come
+	items int                            // elements of lists that may still come
 	visit func(path [2]int, value int64) // of integers, and of structures, as whose value it is given 0
 }
 
