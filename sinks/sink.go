@@ -55,6 +55,9 @@ type Sink interface {
 	// OpenAt opens one file for reading at any place: who needs a few rows of a large file reads
 	// only these. Reads fail when the file was replaced after it was opened. What is missing is as in Open.
 	OpenAt(ctx context.Context, path string) (File, error)
+	// A place can hold what is no file: a symbolic link, a pipe, a device. List names it, and opening it
+	// is an error at once; nothing that is listed or opened lies behind a link.
+	//
 	// List goes through every file below folder ("memberships/"; "" is the whole sink), sealed or
 	// not, in ascending order of path. What the sink keeps hidden while it stages is left out. An
 	// error ends the sequence.
@@ -73,6 +76,7 @@ type Object struct {
 	Path     string
 	Size     int64     // bytes
 	Modified time.Time // when it was written, by the place's own clock; zero where the place does not tell
+	NotPlain string    // what lies there in a file's place, and can't be opened: "a symbolic link"; empty: a file
 }
 
 // ErrArchived is a sink's word that a file was moved to an archive, from which it must be restored

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,9 @@ func (l *list) readParquet(input io.ReaderAt, size int64) (err error) {
 			err = l.damagedParquet(fmt.Errorf("%v", cause))
 		}
 	}()
+	if err := footerFits(input, size); err != nil {
+		return l.damagedParquet(err)
+	}
 	file, err := parquet.OpenFile(input, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return l.damagedParquet(err)
@@ -73,6 +77,22 @@ func (l *list) readParquet(input io.ReaderAt, size int64) (err error) {
 		if row, err = l.readChunk(group.ColumnChunks()[at], row); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// footerFits holds the length that a file claims for its footer against its own: the library would take
+// memory for a footer of 4 GB before it looks.
+func footerFits(input io.ReaderAt, size int64) error {
+	var last [8]byte
+	if size < 12 {
+		return io.ErrUnexpectedEOF
+	}
+	if _, err := input.ReadAt(last[:], size-8); err != nil && err != io.EOF {
+		return err
+	}
+	if length := int64(binary.LittleEndian.Uint32(last[:])); length > size-12 {
+		return fmt.Errorf("its footer has %d bytes, and the file %d", length, size)
 	}
 	return nil
 }

@@ -41,7 +41,11 @@ func (p *prover) OpenAt(ctx context.Context, path string) (sinks.File, error) {
 	}
 	defer source.Close()
 	name := filepath.Join(p.dir, fmt.Sprintf("proven-%06d", p.copies.Add(1)))
-	sum, size, err := p.copy(source, name)
+	sealed := p.size(path)
+	sum, size, err := p.copy(io.LimitReader(source, sealed+1), name)
+	if err == nil && size > sealed {
+		err = p.of.damaged("%s has more than the %d bytes that its manifest says", p.Sink.URL(path), sealed)
+	}
 	if err == nil {
 		err = p.prove(path, sum, size)
 	}
@@ -63,6 +67,16 @@ func (p *prover) copy(source io.Reader, name string) (sum string, size int64, er
 	hash := sha256.New()
 	size, err = io.Copy(io.MultiWriter(local, hash), source)
 	return hex.EncodeToString(hash.Sum(nil)), size, errors.Join(err, local.Close())
+}
+
+// size is how many bytes the manifest says that the file has.
+func (p *prover) size(path string) int64 {
+	for _, f := range p.of.Files {
+		if f.Path == path {
+			return f.Size
+		}
+	}
+	return 0
 }
 
 // prove holds a copy against the manifest. Another size is for the reader to find.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
+
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
@@ -64,8 +66,14 @@ func (v *verifier) readManifests(ctx context.Context) error {
 			return err
 		}
 		switch date := strings.TrimSuffix(path.Base(object.Path), ".json"); {
+		case object.NotPlain != "":
+			v.planted(object)
+			v.unreadable[dateIn(object.Path)] = true
 		case !strings.HasSuffix(object.Path, ".json"):
 			v.note("%s is no manifest and was not looked at", object.Path)
+		case object.Size > manifest.MaxSize:
+			v.unreadable[dateIn(object.Path)] = true
+			v.found.add(Altered, object.Path, "it has %s, and no manifest has more than %s: it was not read", humanize.IBytes(uint64(object.Size)), humanize.IBytes(manifest.MaxSize))
 		case sinks.IsManifest(object.Path), path.Dir(object.Path)+"/" == sinks.ReplacedFolder:
 			paths = append(paths, object.Path)
 		default:
@@ -86,6 +94,11 @@ func (v *verifier) readManifests(ctx context.Context) error {
 	v.onTheirWay()
 	slices.SortStableFunc(v.nodes, func(a, b *node) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return nil
+}
+
+// planted finds what lies in a file's or a folder's place and is neither.
+func (v *verifier) planted(object sinks.Object) {
+	v.found.add(NotAFile, object.Path, "it is %s, and was not opened", object.NotPlain)
 }
 
 // onTheirWay leaves out the second copies of manifests that lie at their own place, too: a

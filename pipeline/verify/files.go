@@ -79,9 +79,15 @@ func (v *verifier) files(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if f, named := want[object.Path]; named {
+			f, named := want[object.Path]
+			delete(want, object.Path)
+			switch {
+			case object.NotPlain != "":
+				v.planted(object)
+				v.skip(object.Path)
+				continue
+			case named:
 				v.size(f, object.Size)
-				delete(want, object.Path)
 				continue
 			}
 			date := dateOf(object.Path)
@@ -99,17 +105,26 @@ func (v *verifier) files(ctx context.Context) error {
 	}
 	for _, path := range slices.Sorted(maps.Keys(want)) {
 		v.found.add(Missing, path, "a manifest names it, and it is not there")
-		delete(v.chosen, path)
+		v.skip(path)
 	}
 	return v.unnamed(ctx, left)
 }
 
-// size holds the size of a file against the sealed one. A file that is read is judged by its bytes.
+// size holds the size of a file against the sealed one. A file that is read is judged by its bytes. One that
+// is larger than it was sealed is not read, unless it may be another sealed file, which has just that size.
 func (v *verifier) size(f manifest.File, size int64) {
+	if size > f.Size && !v.sealedSizes[size] {
+		v.skip(f.Path)
+	}
 	if !v.chosen[f.Path] {
 		v.resized(f, size)
+		return
 	}
+	v.limits[f.Path] = max(size, f.Size)
 }
+
+// skip leaves a file unread that was chosen: it is no longer worth it.
+func (v *verifier) skip(path string) { delete(v.chosen, path) }
 
 // resized finds a file of another size, and tells whether it is one.
 func (v *verifier) resized(f manifest.File, size int64) bool {
@@ -164,7 +179,7 @@ func (v *verifier) fetch(ctx context.Context, date string, f manifest.File) (cop
 	}
 	copied = &fetched{File: file}
 	hash := sha256.New()
-	told := &teller{ctx: ctx, v: v, from: from, progress: Progress{Date: date, Path: f.Path}}
+	told := &teller{ctx: ctx, v: v, from: io.LimitReader(from, v.limits[f.Path]+1), progress: Progress{Date: date, Path: f.Path}}
 	copied.size, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(file, hash)}, told, make([]byte, 1<<20))
 	if told.err != nil {
 		err = fault.Wrap(told.err, "%s", v.sink.URL(f.Path))

@@ -30,6 +30,7 @@ const (
 	Resealed   Kind = "resealed"
 	Forked     Kind = "forked"
 	Unproved   Kind = "unproved"
+	NotAFile   Kind = "not_a_file"
 
 	Unsigned       Kind = "unsigned"
 	BadSignature   Kind = "signature"
@@ -58,6 +59,7 @@ func Kinds() []schema.Term {
 		{Word: string(Resealed), Meaning: "a manifest is not the one that the next one names: it was altered, or its night sealed again"},
 		{Word: string(Forked), Meaning: "two manifests claim the same place in the chain, or one follows the wrong one"},
 		{Word: string(Unproved), Meaning: "no manifest has the hash that was kept elsewhere: the newest nights were taken away, or the chain was written anew"},
+		{Word: string(NotAFile), Meaning: "a symbolic link, a pipe or a device lies where a file or a folder belongs; it was not opened"},
 		{Word: string(Unsigned), Meaning: "a manifest has no signature, although one before it has; or none at all is signed"},
 		{Word: string(BadSignature), Meaning: "a manifest's signature is not that of its words: one of them was altered, or the signature is another's"},
 		{Word: string(BadEndorsement), Meaning: "what should prove that one key took another's place was altered, or is by another key"},

@@ -132,6 +132,7 @@ func (v *verifier) claims(n *node) {
 	last := map[string]manifest.File{}
 	for _, f := range n.Files {
 		v.sealedSums[f.SHA256] = append(v.sealedSums[f.SHA256], f.Path)
+		v.sealedSizes[f.Size] = true
 		if !strings.HasPrefix(f.Path, partition(f.Table, n.Date)) || !slices.Contains(v.tables, f.Table) {
 			v.found.add(Misplaced, f.Path, "%s names it as a file of the table %.40q", n.Path, f.Table)
 		}

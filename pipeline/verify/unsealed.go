@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/schema/disk"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
 )
@@ -55,7 +56,7 @@ func (v *verifier) unnamed(ctx context.Context, left map[string]*unsealed) error
 	}
 	// Asked after the lock: a run that sealed while we looked releases the lock after that.
 	sealed, err := v.sink.Manifests(ctx)
-	if err != nil {
+	if _, planted := errors.AsType[*disk.NotPlainError](err); err != nil && !planted { // else it has been found
 		return err
 	}
 	if err := v.recount(ctx, left); err != nil {

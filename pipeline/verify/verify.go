@@ -76,6 +76,9 @@ type verifier struct {
 	orphans    map[string]bool     // dates with data files that nobody sealed or will seal
 	sealedSums map[string][]string // paths of files by the SHA-256 that they were sealed with
 	read       int64               // bytes
+
+	sealedSizes map[int64]bool   // of files, in bytes
+	limits      map[string]int64 // how many bytes are read of a chosen file at most, by path
 }
 
 // Run proves what options ask for. A date that is not sealed in a sink whose chain is whole, and a
@@ -95,7 +98,8 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	options.Scratch = scratch
 	v := &verifier{
 		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share, Dates: []string{}, Findings: []Finding{}},
-		tables: tables(), unreadable: map[string]bool{}, archived: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{}, sealedSums: map[string][]string{},
+		tables: tables(), unreadable: map[string]bool{}, archived: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{},
+		sealedSums: map[string][]string{}, sealedSizes: map[int64]bool{}, limits: map[string]int64{},
 	}
 	if err := v.chain(ctx); err != nil {
 		return Report{}, err

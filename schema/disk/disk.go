@@ -7,6 +7,10 @@
 //
 // Durable is what was synced: a file's content by [File.Sync], its name by [Disk.SyncFolder] of the
 // folder it stands in, and so on up. [Replace] and [Folder] do what is needed in the right order. Errors are those of package os.
+//
+// In a folder that other programs write, too, symbolic links, pipes and devices may have been planted.
+// [Beneath] confines a disk there, and [Tree] reads there: both go through plain folders and plain
+// files only, and say so with [NotPlainError].
 package disk
 
 import (
@@ -50,7 +54,9 @@ type File interface {
 }
 
 // OS is the real disk.
-type OS struct{}
+type OS struct {
+	trees []Tree // below which it is confined; see [Beneath]
+}
 
 var _ Disk = OS{}
 
@@ -63,24 +69,35 @@ func Or(d Disk) Disk {
 }
 
 // Mkdir is os.Mkdir.
-func (OS) Mkdir(path string, mode fs.FileMode) error { return os.Mkdir(path, mode) }
+func (o OS) Mkdir(path string, mode fs.FileMode) error {
+	return o.in(path, func(root *os.Root, name string) error { return root.Mkdir(name, mode) },
+		func() error { return os.Mkdir(path, mode) })
+}
 
 // MkdirAll is os.MkdirAll.
-func (OS) MkdirAll(path string, mode fs.FileMode) error { return os.MkdirAll(path, mode) }
+func (o OS) MkdirAll(path string, mode fs.FileMode) error {
+	if t, ok := o.tree(path); ok {
+		return t.makeAll(path, mode)
+	}
+	return os.MkdirAll(path, mode)
+}
 
-// Create opens for writing and empties.
-func (OS) Create(path string, mode fs.FileMode) (File, error) {
-	return open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+// Create opens for writing and empties; where the disk is confined it makes a new file.
+func (o OS) Create(path string, mode fs.FileMode) (File, error) {
+	return o.open(path, mode, create, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 }
 
 // Append opens for writing at the end.
-func (OS) Append(path string, mode fs.FileMode) (File, error) {
-	return open(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, mode)
+func (o OS) Append(path string, mode fs.FileMode) (File, error) {
+	return o.open(path, mode, add, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 }
 
 // open keeps a nil *os.File from becoming a File that is not nil.
-func open(path string, flag int, mode fs.FileMode) (File, error) {
-	file, err := os.OpenFile(path, flag, mode)
+func (o OS) open(path string, mode fs.FileMode, confined func(root *os.Root, name, path string, mode fs.FileMode) (*os.File, error), flag int) (File, error) {
+	var file *os.File
+	err := o.in(path,
+		func(root *os.Root, name string) (err error) { file, err = confined(root, name, path, mode); return err },
+		func() (err error) { file, err = os.OpenFile(path, flag, mode); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -88,20 +105,47 @@ func open(path string, flag int, mode fs.FileMode) (File, error) {
 }
 
 // Rename is os.Rename.
-func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+func (o OS) Rename(from, to string) error {
+	return o.both(from, to, func(root *os.Root, from, to string) error { return root.Rename(from, to) },
+		func() error { return os.Rename(from, to) })
+}
 
 // Link is os.Link.
-func (OS) Link(from, to string) error { return os.Link(from, to) }
+func (o OS) Link(from, to string) error {
+	link := func(root *os.Root, name, to string) error {
+		if _, err := plainFile(root, name, from); err != nil {
+			return err
+		}
+		return root.Link(name, to)
+	}
+	return o.both(from, to, link, func() error { return os.Link(from, to) })
+}
 
 // Remove is os.Remove.
-func (OS) Remove(path string) error { return os.Remove(path) }
+func (o OS) Remove(path string) error {
+	return o.in(path, func(root *os.Root, name string) error { return root.Remove(name) },
+		func() error { return os.Remove(path) })
+}
 
 // RemoveAll is os.RemoveAll.
-func (OS) RemoveAll(path string) error { return os.RemoveAll(path) }
+func (o OS) RemoveAll(path string) error {
+	err := o.in(path, func(root *os.Root, name string) error { return root.RemoveAll(name) },
+		func() error { return os.RemoveAll(path) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
 
 // SyncFolder opens the folder and syncs it.
-func (OS) SyncFolder(path string) error {
-	folder, err := os.Open(path)
+func (o OS) SyncFolder(path string) error {
+	var folder *os.File
+	err := o.in(path, func(root *os.Root, name string) (err error) {
+		if err = plainFolder(root, name, path); err == nil {
+			folder, err = root.Open(name)
+		}
+		return err
+	}, func() (err error) { folder, err = os.Open(path); return err })
 	if err != nil {
 		return err
 	}

@@ -1,21 +1,33 @@
 // Package local seals snapshots in a folder.
 //
-// Files are copied into the hidden folder .staging, synced, and read back against their SHA-256.
-// Sealing links them to their names and then the manifest to its own, which fails where one stands
-// already: nothing is ever overwritten, and that last link seals. A snapshot that is replaced is
-// unlinked before, its manifest first: who has its files open keeps reading the old bytes. Everything
-// is synced to disk before the manifest appears, so that a power cut leaves either a whole snapshot
-// or files that no manifest names, which the next Begin removes. The folder must be one file system that knows hard links.
+// Every attempt to seal has a folder of its own below the hidden folder .staging. Files are copied there,
+// synced, and read back against their SHA-256. Sealing links them to their final names and then the
+// manifest to its own, which fails where one stands already: nothing is ever overwritten, and that last
+// link seals. What loses a final name is renamed into the own folder: files of an attempt that was
+// stopped, and, when a snapshot is replaced, its manifest and then its files. Who has them open keeps
+// reading the old bytes. Everything is synced to disk before the manifest appears, so that a power cut
+// leaves either a whole snapshot or files that no manifest names, which the next Begin removes. After it
+// has appeared, the lock, the manifest and the files are looked at once more: where the lock is lost by
+// then, all stays as it is, for the next holder to see.
 //
-// Opening touches nothing; the folder is made when the lock is taken. A folder that may not be
-// written or is none is a Configuration fault, a full disk a Bug fault with a hint, as the table
-// of exit codes has it.
+// Who takes the lock removes the own folders of all earlier holders before it does anything else (the
+// fence). Every change of a final name moves a file out of the own folder or into it, and an own folder is made only once:
+// so none of these steps can happen after the fence, however long a former holder was suspended
+// before it, and no snapshot can be harmed by one. This needs no clock and no lock of the system, and
+// holds between hosts that share a network file system.
+//
+// The sink's own path may be a symbolic link. Below it nothing but plain folders and plain files is
+// followed, opened or written into; everything else is a Configuration fault that wraps
+// *disk.NotPlainError.
+//
+// The folder must be one file system that knows hard links. Opening touches nothing; the folder is made
+// when the lock is taken. A folder that may not be written or is none is a Configuration fault, a full
+// disk a Bug fault with a hint, as the table of exit codes has it.
 package local
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -47,7 +59,8 @@ type Config struct {
 type Sink struct {
 	root string
 	cfg  Config
-	disk disk.Disk
+	disk disk.Disk // confined below root
+	tree disk.Tree // root, for reading
 }
 
 var _ sinks.Sink = (*Sink)(nil)
@@ -61,7 +74,7 @@ func Open(cfg Config) (*Sink, error) {
 	if info, err := os.Stat(root); err == nil && !info.IsDir() {
 		return nil, notFolder(root)
 	}
-	return &Sink{root: root, cfg: cfg, disk: disk.Or(cfg.Disk)}, nil
+	return &Sink{root: root, cfg: cfg, disk: disk.Beneath(disk.Or(cfg.Disk), root), tree: disk.Tree{Path: root}}, nil
 }
 
 // String is the folder's absolute path.
@@ -70,34 +83,46 @@ func (s *Sink) String() string { return s.root }
 // URL is the absolute path of a file.
 func (s *Sink) URL(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }
 
-// Lock takes _locks/run.json and makes the folder where it is missing.
+// Lock takes _locks/run.json and makes the folder where it is missing. From then on no earlier holder can
+// change what is sealed.
 func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
-	held, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
+	taken, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
+	if errors.Is(err, errBusy) {
+		return nil, &sinks.HeldError{Place: s.root, Owner: s.holder()}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return held, nil
+	lock := &held{Lease: taken, tag: tagOf(owner)}
+	if err := s.fence(ctx, lock); err != nil {
+		return nil, errors.Join(err, lock.Release(context.WithoutCancel(ctx)))
+	}
+	return lock, nil
 }
 
-// Begin removes what is not sealed and opens the staging folder of date. The staging folder itself
-// says what was begun; the journal is not needed.
+// Begin removes what is not sealed and opens the staging of date. The own folder itself says what was
+// begun; the journal is not needed.
 func (s *Sink) Begin(ctx context.Context, lock sinks.Lock, date, _ string) (sinks.Staging, error) {
 	if err := s.prepare(ctx, lock, date); err != nil {
 		return nil, err
 	}
 	manifest := sinks.ManifestPath(date)
-	if _, err := os.Lstat(s.URL(manifest)); err == nil {
+	if _, err := s.tree.Lstat(s.URL(manifest)); err == nil {
 		return nil, &sinks.SealedError{Place: s.root, Path: manifest}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, classify(err, s.URL(manifest))
 	}
-	if err := s.removeUnsealed(ctx, lock, date); err != nil {
+	staging, err := s.stage(lock, date, nil)
+	if err != nil {
 		return nil, err
 	}
-	return s.stage(lock, date, nil)
+	if err := s.removeUnsealed(ctx, date, staging.own); err != nil {
+		return nil, errors.Join(err, staging.own.clear())
+	}
+	return staging, nil
 }
 
-// Replace opens the staging folder of a date that old seals.
+// Replace opens the staging of a date that old seals.
 func (s *Sink) Replace(ctx context.Context, lock sinks.Lock, date, _ string, old sinks.Old) (sinks.Staging, error) {
 	if !sinks.IsReplaced(old.To) {
 		return nil, fault.New(fault.Bug, "%q is no place for a replaced manifest", old.To)
@@ -105,13 +130,17 @@ func (s *Sink) Replace(ctx context.Context, lock sinks.Lock, date, _ string, old
 	if err := s.prepare(ctx, lock, date); err != nil {
 		return nil, err
 	}
-	if _, err := s.readOld(date, old); err != nil {
+	if _, err := s.readOld(s.URL(sinks.ManifestPath(date)), old); err != nil {
 		return nil, err
 	}
-	return s.stage(lock, date, &old)
+	staging, err := s.stage(lock, date, &old)
+	if err != nil {
+		return nil, err
+	}
+	return staging, nil
 }
 
-// prepare proves the lock and removes what an earlier run staged.
+// prepare proves the lock and removes what an earlier staging left.
 func (s *Sink) prepare(ctx context.Context, lock sinks.Lock, date string) error {
 	if !sinks.IsDate(date) {
 		return fault.New(fault.Bug, "%q is no snapshot date", date)
@@ -119,62 +148,28 @@ func (s *Sink) prepare(ctx context.Context, lock sinks.Lock, date string) error 
 	if err := lock.Check(ctx); err != nil {
 		return err
 	}
-	return classify(s.disk.RemoveAll(s.URL(stagingFolder)), s.URL(stagingFolder))
+	return s.fence(ctx, lock)
 }
 
-// stage makes a staging folder of its own for this staging alone: a run that lost its lock without
-// knowing it must not meet its successor there.
+// stage opens a staging with a folder of its own.
 func (s *Sink) stage(lock sinks.Lock, date string, old *sinks.Old) (*staging, error) {
-	if err := s.disk.MkdirAll(s.URL(stagingFolder), folderMode); err != nil {
-		return nil, classify(err, s.root)
+	own, err := s.newOwn(lock, date)
+	if err != nil {
+		return nil, err
 	}
-	for at := s.cfg.Now().UnixNano(); ; at++ {
-		folder := fmt.Sprintf("%s/%s.%d", stagingFolder, date, at)
-		err := s.disk.Mkdir(s.URL(folder), folderMode)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		return &staging{sink: s, lock: lock, date: date, old: old, folder: folder, files: map[string]fs.FileInfo{}}, classify(err, s.root)
-	}
+	return &staging{sink: s, lock: lock, date: date, old: old, own: own, files: map[string]fs.FileInfo{}}, nil
 }
 
-// removeUnsealed removes the data files of a date that has no manifest, proving before each that
-// the lock is still ours: a successor may be sealing that date.
-func (s *Sink) removeUnsealed(ctx context.Context, lock sinks.Lock, date string) error {
-	for _, partition := range sinks.Partitions(date) {
-		entries, err := os.ReadDir(s.URL(partition))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return classify(err, s.URL(partition))
-		}
-		for _, entry := range entries {
-			name := partition + entry.Name()
-			if !sinks.IsPart(name, date) {
-				continue
-			}
-			if err := lock.Check(ctx); err != nil {
-				return err
-			}
-			if err := disk.Gone(s.disk, s.URL(name)); err != nil {
-				return classify(err, s.URL(name))
-			}
-		}
-		_ = s.disk.Remove(s.URL(partition)) // only where it is empty; an empty folder disturbs nobody
-	}
-	return nil
-}
-
-// Manifests lists sealed manifests.
+// Manifests lists sealed manifests. What has the name of one and is none is listed, too: it is the
+// reading of it that fails.
 func (s *Sink) Manifests(context.Context) ([]string, error) {
-	entries, err := os.ReadDir(s.URL("_snapshots"))
+	entries, err := s.tree.ReadDir(s.URL("_snapshots"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, classify(err, s.URL("_snapshots"))
 	}
 	var names []string
 	for _, entry := range entries {
-		if name := "_snapshots/" + entry.Name(); entry.Type().IsRegular() && sinks.IsManifest(name) {
+		if name := "_snapshots/" + entry.Name(); !entry.IsDir() && sinks.IsManifest(name) {
 			names = append(names, name)
 		}
 	}
@@ -195,6 +190,9 @@ func classify(err error, path string) error {
 		path, err = pathErr.Path, pathErr.Err
 	} else if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
 		path, err = linkErr.New, linkErr.Err
+	}
+	if _, planted := errors.AsType[*disk.NotPlainError](err); planted {
+		return &fault.Error{Kind: fault.Configuration, Err: err, Hint: "below the folder of a sink there must be plain files and folders only: see who made it, and remove it; only the path in the sink block may be a symbolic link"}
 	}
 	f := &fault.Error{Kind: fault.Bug, Message: path, Err: err}
 	switch {

@@ -8,9 +8,11 @@ import (
 	"iter"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"rollcall/schema/disk"
 	"rollcall/sinks"
 )
 
@@ -32,6 +34,9 @@ func (s *Sink) OpenAt(_ context.Context, path string) (sinks.File, error) {
 	return file{opened, info.Size()}, nil
 }
 
+// maxManifest bounds a manifest, in bytes.
+const maxManifest = 64 << 20
+
 // file is an open file and its size. A sealed name never comes to mean another file's bytes while
 // it is open: files are replaced by new ones, not rewritten.
 type file struct {
@@ -45,7 +50,7 @@ func (s *Sink) open(path string) (*os.File, error) {
 	if !fs.ValidPath(path) {
 		return nil, classify(&fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}, path)
 	}
-	opened, err := os.Open(s.URL(path))
+	opened, err := s.tree.Open(s.URL(path))
 	return opened, classify(err, s.URL(path))
 }
 
@@ -59,9 +64,14 @@ func (s *Sink) List(_ context.Context, folder string) iter.Seq2[sinks.Object, er
 // walk goes through folder in the order of whole paths, in which "a.txt" comes before "a/b". It
 // tells whether to go on.
 func (s *Sink) walk(folder string, yield func(sinks.Object, error) bool) bool {
-	entries, err := os.ReadDir(s.URL(folder))
+	entries, err := s.tree.ReadDir(s.URL(folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
+	}
+	if planted, ok := errors.AsType[*disk.NotPlainError](err); ok {
+		if name, err := filepath.Rel(s.root, planted.Path); err == nil {
+			return yield(sinks.Object{Path: filepath.ToSlash(name), NotPlain: planted.What}, nil)
+		}
 	}
 	if err != nil {
 		yield(sinks.Object{}, classify(err, s.URL(folder)))
@@ -85,7 +95,11 @@ func (s *Sink) walk(folder string, yield func(sinks.Object, error) bool) bool {
 				yield(sinks.Object{}, classify(err, s.URL(name)))
 				return false
 			}
-			if !yield(sinks.Object{Path: name, Size: info.Size()}, nil) {
+			object := sinks.Object{Path: name, Size: info.Size()}
+			if !info.Mode().IsRegular() {
+				object.NotPlain = disk.What(info.Mode())
+			}
+			if !yield(object, nil) {
 				return false
 			}
 		}

@@ -12,30 +12,24 @@ import (
 	"slices"
 	"sync"
 
-	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
 
 // staging is the files of one date on their way.
 type staging struct {
-	sink   *Sink
-	lock   sinks.Lock
-	date   string
-	old    *sinks.Old // what Seal puts aside first; nil: the date is not sealed
-	folder string     // of this staging alone
+	sink *Sink
+	lock sinks.Lock
+	date string
+	old  *sinks.Old // what Seal puts aside first; nil: the date is not sealed
+	own  *own
 
 	mu     sync.Mutex
 	files  map[string]fs.FileInfo // by path, as they lie in the staging folder; nil while one is being put
-	sealed bool
+	sealed bool                   // it is, or may be: nothing of it is removed any more
 }
 
-// staged is where a file waits.
-func (g *staging) staged(path string) string {
-	return g.sink.URL(g.folder + "/" + path)
-}
-
-// Put copies the local file into the staging folder, syncs it and reads it back.
+// Put copies the local file into the own folder, syncs it and reads it back.
 func (g *staging) Put(ctx context.Context, path, local string, sum [32]byte) error {
 	if !sinks.IsPart(path, g.date) {
 		return fault.New(fault.Bug, "%q is no data file of %s", path, g.date)
@@ -46,12 +40,12 @@ func (g *staging) Put(ctx context.Context, path, local string, sum [32]byte) err
 	if !g.reserve(path) {
 		return fault.New(fault.Bug, "%q was put twice", path)
 	}
-	info, err := g.store(path, local, sum)
+	info, err := g.store(ctx, path, local, sum)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
 		delete(g.files, path)
-		return classify(err, g.staged(path))
+		return classify(err, g.own.at(path))
 	}
 	g.files[path] = info
 	return nil
@@ -67,22 +61,19 @@ func (g *staging) reserve(path string) bool {
 	return true
 }
 
-func (g *staging) store(path, local string, sum [32]byte) (fs.FileInfo, error) {
+func (g *staging) store(ctx context.Context, path, local string, sum [32]byte) (fs.FileInfo, error) {
 	from, err := os.Open(local)
 	if err != nil {
 		return nil, err
 	}
 	defer from.Close()
-	target := g.staged(path)
-	if err := g.sink.disk.MkdirAll(filepath.Dir(target), folderMode); err != nil {
+	target := g.own.at(path)
+	if err := g.own.write(ctx, path, from); err != nil {
 		return nil, err
 	}
-	if err := disk.Write(g.sink.disk, target, fileMode, from); err != nil {
-		return nil, err
-	}
-	arrived, info, err := sumOf(target)
+	arrived, info, err := g.sink.sumOf(target)
 	if err != nil {
-		return nil, err
+		return nil, g.own.lost(ctx, err)
 	}
 	if arrived != sum {
 		return nil, errors.Join(fault.New(fault.Bug, "%s is not what was written: its SHA-256 is %x instead of %x", target, arrived, sum), g.sink.disk.Remove(target))
@@ -90,8 +81,8 @@ func (g *staging) store(path, local string, sum [32]byte) (fs.FileInfo, error) {
 	return info, nil
 }
 
-func sumOf(path string) (sum [32]byte, info fs.FileInfo, err error) {
-	file, err := os.Open(path)
+func (s *Sink) sumOf(path string) (sum [32]byte, info fs.FileInfo, err error) {
+	file, err := s.tree.Open(path)
 	if err != nil {
 		return sum, nil, err
 	}
@@ -104,6 +95,9 @@ func sumOf(path string) (sum [32]byte, info fs.FileInfo, err error) {
 	return [32]byte(hash.Sum(nil)), info, err
 }
 
+// manifestFile is where the manifest waits in the own folder.
+const manifestFile = "manifest.json"
+
 // Seal links the files to their names, checking the lock before each, and then the manifest.
 func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error {
 	g.mu.Lock()
@@ -112,8 +106,11 @@ func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error 
 		return fault.New(fault.Bug, "%s can't be sealed here, or not twice", path)
 	}
 	err := g.whole()
+	if err == nil {
+		err = g.own.write(ctx, manifestFile, bytes.NewReader(manifest))
+	}
 	if err == nil && g.old != nil {
-		err = g.sink.putAside(ctx, g.lock, g.date, *g.old)
+		err = g.putAside(ctx)
 	}
 	if err == nil {
 		err = g.publish(ctx)
@@ -122,17 +119,17 @@ func (g *staging) Seal(ctx context.Context, path string, manifest []byte) error 
 		err = g.lock.Check(ctx)
 	}
 	if err == nil {
-		err = g.linkManifest(path, manifest)
+		err = g.linkManifest(ctx, path, manifest)
 	}
 	if err != nil {
 		err = classify(err, g.sink.root)
-		if left := g.withdraw(); left != nil {
-			return errors.Join(err, left)
+		if g.sealed {
+			return err
 		}
-		return err
+		return joined(err, g.withdraw(ctx))
 	}
 	g.sealed = true
-	_ = g.clear() // only second names of what is sealed; the next Begin removes them, too
+	_ = g.own.clear() // only second names of what is sealed; the next holder of the lock removes them, too
 	return nil
 }
 
@@ -146,7 +143,7 @@ func (g *staging) whole() error {
 	return nil
 }
 
-// publish gives every file its name. It has its old one, too, until the staging folder goes.
+// publish gives every file its name. It has its old one, too, until the own folder goes.
 func (g *staging) publish(ctx context.Context) error {
 	for _, path := range g.paths() {
 		if err := ctx.Err(); err != nil {
@@ -156,13 +153,10 @@ func (g *staging) publish(ctx context.Context) error {
 			return err
 		}
 		target := g.sink.URL(path)
-		if err := g.sink.disk.MkdirAll(filepath.Dir(target), folderMode); err != nil {
+		if err := g.own.give(ctx, g.own.at(path), target); err != nil {
 			return err
 		}
-		if err := g.sink.disk.Link(g.staged(path), target); err != nil {
-			return g.sink.explain(err)
-		}
-		if err := g.sink.syncUp(target); err != nil {
+		if err := g.own.lost(ctx, g.sink.syncUp(target)); err != nil {
 			return err
 		}
 	}
@@ -178,32 +172,52 @@ func (g *staging) paths() []string {
 	return all
 }
 
-// linkManifest writes the manifest aside, whole and synced, and gives it its name on the condition
-// that nobody has it. Network file systems may say that it is taken when it was we who took it.
-func (g *staging) linkManifest(path string, manifest []byte) error {
-	target, aside := g.sink.URL(path), g.staged("manifest.json")
-	for _, folder := range []string{filepath.Dir(target), filepath.Dir(aside)} {
-		if err := g.sink.disk.MkdirAll(folder, folderMode); err != nil {
-			return err
-		}
-	}
-	if err := disk.Write(g.sink.disk, aside, fileMode, bytes.NewReader(manifest)); err != nil {
-		return err
-	}
-	err := g.sink.disk.Link(aside, target)
+// linkManifest gives the manifest its name on the condition that nobody has it, and looks at what is
+// sealed. Network file systems may say that the name is taken when it was we who took it.
+func (g *staging) linkManifest(ctx context.Context, path string, manifest []byte) error {
+	target := g.sink.URL(path)
+	err := g.own.give(ctx, g.own.at(manifestFile), target)
 	if errors.Is(err, fs.ErrExist) {
-		if there, readErr := os.ReadFile(target); readErr != nil || !bytes.Equal(there, manifest) {
+		if there, readErr := g.sink.tree.ReadFile(target, maxManifest); readErr != nil || !bytes.Equal(there, manifest) {
 			return &sinks.SealedError{Place: g.sink.root, Path: path}
 		}
 		err = nil
 	}
 	if err != nil {
-		return g.sink.explain(err)
+		return err
 	}
-	if err := g.sink.syncUp(target); err != nil {
-		return errors.Join(err, g.sink.disk.Remove(target))
+	if err = g.own.lost(ctx, g.sink.syncUp(target)); err == nil {
+		err = g.confirm(ctx, path, manifest)
 	}
-	return nil
+	if err == nil || g.sealed {
+		return err
+	}
+	undone := g.unseal(ctx, target, manifest)
+	g.sealed = undone != nil // it may be: the files must stay
+	return errors.Join(err, undone)
+}
+
+// confirm tells whether what was just sealed is there, file by file, and the lock still ours. Where that is
+// lost or can't be asked, all stays as it is: whoever holds it has seen the manifest, and decides.
+func (g *staging) confirm(ctx context.Context, path string, manifest []byte) error {
+	if err := g.lock.Check(ctx); err != nil {
+		g.sealed = true
+		return err
+	}
+	wrong := ""
+	if there, err := g.sink.tree.ReadFile(g.sink.URL(path), maxManifest); err != nil || !bytes.Equal(there, manifest) {
+		wrong = path
+	}
+	for _, file := range g.paths() {
+		if wrong == "" && !g.sink.same(g.sink.URL(file), g.files[file]) {
+			wrong = file
+		}
+	}
+	if wrong == "" {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Bug, Message: g.sink.URL(wrong) + " was changed while the snapshot of " + g.date + " was being sealed",
+		Hint: "another program works in the folder of the sink: find it, then run the same command again"}
 }
 
 // explain says what a failed link means.
@@ -216,39 +230,44 @@ func (s *Sink) explain(err error) error {
 }
 
 // Abort removes all that was put and not sealed.
-func (g *staging) Abort(context.Context) error {
+func (g *staging) Abort(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.sealed {
 		return nil
 	}
-	return g.withdraw()
+	return g.withdraw(ctx)
+}
+
+// joined is err with what went wrong after it, if anything did.
+func joined(err, after error) error {
+	if after == nil {
+		return err
+	}
+	return errors.Join(err, after)
 }
 
 // withdraw removes our files, visible or not. A file that has its name but is not ours belongs to
-// the run that took our lock.
-func (g *staging) withdraw() error {
+// the run that took our lock, and so do all of them once that run has removed our folder.
+func (g *staging) withdraw(ctx context.Context) error {
 	var failed []error
 	for _, path := range g.paths() {
 		target := g.sink.URL(path)
-		if there, err := os.Stat(target); err != nil || !os.SameFile(there, g.files[path]) {
+		if !g.sink.same(target, g.files[path]) {
 			continue
 		}
-		if err := disk.Gone(g.sink.disk, target); err != nil {
+		_, err := g.own.take(context.WithoutCancel(ctx), target)
+		if _, lost := errors.AsType[*sinks.HeldError](err); lost {
+			break
+		}
+		if err != nil {
 			failed = append(failed, classify(err, target))
 			continue
 		}
 		_ = g.sink.disk.Remove(filepath.Dir(target)) // only where it is empty
 	}
-	if err := g.clear(); err != nil {
-		failed = append(failed, classify(err, g.sink.URL(g.folder)))
+	if err := g.own.clear(); err != nil {
+		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
-}
-
-// clear removes the staging folder of this staging, and the one around it where it is empty.
-func (g *staging) clear() error {
-	err := g.sink.disk.RemoveAll(g.sink.URL(g.folder))
-	_ = g.sink.disk.Remove(g.sink.URL(stagingFolder))
-	return err
 }

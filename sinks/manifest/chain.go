@@ -14,8 +14,8 @@ import (
 // milliseconds, and three years of nights are a thousand.
 const readers = 16
 
-// maxSize bounds what is read of one manifest; a snapshot of a thousand files needs half a megabyte.
-const maxSize = 64 << 20
+// MaxSize is how many bytes a manifest can have; a snapshot of a thousand files needs half a megabyte.
+const MaxSize = 64 << 20
 
 // Sealed is a manifest as it lies in a sink.
 type Sealed struct {
@@ -47,8 +47,15 @@ func Bytes(ctx context.Context, sink sinks.Sink, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	encoded, err := io.ReadAll(io.LimitReader(r, maxSize))
+	encoded, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
+	if err == nil && len(encoded) > MaxSize {
+		return nil, tooLarge(sink, path)
+	}
 	return encoded, fault.Wrap(err, "%s", sink.URL(path))
+}
+
+func tooLarge(sink sinks.Sink, path string) error {
+	return &UnreadableError{Path: path, Err: fault.New(fault.Bug, "%s is no manifest: it has more than %d bytes", sink.URL(path), MaxSize)}
 }
 
 // Read reads the manifest at path. One that speaks of another date than its place is a fault.

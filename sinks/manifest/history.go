@@ -89,6 +89,9 @@ func listHistory(ctx context.Context, sink sinks.Sink) (h History, paths []strin
 		case err != nil:
 			return h, nil, fault.Wrap(err, "the manifests can't be listed")
 		case sinks.IsManifest(object.Path) || sinks.IsReplaced(object.Path):
+			if object.Size > MaxSize {
+				return h, nil, tooLarge(sink, object.Path)
+			}
 			paths = append(paths, object.Path)
 			h.written[object.Path] = object.Modified
 		case !strings.HasSuffix(object.Path, "/"):

@@ -13,9 +13,8 @@ import (
 )
 
 // TestAnAlteredFileIsRefused flips bits in the values of every page, and cuts the file everywhere. Each is
-// a fault that says what to do: no crash, no endless reading, no fewer rows. The headers of pages are left
-// alone: the library believes the sizes that they claim, up to 2 GiB, before it looks. Who doubts a file
-// compares its SHA-256 first.
+// a fault that says what to do: no crash, no endless reading, no fewer rows. Who doubts a
+// file compares its SHA-256 first.
 func TestAnAlteredFileIsRefused(t *testing.T) {
 	t.Parallel()
 	files := write(t, t.TempDir(), members(300), 300, parquet.Options{})

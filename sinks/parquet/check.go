@@ -30,7 +30,7 @@ func ReadFooter[Row any](file io.ReaderAt, size int64) (footer Footer, err error
 	}()
 	defer recovered(&err)
 	table := schema.TableOf[Row]()
-	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	opened, err := openGuarded(file, size)
 	if err != nil {
 		return Footer{}, err
 	}

@@ -86,7 +86,7 @@ func open[Row any](file io.ReaderAt, size int64) (rows *parquet.GenericReader[Ro
 // openFile reads a file's footer. It refuses a file of which some column is compressed by another
 // method than this package's: read so, altered bytes can ask the library for memory without end.
 func openFile(file io.ReaderAt, size int64) (*parquet.File, error) {
-	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(readBytes))
+	opened, err := openGuarded(file, size, parquet.ReadBufferSize(readBytes))
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ type Options struct {
 
 // Disk is the real disk with faults.
 type Disk struct {
-	real    disk.OS
+	real    disk.Disk
 	options Options
 	trash   string
 
@@ -75,7 +75,15 @@ type change struct {
 
 // New makes a disk.
 func New(t testing.TB, o Options) *Disk {
-	return &Disk{options: o, trash: t.TempDir(), random: rand.New(rand.NewPCG(o.Seed, 7)), files: map[string]*content{}}
+	return &Disk{real: disk.OS{}, options: o, trash: t.TempDir(), random: rand.New(rand.NewPCG(o.Seed, 7)), files: map[string]*content{}}
+}
+
+// Confine confines the real disk below root; see [disk.Beneath].
+func (d *Disk) Confine(root string) disk.Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.real = disk.Beneath(d.real, root)
+	return d
 }
 
 // Steps tells how many steps were taken, the refused ones included.
@@ -143,7 +151,7 @@ func (d *Disk) MkdirAll(path string, mode fs.FileMode) error {
 	defer d.mu.Unlock()
 	var missing []string
 	for at := path; ; at = filepath.Dir(at) {
-		if _, err := os.Stat(at); err == nil || at == filepath.Dir(at) {
+		if _, err := os.Lstat(at); err == nil || at == filepath.Dir(at) {
 			break
 		}
 		missing = append(missing, at)
@@ -169,21 +177,21 @@ func (d *Disk) born(path string, err error) error {
 
 // Create is a step.
 func (d *Disk) Create(path string, mode fs.FileMode) (disk.File, error) {
-	return d.open(path, mode, d.real.Create, true)
+	return d.open(path, mode, disk.Disk.Create, true)
 }
 
 // Append is a step.
 func (d *Disk) Append(path string, mode fs.FileMode) (disk.File, error) {
-	return d.open(path, mode, d.real.Append, false)
+	return d.open(path, mode, disk.Disk.Append, false)
 }
 
-func (d *Disk) open(path string, mode fs.FileMode, how func(string, fs.FileMode) (disk.File, error), emptied bool) (disk.File, error) {
+func (d *Disk) open(path string, mode fs.FileMode, how func(disk.Disk, string, fs.FileMode) (disk.File, error), emptied bool) (disk.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var file disk.File
 	err := d.step(Create, path, func() (err error) {
 		_, missing := os.Lstat(path)
-		if file, err = how(path, mode); err != nil {
+		if file, err = how(d.real, path, mode); err != nil {
 			return err
 		}
 		if missing != nil {

@@ -1,0 +1,95 @@
+package verify_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"rollcall/pipeline/verify"
+	"rollcall/sinks/manifest"
+)
+
+// TestWhatIsNoFileIsFoundAndNotOpened puts something in the place of a sealed file. A pipe that is opened
+// would hang, and /dev/zero has no end.
+func TestWhatIsNoFileIsFoundAndNotOpened(t *testing.T) {
+	t.Parallel()
+	h := simulate(t, false, nights()...)
+	newest := nights()[len(nights())-1]
+	for name, plant := range map[string]func(from, at string) error{
+		"a link to the same bytes": func(from, at string) error { return os.Symlink(from, at) },
+		"a link to /dev/zero":      func(_, at string) error { return os.Symlink("/dev/zero", at) },
+		"a pipe":                   func(_, at string) error { return syscall.Mkfifo(at, 0o666) },
+	} {
+		for _, path := range []string{part("memberships", newest), manifest.Path(newest), part("groups", nights()[0])} {
+			t.Run(name+" at "+path, func(t *testing.T) {
+				t.Parallel()
+				h := h.copied(t)
+				at, moved := filepath.Join(h.root, path), filepath.Join(t.TempDir(), "moved")
+				if err := errors.Join(os.Rename(at, moved), plant(moved, at)); err != nil {
+					t.Fatal(err)
+				}
+				report := soon(t, func() verify.Report { return h.verified(t, nil) })
+				found(t, report, verify.NotAFile, path)
+			})
+		}
+	}
+}
+
+func TestAFolderThatIsALinkIsFound(t *testing.T) {
+	t.Parallel()
+	h := simulate(t, false, nights()...)
+	for _, path := range []string{"memberships", "_snapshots", filepath.Dir(part("users", nights()[0]))} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			h := h.copied(t)
+			at, moved := filepath.Join(h.root, path), filepath.Join(t.TempDir(), "moved")
+			if err := errors.Join(os.Rename(at, moved), os.Symlink(moved, at)); err != nil {
+				t.Fatal(err)
+			}
+			found(t, h.verified(t, nil), verify.NotAFile, path)
+		})
+	}
+}
+
+// TestALargerFileIsFoundByItsSize makes files of a terabyte, which nobody could copy.
+func TestALargerFileIsFoundByItsSize(t *testing.T) {
+	t.Parallel()
+	h := simulate(t, false, nights()...)
+	newest := nights()[len(nights())-1]
+	for _, path := range []string{part("memberships", newest), part("groups", nights()[0]), manifest.Path(newest)} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			h := h.copied(t)
+			if err := os.Truncate(filepath.Join(h.root, path), 1<<40); err != nil {
+				t.Skip(err)
+			}
+			found(t, soon(t, func() verify.Report { return h.verified(t, nil) }), verify.Altered, path)
+		})
+	}
+}
+
+// soon gives what do gives, unless that takes very long.
+func soon[T any](t *testing.T, do func() T) (result T) {
+	t.Helper()
+	done := make(chan T, 1)
+	go func() { done <- do() }()
+	select {
+	case result = <-done:
+	case <-time.After(time.Minute):
+		t.Fatal("it does not end")
+	}
+	return result
+}
+
+func found(t *testing.T, report verify.Report, kind verify.Kind, path string) {
+	t.Helper()
+	for _, f := range report.Findings {
+		if f.Kind == kind && f.Path == path {
+			return
+		}
+	}
+	t.Errorf("nobody found that %s is %s: %+v", path, kind, report.Findings)
+}
