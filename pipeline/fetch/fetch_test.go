@@ -382,3 +382,23 @@ func TestAKeyThatContradictsItselfFailsAlone(t *testing.T) {
 		t.Errorf("ended with %+v", b)
 	}
 }
+
+// A source that lets an answer without its total pass is not believed either.
+func TestAReadingWithoutTheTotalThatIsDeclaredFailsItsKey(t *testing.T) {
+	t.Parallel()
+	v := newVendor(5, 3)
+	w := newWork(t, v).block("groups", given("users"), job.Input{})
+	w.lists["users"] = v.users()
+	w.data[0].Kind.Total = true
+	if err := w.run(); err != nil {
+		t.Fatal(err)
+	}
+	if b := w.last.Blocks[0]; b.Missing != b.Known || b.Rows != 0 {
+		t.Errorf("ended with %+v", b)
+	}
+	for key, times := range v.asked {
+		if times != 2 {
+			t.Errorf("%s was read %d times", key, times)
+		}
+	}
+}

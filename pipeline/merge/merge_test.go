@@ -69,6 +69,9 @@ func TestWhole(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
+	if merge.Whole(spool.Record{Outcome: schema.OK, Verdict: schema.Unverifiable}, spool.Block{Total: true}) {
+		t.Error("a reading without a total passes for complete where the vendor declares one")
+	}
 }
 
 // two is a source with a user view, a group view and a role view, in which user u and group g were
