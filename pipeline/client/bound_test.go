@@ -275,7 +275,7 @@ func TestWhoGivesUpLosesNothingThatWasAnsweredBefore(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreEndedSoThatProofComes: after so many answers, and when the oldest is half a second old.
+// TestConnectionsAreEndedSoThatProofComes: after so many answers, and when the oldest is a second old.
 func TestConnectionsAreEndedSoThatProofComes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -19,7 +19,7 @@
 // What arrives without having been asked for, an answer that names another question, a connection that
 // breaks, and an end that a server announces where nobody asked for it make every unproved answer
 // void. So that proof comes soon, connections are ended after 32 unproved answers, or when the oldest
-// is half a second old, or when they idle. [Call.Settled] tells what a question's answers are worth;
+// is a second old, or when they idle. [Call.Settled] tells what a question's answers are worth;
 // errors that concern an item are answers, too.
 //
 // What it can't see: a proxy that swaps answers between connections, or behind an HTTP/2 stream, where they

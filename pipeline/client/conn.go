@@ -41,6 +41,7 @@ type conn struct {
 	watching bool          // interrupt may
 	watched  chan struct{} // closed when the goroutine of an idle connection has ended
 	dead     bool          // found by it
+	hastened bool          // nobody has more to ask; guarded by the transport's lock
 }
 
 func newConn(t *Transport, to target, through *url.URL, over net.Conn) *conn {
@@ -186,6 +187,7 @@ func (c *conn) wake() bool {
 
 func (c *conn) prove() {
 	if len(c.order.open) > 0 {
+		c.hastened = true
 		c.interrupt()
 	}
 }
@@ -224,6 +226,9 @@ func (c *conn) watch() {
 			return // it was taken
 		}
 		c.dead = true
+		if len(c.order.open) > 0 && !c.hastened {
+			c.t.replace(c.to, c.through) // it is idle now, and may be needed again
+		}
 		if !c.t.finish(c, func() { c.end(ending{half: true}) }) {
 			c.fail()
 		}

@@ -50,8 +50,8 @@ func (t *Transport) route(request *http.Request) (to target, through *url.URL, e
 	return to, through, nil
 }
 
-// dial opens a connection to a server, through a proxy where there is one.
-func (t *Transport) dial(ctx context.Context, to target, through *url.URL) (connection, error) {
+// connectTo opens a connection to a server, through a proxy where there is one.
+func (t *Transport) connectTo(ctx context.Context, to target, through *url.URL) (connection, error) {
 	over, plain, err := t.reach(ctx, to, through)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (t *Transport) dial(ctx context.Context, to target, through *url.URL) (conn
 // reach gives a connection that leads to a server, or, where plain, to a proxy that takes whole URLs.
 func (t *Transport) reach(ctx context.Context, to target, through *url.URL) (over net.Conn, plain bool, err error) {
 	if through == nil {
-		over, err = t.dialer.DialContext(ctx, "tcp", to.address)
+		over, err = t.dial.DialContext(ctx, "tcp", to.address)
 		return over, false, err
 	}
 	switch through.Scheme {
@@ -88,7 +88,7 @@ func (t *Transport) reach(ctx context.Context, to target, through *url.URL) (ove
 		return nil, false, f
 	}
 	address := withPort(through)
-	if over, err = t.dialer.DialContext(ctx, "tcp", address); err != nil {
+	if over, err = t.dial.DialContext(ctx, "tcp", address); err != nil {
 		return nil, false, unreachable(through, err)
 	}
 	if through.Scheme == "https" {
@@ -153,7 +153,7 @@ func (t *Transport) socks(ctx context.Context, to target, through *url.URL) (net
 		password, _ := through.User.Password()
 		auth = &proxy.Auth{User: through.User.Username(), Password: password}
 	}
-	dialer, err := proxy.SOCKS5("tcp", withPort(through), auth, &t.dialer)
+	dialer, err := proxy.SOCKS5("tcp", withPort(through), auth, t.dial)
 	if err != nil {
 		return nil, unreachable(through, err)
 	}

@@ -9,7 +9,7 @@ const (
 	// unprovedBound is how many unproved answers a connection may have before it is ended, and ageBound
 	// how old the oldest of them may be: both by measurement, see the decision on bound answers.
 	unprovedBound = 32
-	ageBound      = 500 * time.Millisecond
+	ageBound      = time.Second
 )
 
 // Unproved is what the body of a response is whose answer is bound to its request by nothing but the

@@ -21,7 +21,7 @@ import (
 type Transport struct {
 	proxy  func(*http.Request) (*url.URL, error)
 	config *tls.Config
-	dialer net.Dialer
+	dial   dialer
 
 	mu      sync.Mutex
 	closed  bool
@@ -32,6 +32,12 @@ type Transport struct {
 
 	open context.Context // until Close
 	end  context.CancelFunc
+}
+
+// dialer is a *net.Dialer, but in tests.
+type dialer interface {
+	Dial(network, address string) (net.Conn, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // target is where a connection leads.
@@ -73,7 +79,7 @@ func NewTransport(proxy func(*http.Request) (*url.URL, error), config *tls.Confi
 	}
 	open, end := context.WithCancel(context.Background())
 	return &Transport{
-		open: open, end: end, proxy: proxy, config: config, dialer: net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second},
+		open: open, end: end, proxy: proxy, config: config, dial: &net.Dialer{Timeout: dialTime, KeepAlive: 15 * time.Second},
 		free: map[target][]connection{}, ending: map[*conn]struct{}{}, habits: map[target]habit{},
 	}
 }
@@ -106,7 +112,7 @@ func (t *Transport) connect(request *http.Request) (connection, error) {
 		c = t.take(to)
 	}
 	if c == nil {
-		if c, err = t.dial(request.Context(), to, through); err != nil {
+		if c, err = t.connectTo(request.Context(), to, through); err != nil {
 			return nil, err
 		}
 	}
@@ -194,7 +200,7 @@ func (t *Transport) replace(to target, through *url.URL) {
 	t.running.Go(func() {
 		ctx, cancel := context.WithTimeout(t.open, 2*dialTime)
 		defer cancel()
-		if c, err := t.dial(ctx, to, through); err == nil && !t.give(to, c) {
+		if c, err := t.connectTo(ctx, to, through); err == nil && !t.give(to, c) {
 			c.close()
 		}
 	})
