@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -40,7 +41,11 @@ func (r *run) lockApps() (err error) {
 	if r.apps != nil {
 		return nil
 	}
-	r.apps, err = applock.Take(r.Apps, apps(r.Job), applock.Holder{PID: r.PID, Host: r.Host, Since: r.Now().UTC().Truncate(time.Second), State: r.State, Sink: r.sink.String(), Date: r.date})
+	folder := r.State
+	if absolute, err := filepath.Abs(folder); err == nil {
+		folder = absolute
+	}
+	r.apps, err = applock.Take(r.Apps, apps(r.Job), applock.Holder{PID: r.PID, Host: r.Host, Since: r.Now().UTC().Truncate(time.Second), State: folder, Sink: r.sink.String(), Date: r.date})
 	if err != nil {
 		return err
 	}

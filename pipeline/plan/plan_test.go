@@ -264,6 +264,19 @@ func TestAPlanLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+func TestWhatOtherMachinesAskIsSaidToBeUnseen(t *testing.T) {
+	t.Parallel()
+	n := newNight(t, nasty(11), 1e6).block("rongcloud_joined_groups", users("rc_users"))
+	for share, told := range map[float64]bool{1: true, 0.5: false} {
+		for i := range n.job.Sources {
+			n.job.Sources[i].Share = share
+		}
+		if notes := strings.Join(n.plan(tonight).Notes, "\n"); strings.Contains(notes, "nobody can see from here") != told || told != strings.Contains(notes, "`share`") {
+			t.Errorf("with a share of %v: %q", share, notes)
+		}
+	}
+}
+
 func TestAnAbsurdBudgetIsToldWithWhatHelps(t *testing.T) {
 	t.Parallel()
 	huge := nasty(15)

@@ -33,7 +33,7 @@ alone; keep it so, and keep it out of backups that live longer than the snapshot
                 is. It is removed by sealing. Deleted by hand, its date begins anew, and everything
                 is asked again; so does: rollcall run --discard
   lock, holder.json     who is at work here
-  owner                 a random name by which the sink knows the runs of this folder
+  owner                 a random name by which the sink knows the runs of this folder, and of its copies
   asked                 when a vendor was last asked, so that the next run keeps its distance
   version               of this folder's layout
 

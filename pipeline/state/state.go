@@ -4,9 +4,9 @@
 //	  README                what the folder is, for who finds it
 //	  version               of this layout
 //	  lock                  held by the one run at work, by the operating system
-//	  holder.json           who that is, for people; only while it works, or after it was killed
+//	  holder.json           who that is; only while it works, or after it was killed
 //	  asked                 when a vendor was last asked
-//	  owner                 a random name, by which a sink knows the folder's own dead runs
+//	  owner                 a random name, by which a sink knows the folder's runs, and those of its copies
 //	  2026-11-21/           one night, until its snapshot is sealed
 //	    night.json          when it began, what it is bound to, how often it was started
 //	    figures.json        what the vendors were asked so far

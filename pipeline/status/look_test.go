@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
 	"rollcall/schema"
+	"rollcall/schema/process"
 )
 
 var now = time.Date(2026, 11, 21, 1, 30, 0, 0, time.UTC)
@@ -131,6 +132,25 @@ func TestWhetherSomebodyIsAtWork(t *testing.T) {
 			t.Errorf("state %s", s.State)
 		}
 	})
+}
+
+func TestAProcessIDThatWasGivenToAnotherIsNobodyAtWork(t *testing.T) {
+	t.Parallel()
+	for seen, want := range map[process.Liveness]status.State{process.Dead: status.Stopped, process.Alive: status.Running, process.Unknown: status.Running} {
+		f, at := folder{t, t.TempDir()}, holder(7)
+		at.Process = process.Identity{PID: 7}
+		f.begin("2026-11-21", now.Add(-time.Hour), &status.Report{Process: at, At: now.Add(-time.Second), Phase: event.Fetching})
+		f.held(at)
+		s, err := status.Look(status.Request{Folder: f.path, Now: now, Host: "here", Alive: func(int) bool { return true }, Look: func(i process.Identity) process.Liveness {
+			if i != at.Process {
+				t.Errorf("asked for %+v", i)
+			}
+			return seen
+		}})
+		if err != nil || s.State != want {
+			t.Errorf("seen as %v: state %s, %v", seen, s.State, err)
+		}
+	}
 }
 
 func TestWhatIsKeptIsWhatLiesOnTheDisk(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/applock"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
 	"rollcall/schema"
@@ -333,6 +334,7 @@ func TestHowARunEndsDecidesTheCode(t *testing.T) {
 		{&pipeline.NotSealedError{Date: "2026-11-21", Missing: 5, Asked: 10}, NotSealed, "not_sealed"},
 		{&pipeline.StoppedError{Date: "2026-11-21", Message: "the vendor is down"}, Stopped, "stopped"},
 		{&state.HeldError{Folder: ".rollcall"}, Busy, "busy"},
+		{&applock.HeldError{Source: "rongcloud.prod"}, Busy, "busy"},
 		{&faulty{file: "rollcall.hcl"}, ChangeFirst, ""},
 		{&pipeline.ChecksError{Date: "2026-11-21"}, NotSealed, "not_sealed"},
 	} {
