@@ -178,6 +178,15 @@ func TestAManifestIsReadAtItsOwnPlaceAlone(t *testing.T) {
 	}
 }
 
+func TestTimesBelowZeroAreNoLie(t *testing.T) {
+	t.Parallel()
+	m := sample()
+	m.Requests["rongcloud.prod"]["user_groups"] = manifest.Figures{Requests: 3, Seconds: -0.000012, LatencyMS: -1} // a clock was set back
+	if _, err := manifest.Decode(encode(t, m)); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	line, err := manifest.Encode(sample())
 	if err != nil {

@@ -50,12 +50,15 @@ func (p Printer) Table() (table Printer, flush func()) {
 
 // guard wraps whatever can hold text.
 func guard(arg any) any {
-	switch arg.(type) {
+	switch arg := arg.(type) {
 	case int, int64, uint64, float64, bool:
 		return arg
-	default:
-		return escaped{arg}
+	case string:
+		if spelling.Visible(arg) == arg { // as most are, and every verb makes of it what can be shown
+			return arg
+		}
 	}
+	return escaped{arg}
 }
 
 // escaped is an argument that is made visible after it was formatted.
