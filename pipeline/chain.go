@@ -19,18 +19,8 @@ import (
 // is ours nobody else seals, so that the chain's end stays what it is.
 func (r *run) readChain(ctx context.Context) error {
 	h, err := manifest.ReadHistory(ctx, r.sink)
-	if unreadable, is := errors.AsType[*manifest.UnreadableError](err); is {
-		return &fault.Error{Kind: fault.Configuration, Err: unreadable.Err, Message: "the next manifest can't be linked to those before it",
-			Hint: "`rollcall verify` tells what is wrong; put the manifest back from a copy, or move the object away if it never was one"}
-	}
 	if err != nil {
-		return err
-	}
-	for _, m := range h.Chain {
-		if is := manifest.Path(m.Date); m.Path != is && m.Path != manifest.ReplacedPath(m.Date, m.Sequence) {
-			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s is the manifest of %s with sequence %d, and lies under another's name", r.sink.URL(m.Path), m.Date, m.Sequence),
-				Hint: "`rollcall verify` tells what else is wrong; move it back to " + is + ", or away if it is a copy"}
-		}
+		return believed(err, "the next manifest can't be linked to those before it")
 	}
 	if _, err := h.Head(); err != nil {
 		return err
@@ -40,6 +30,16 @@ func (r *run) readChain(ctx context.Context) error {
 	}
 	r.chain = h
 	return nil
+}
+
+// believed says what it means that a manifest is none that can be believed, which somebody must see to. Other errors pass.
+func believed(err error, meaning string) error {
+	unreadable, is := errors.AsType[*manifest.UnreadableError](err)
+	if !is {
+		return err
+	}
+	return &fault.Error{Kind: fault.Configuration, Err: unreadable.Err, Message: meaning,
+		Hint: "`rollcall verify` tells what is wrong; put the manifest back from a copy, or move the object away if it never was one"}
 }
 
 // tellChain says what of the manifests was not looked at.

@@ -152,7 +152,7 @@ func sealedBefore(ctx context.Context, sink sinks.Sink, date string) (*manifest.
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, believed(err, "what seals "+date+" can't be believed")
 	}
 	return &m, nil
 }

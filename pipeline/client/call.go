@@ -19,6 +19,10 @@ const (
 	// mostThrottles of one request in a row make it a failure of its item: others are answered in
 	// the meantime, or the endpoint would have been stopped long ago.
 	mostThrottles = 60
+
+	// mostForeign of one request's answers may name another question: the first on a connection that others
+	// have used, the rest on connections of their own.
+	mostForeign = 3
 )
 
 // Call is the sources.Caller of one question. It counts what the question cost, and like the
@@ -60,7 +64,7 @@ func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
 	c.endpoint.enter()
 	defer c.endpoint.leave()
 	pauses := newPauses(c.endpoint.client.options.Random)
-	throttled, renewed, blame := 0, false, blame{}
+	throttled, foreign, renewed, blame := 0, 0, false, blame{}
 	for try := 0; ; try++ {
 		err := c.attempt(ctx, try > 0, x)
 		if err == nil {
@@ -81,6 +85,15 @@ func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
 			if throttled++; throttled >= mostThrottles {
 				return exhausted(f, throttled)
 			}
+		case errors.Is(err, sources.ErrForeign):
+			// A connection out of step answers other questions; what answers so on a connection of its own,
+			// too, contradicts itself, and that is the reading's to judge.
+			if foreign++; foreign >= mostForeign {
+				return err
+			}
+			c.alone = true
+			c.retries++
+			continue
 		case f.Kind == fault.Transient:
 			throttled = 0
 			if blame.failed(c.endpoint, err) {

@@ -57,6 +57,8 @@ func judge(code string, status int) verdict {
 		return verdict{fault.Configuration, hintRegion}
 	case "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientStorage":
 		return verdict{fault.Transient, hintFull}
+	case "InvalidPart", "InvalidPartOrder":
+		return verdict{fault.Transient, hintLies}
 	case "NotImplemented":
 		return verdict{fault.Configuration, "this server can't do what sealing needs: multipart uploads and conditional writes"}
 	}
