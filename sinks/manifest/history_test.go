@@ -47,6 +47,9 @@ func shelve(t *testing.T, dates ...string) vault {
 	for i, date := range dates {
 		m := sample()
 		m.Date, m.Sequence, m.Previous = date, int64(i+1), before
+		for j := range m.Files {
+			m.Files[j].Path = strings.ReplaceAll(m.Files[j].Path, "2026-11-21", date)
+		}
 		path := manifest.Path(date)
 		if old, there := v.files[path]; there {
 			decoded, err := manifest.Decode([]byte(old))
