@@ -133,6 +133,7 @@ func TestWhoCannotRenewTheLockAsksNothingMore(t *testing.T) {
 				if !h.heard("no requests are sent: the lock of ") {
 					t.Errorf("told %q", h.told)
 				}
+				h.t.Logf("| the sink's lock can't be renewed for good: %s | 1 | no request 20 s later; exit 5, what was fetched is kept | 0 | 0 | 0 | 0 |", name)
 			})
 		})
 	}
@@ -194,6 +195,7 @@ func TestTwoMachinesNeverAskInOneSecond(t *testing.T) {
 				if !b.heard("waiting for the lock of ") {
 					t.Errorf("the second machine was told %q", b.told)
 				}
+				b.t.Logf("| a machine is cut off from its bucket, and another one takes its lock: %s | 1 | they never asked in one second; sealed | 0 | 0 | 0 | 0 |", name)
 			})
 		})
 	}

@@ -33,6 +33,8 @@ func askFor(t *testing.T, transport *client.Transport, url string, arrivals *cli
 	}
 	callers.Wait()
 	all, most := arrivals.Count()
+	t.Logf("| every second request is refused or its connection is broken: %s | %d | each took a permit and was counted, at most %d arrived in a second of %d | 0 | 0 | 0 | %d |",
+		t.Name(), all, most, limit, e.Figures().Retries)
 	if most > limit {
 		t.Errorf("%d requests arrived in one second, %d may", most, limit)
 	}

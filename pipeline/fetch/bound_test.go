@@ -133,7 +133,8 @@ func TestNoKeyGetsAnotherKeysAnswer(t *testing.T) {
 			if asked := r.endpoint.Figures().Requests; asked != s.requests {
 				t.Errorf("the outcomes have %d requests, the endpoint %d", s.requests, asked)
 			}
-			t.Logf("%d requests for %d keys, %d answers sent twice", s.requests, test.keys, proxy.Repeated())
+			t.Logf("| a proxy sends %d answers twice on kept connections, which shifts all that come later: %s | %d | no key has another key's answer | %d | 0 | %d | %d |",
+				proxy.Repeated(), name, test.keys, test.keys-s.right, s.foreign, s.requests-int64(test.keys))
 		})
 	}
 }
