@@ -182,9 +182,18 @@ func TestAnAnswerIsBelievedWhenItsConnectionHasProvedIt(t *testing.T) {
 			for _, q := range test.ask {
 				known = append(known, put(t, e, url, q))
 			}
-			compareStates(t, "at once", known, test.at, 0)
-			if test.want != nil {
-				compareStates(t, "in the end", known, test.want, 4*time.Second)
+			at := states(known, 0)
+			for i, state := range at {
+				if state != test.at[i] && (test.at[i] != isOpen || state != test.want[i]) { // a slow machine comes late
+					t.Errorf("at once: %v, want %v", at, test.at)
+					break
+				}
+			}
+			if test.want == nil {
+				return
+			}
+			if got := states(known, 20*time.Second); !slices.Equal(got, test.want) {
+				t.Errorf("in the end: %v, want %v", got, test.want)
 			}
 		})
 	}
@@ -220,10 +229,9 @@ func put(t *testing.T, e *client.Endpoint, url string, q asked) chan string {
 	return known
 }
 
-func compareStates(t *testing.T, when string, known []chan string, want []string, within time.Duration) {
-	t.Helper()
+// states are what is known of each answer within some time.
+func states(known []chan string, within time.Duration) (got []string) {
 	deadline := time.After(within)
-	var got []string
 	for _, k := range known {
 		state := isOpen
 		select {
@@ -239,9 +247,7 @@ func compareStates(t *testing.T, when string, known []chan string, want []string
 		}
 		got = append(got, state)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: %v, want %v", when, got, want)
-	}
+	return got
 }
 
 // TestWhoGivesUpLosesNothingThatWasAnsweredBefore: a stopped run keeps what it has.

@@ -164,10 +164,7 @@ func (c *Client) release(buffer *bytes.Buffer) {
 // when a connection breaks or refuses a stream, for every request whose body it can have again; others
 // it repeats only if not one byte of them was written, which nobody counts. [Transport] never does.
 func once(request *http.Request) *http.Request {
-	if request.Body == nil {
-		request.Body = http.NoBody
-	}
-	if request.Body == http.NoBody {
+	if request.Method == http.MethodGet || request.Method == http.MethodHead {
 		request.Body = unreplayable{http.NoBody}
 	}
 	request.GetBody = nil

@@ -38,7 +38,8 @@ type conn struct {
 	uses   int
 
 	mu       sync.Mutex
-	watching bool          // interrupt may
+	watching bool          // a read may be interrupted
+	reads    int           // how often one began that may: what was to interrupt another one comes too late
 	watched  chan struct{} // closed when the goroutine of an idle connection has ended
 	dead     bool          // found by it
 	hastened bool          // nobody has more to ask; guarded by the transport's lock
@@ -174,8 +175,9 @@ func (c *conn) close() { _ = c.net.Close() }
 
 // rest lets a goroutine read while nothing is outstanding.
 func (c *conn) rest() {
-	c.watched, c.watching = make(chan struct{}), true
-	c.t.running.Go(c.watch)
+	c.watched = make(chan struct{})
+	read := c.begin()
+	c.t.running.Go(func() { c.watch(read) })
 }
 
 // wake ends that. It tells whether the connection is as it was left.
@@ -192,6 +194,16 @@ func (c *conn) prove() {
 	}
 }
 
+// begin lets a read begin that may be interrupted.
+func (c *conn) begin() (read int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watching = true
+	c.reads++
+	return c.reads
+}
+
+// interrupt ends the read that may be interrupted, if there is one.
 func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,9 +212,20 @@ func (c *conn) interrupt() {
 	}
 }
 
+// bound interrupts a read after some time.
+func (c *conn) bound(read int, within time.Duration) *time.Timer {
+	return time.AfterFunc(within, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.watching && c.reads == read {
+			_ = c.net.SetReadDeadline(past())
+		}
+	})
+}
+
 // peek reads one byte, unless it is interrupted or the time is over.
-func (c *conn) peek(within time.Duration) error {
-	timer := time.AfterFunc(within, c.interrupt)
+func (c *conn) peek(read int, within time.Duration) error {
+	timer := c.bound(read, within)
 	_, err := c.reader.Peek(1)
 	timer.Stop()
 	c.mu.Lock()
@@ -214,13 +237,13 @@ func (c *conn) peek(within time.Duration) error {
 
 // watch is the goroutine of an idle connection. It ends one that has idled for long enough: one with
 // unproved answers soon, so that the server's end proves them.
-func (c *conn) watch() {
+func (c *conn) watch(read int) {
 	defer close(c.watched)
 	within := idleBound
 	if len(c.order.open) > 0 {
 		within = idleProof
 	}
-	err := c.peek(within)
+	err := c.peek(read, within)
 	if idle(err) {
 		if !c.t.remove(c.to, c) {
 			return // it was taken
@@ -256,10 +279,7 @@ type ending struct {
 // end reads the connection to its end.
 func (c *conn) end(how ending) {
 	_ = c.net.SetDeadline(time.Time{}) // where it fails, so does what follows
-	c.mu.Lock()
-	c.watching = true
-	c.mu.Unlock()
-	timer := time.AfterFunc(endBound, c.interrupt)
+	timer := c.bound(c.begin(), endBound)
 	defer timer.Stop()
 	if how.half {
 		closeWrite(c.net)

@@ -101,10 +101,10 @@ func pace(t *testing.T, from, to, connect time.Duration, names bool) (perSecond 
 			})
 		}
 		callers.Wait()
-		perSecond, connections = float64(counted)/length.Seconds(), n.dials
 		_ = transport.Close()
 		_ = server.Close()
 		running.Wait()
+		perSecond, connections = float64(counted)/length.Seconds(), n.dials
 	})
 	return perSecond, connections
 }

@@ -169,10 +169,40 @@ func TestAStoppedFetchKeepsNothingThatIsNotProved(t *testing.T) {
 	}
 }
 
+// large is a source whose readings have many rows.
+type large struct{ sources.Source }
+
+func (l large) Ask(ctx context.Context, call sources.Caller, q sources.Question) (sources.Reading, error) {
+	reading, err := l.Source.Ask(ctx, call, q)
+	for i := range 2000 {
+		if err == nil {
+			reading.Rows = append(reading.Rows, sources.Row{Group: q.Key, User: fmt.Sprintf("%s/more/%d", q.Key, i)})
+		}
+	}
+	return reading, err
+}
+
+// TestMoreRowsThanMayWaitForProofAreReadAllTheSame: workers wait until connections that idle have proved
+// what is held.
+func TestMoreRowsThanMayWaitForProofAreReadAllTheSame(t *testing.T) {
+	t.Parallel()
+	vendor := httptest.NewServer(members(false))
+	defer vendor.Close()
+	r := newReader(t, &overHTTP{url: vendor.URL}, 60, 1e6)
+	r.source = large{r.ask}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.spooled(); s.foreign > 0 || s.missing > 0 || s.rows < 50*2000 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // reader fetches keys, and may be stopped.
 type reader struct {
 	t          *testing.T
 	ask        *overHTTP
+	source     sources.Source // ask, or what is made of it
 	lists      ids
 	dir        string
 	perSecond  float64
@@ -181,7 +211,7 @@ type reader struct {
 }
 
 func newReader(t *testing.T, ask *overHTTP, keys int, perSecond float64) *reader {
-	r := &reader{t: t, ask: ask, lists: ids{}, dir: t.TempDir(), perSecond: perSecond}
+	r := &reader{t: t, ask: ask, source: ask, lists: ids{}, dir: t.TempDir(), perSecond: perSecond}
 	for i := range keys {
 		r.lists["keys"] = append(r.lists["keys"], fmt.Sprintf("g%0*d", 4+i%3, i))
 	}
@@ -213,7 +243,7 @@ func (r *reader) run(ctx context.Context) error {
 	c := client.New(client.Options{Transport: transport, Now: time.Now, Random: rand.Uint64})
 	r.endpoint = c.Endpoint(client.Name{Source: "v.a", Data: "members"}, budget.New(budget.Config{Limit: budget.Steady(r.perSecond), Timeout: 30 * time.Second}, time.Now), client.Hosts{})
 	return fetch.New(fetch.Options{
-		Job: r.job(), Sources: map[string]sources.Source{"v.a": r.ask}, Keys: r.lists, Spool: store,
+		Job: r.job(), Sources: map[string]sources.Source{"v.a": r.source}, Keys: r.lists, Spool: store,
 		Endpoint: func(_, _ string) *client.Endpoint { return r.endpoint }, Generation: r.generation, Resumed: r.generation > 1, Now: time.Now,
 		Listen: func(event.Event) {}, Every: func() error { return nil },
 	}).Run(ctx)
@@ -222,6 +252,7 @@ func (r *reader) run(ctx context.Context) error {
 // spooled is what lies in the spool.
 type spooled struct {
 	right, foreign, missing, gone int
+	rows                          int
 	requests                      int64
 }
 
@@ -238,6 +269,7 @@ func (r *reader) spooled() (s spooled) {
 	found := map[string]int{}
 	for rows.Next() {
 		row := rows.Row()
+		s.rows++
 		found[strings.Clone(row.Group)]++
 		if !strings.HasPrefix(row.User, row.Group+"/") {
 			s.foreign++

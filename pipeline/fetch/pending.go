@@ -120,7 +120,9 @@ func (n *node) finish(ctx context.Context) {
 		case <-done:
 			return
 		case <-often.C:
-			n.endpoint.Prove()
+			if n.waits() {
+				n.endpoint.Prove()
+			}
 		case <-stopped:
 			stopped, late = nil, time.After(proofAtStop)
 		case <-late:
@@ -128,6 +130,13 @@ func (n *node) finish(ctx context.Context) {
 			late = time.After(proveEvery) // for those that a worker still had in hand
 		}
 	}
+}
+
+// waits tells whether a reading is not proved yet.
+func (n *node) waits() bool {
+	n.pending.mu.Lock()
+	defer n.pending.mu.Unlock()
+	return len(n.pending.questions) > 0
 }
 
 // guard does something about a question. A panic must not be swallowed by the pool: it stops the run as
