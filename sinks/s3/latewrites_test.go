@@ -56,19 +56,20 @@ func (p passing) Do(r *http.Request) (answer *http.Response, err error) {
 			return nil, err
 		}
 	}
-	do := func() (*http.Response, error) {
-		sent := r.Clone(context.WithoutCancel(r.Context()))
-		sent.Body = io.NopCloser(bytes.NewReader(body))
-		return p.bucket.Do(sent)
+	type result struct {
+		answer *http.Response
+		err    error
 	}
-	first := true
-	got := p.pass(r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery, r.Method != http.MethodGet && r.Method != http.MethodHead, func() {
-		if now, failed := do(); first {
-			answer, err, first = now, failed, false
-		}
-	})
-	if !got {
+	kept := r.Clone(context.WithoutCancel(r.Context())) // the SDK goes on with its own
+	answers := make(chan result, 8) // as often as it is carried out
+	if !p.pass(r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery, r.Method != http.MethodGet && r.Method != http.MethodHead, func() {
+		sent := kept.Clone(kept.Context())
+		sent.Body = io.NopCloser(bytes.NewReader(body))
+		answer, err := p.bucket.Do(sent)
+		answers <- result{answer, err}
+	}) {
 		return nil, errBroken
 	}
-	return answer, err
+	got := <-answers
+	return got.answer, got.err
 }
