@@ -79,6 +79,7 @@ func TestChaos(t *testing.T) {
 		midnight(t, quiet)
 		paging(t, quiet)
 		bucketTrouble(t, quiet)
+		leases(t, quiet)
 		anyNight(t, quiet)
 	})
 }

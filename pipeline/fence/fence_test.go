@@ -64,7 +64,7 @@ func TestHowAClosedFenceOpensOrEnds(t *testing.T) {
 	}{
 		"the lock is still ours":       {nil, nil, 0, func(err error) bool { return err == nil }, nil},
 		"it is another's":              {held, held, 0, func(err error) bool { return errors.Is(err, held) }, nil},
-		"the sink comes back":          {down, nil, time.Minute, func(err error) bool { return err == nil }, []string{"no requests are sent: the lock of lake can't be renewed", "is renewed, and is ours: requests go on after 1m0s"}},
+		"the sink comes back":          {down, nil, time.Minute, func(err error) bool { return err == nil }, []string{"no requests are sent: the lock of lake can't be renewed", "is renewed, and is ours: requests go on after 1m"}},
 		"the sink comes back too late": {down, held, time.Minute, func(err error) bool { return errors.Is(err, held) }, []string{"no requests are sent"}},
 		"the sink does not come back": {down, down, fence.GiveUp, func(err error) bool {
 			closed, ok := errors.AsType[*fence.ClosedError](err)

@@ -103,7 +103,7 @@ func TestStatusTellsOfARunAtWorkAndOfAKilledOne(t *testing.T) {
 		t.Errorf("a second run is told %q", stderr)
 	}
 	_, stderr = s.run(6, "run", "--date", date, "--state", "elsewhere")
-	if !strings.Contains(stderr, "another run holds ") || !strings.Contains(stderr, ", at work for "+date+" since ") {
+	if !strings.Contains(stderr, "another run on this machine asks the app of source.") || !strings.Contains(stderr, ", at work for "+date+" since ") {
 		t.Errorf("a run with another state folder is told %q", stderr)
 	}
 	if err := run.Process.Kill(); err != nil {
