@@ -157,7 +157,7 @@ func TestNothingThatOthersNamedGetsToTheTerminal(t *testing.T) {
 		{"explain", "--group", "g" + hostileID()}, {"explain", "--user", "u" + hostile}, {"explain", "--group", "g" + hostileID(), "--user", "u" + hostile}, {"explain", "--user", "nobody" + hostile},
 		{"explain", "--group", "g" + hostileID(), "--date", first}, {"explain", "--user", "u" + hostile, "--source", hostile},
 		{"reconcile", "--expected", records}, {"reconcile", "--expected", records, "--date", first}, {"reconcile", "--expected", odd}, {"reconcile", "--expected", hostile},
-		{"report", first, "--out", "-"}, {"report", second, "--out", "-"}, {"report", second}, {"sql", "duckdb"}, {"sql", "athena", "--location", "s3://bucket/" + hostile}, {"sql", hostile},
+		{"report", first, "--out", "-"}, {"report", second, "--out", "-"}, {"report", second, "--out", filepath.Join(b.dir, "page"+hostileID()+".html")}, {"sql", "duckdb"}, {"sql", "athena", "--location", "s3://bucket/" + hostile}, {"sql", hostile},
 		{"validate", "--config", broken}, {"validate", "--config", hostile}, {"run", "--config", broken}, {"init"}, {"keygen", "--out", filepath.Join(b.dir, "key")},
 		{"keygen", "--rotate", broken}, {hostile}, {"version", hostile}, {"version", "--" + hostile}, {"version", "--date", hostile}, {"demo", "--users", hostile}, {"demo", "--out", b.dir},
 		{"simulate", "--addr", hostile}, {"simulate", "--faults", hostile}, {"run", "--accept", hostile}, {"run", "--metrics", hostile}, {"help", hostile},
