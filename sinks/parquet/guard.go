@@ -104,6 +104,9 @@ func (g *guard) ReadAt(p []byte, offset int64) (int, error) {
 		return bytes.NewReader(g.tail).ReadAt(p, offset-g.begin)
 	}
 	n, err := g.file.ReadAt(p, offset)
+	if err != nil && err != io.EOF {
+		return n, err
+	}
 	if g.blooms[offset] {
 		if err := g.bloom(p[:n], offset); err != nil {
 			return 0, err
