@@ -109,10 +109,12 @@ func (e *Endpoint) sending(request *http.Request, at time.Time, again bool) leg 
 	if again {
 		f.Retries++
 	}
-	if f.First.IsZero() {
+	if f.First.IsZero() || at.Before(f.First) { // two requests may be counted in another order than they were let go
 		f.First = at
 	}
-	f.Last = at
+	if at.After(f.Last) {
+		f.Last = at
+	}
 	f.Series.send(at, limit)
 	e.recent.add(at)
 	return way

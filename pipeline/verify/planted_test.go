@@ -93,3 +93,27 @@ func found(t *testing.T, report verify.Report, kind verify.Kind, path string) {
 	}
 	t.Errorf("nobody found that %s is %s: %+v", path, kind, report.Findings)
 }
+
+// TestALockThatIsNoFileExcusesNothing takes a manifest away and plants a link or a pipe as the lock of a
+// run at work.
+func TestALockThatIsNoFileExcusesNothing(t *testing.T) {
+	t.Parallel()
+	h := simulate(t, false, nights()...)
+	newest := nights()[len(nights())-1]
+	for name, plant := range map[string]func(at string) error{
+		"a link": func(at string) error { return os.Symlink("/dev/zero", at) },
+		"a pipe": func(at string) error { return syscall.Mkfifo(at, 0o666) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := h.copied(t)
+			at := filepath.Join(h.root, "_locks", "run.json")
+			if err := errors.Join(os.Remove(filepath.Join(h.root, manifest.Path(newest))), os.MkdirAll(filepath.Dir(at), 0o755), plant(at)); err != nil {
+				t.Fatal(err)
+			}
+			report := soon(t, func() verify.Report { return h.verified(t, nil) })
+			found(t, report, verify.NotAFile, "_locks/run.json")
+			found(t, report, verify.Extra, part("changes", newest))
+		})
+	}
+}

@@ -114,7 +114,14 @@ func (v *verifier) lock(ctx context.Context) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		there = there || object.Path == sinks.LockPath
+		if object.Path != sinks.LockPath {
+			continue
+		}
+		if object.NotPlain != "" {
+			v.planted(object)
+			return nil, nil
+		}
+		there = true
 	}
 	if !there {
 		return nil, nil
@@ -139,7 +146,9 @@ func (v *verifier) recount(ctx context.Context, left map[string]*unsealed) error
 				if err != nil {
 					return err
 				}
-				again.add(object.Path)
+				if object.NotPlain == "" { // else it has been found
+					again.add(object.Path)
+				}
 			}
 		}
 		*u = *again
