@@ -113,7 +113,7 @@ func TestALockThatIsNoFileExcusesNothing(t *testing.T) {
 			}
 			report := soon(t, func() verify.Report { return h.verified(t, nil) })
 			found(t, report, verify.NotAFile, "_locks/run.json")
-			found(t, report, verify.Extra, part("changes", newest))
+			found(t, report, verify.Extra, part("memberships", newest))
 		})
 	}
 }
