@@ -61,7 +61,7 @@ func (p passing) Do(r *http.Request) (answer *http.Response, err error) {
 		err    error
 	}
 	kept := r.Clone(context.WithoutCancel(r.Context())) // the SDK goes on with its own
-	answers := make(chan result, 8) // as often as it is carried out
+	answers := make(chan result, 8)                     // as often as it is carried out
 	if !p.pass(r.Method+" "+r.URL.Path+"?"+r.URL.RawQuery, r.Method != http.MethodGet && r.Method != http.MethodHead, func() {
 		sent := kept.Clone(kept.Context())
 		sent.Body = io.NopCloser(bytes.NewReader(body))
