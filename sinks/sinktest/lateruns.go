@@ -382,9 +382,12 @@ func (s lateStory) prepare(t *testing.T, open func(testing.TB, Pass) sinks.Sink,
 	}
 	if s.left {
 		died := &lateRun{state: "d", date: date, folder: t.TempDir(), more: true}
-		gone := false
+		var gone atomic.Bool
 		died.sink = open(t, func(operation string, changes bool, do func()) bool {
-			if gone = gone || changes && strings.Contains(operation, "_snapshots/"); gone {
+			if changes && strings.Contains(operation, "_snapshots/") {
+				gone.Store(true)
+			}
+			if gone.Load() {
 				return false
 			}
 			do()
