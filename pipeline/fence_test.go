@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -30,6 +31,7 @@ type host struct {
 	cut    atomic.Bool // from the bucket
 	denied atomic.Bool // by the bucket: its token has expired
 	sent   *arrivals
+	date   string // empty: that of all nights
 	mu     sync.Mutex
 	told   []string
 }
@@ -79,6 +81,7 @@ func (h *host) work(ctx context.Context) (pipeline.Result, error) {
 		return pipeline.Result{}, err
 	}
 	r := h.request()
+	r.Date = cmp.Or(h.date, r.Date)
 	r.Sink, r.Transport, r.Disk, r.Linger = sink, h.sent, disktest.New(h.t, disktest.Options{}), 0
 	r.Listen = func(e event.Event) {
 		if n, ok := e.(event.Notice); ok {
@@ -216,6 +219,29 @@ func TestTheNextRunBeginsWhenTheLastRequestDoesNotCountAnyMore(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, last := a.span()
+		if next, _ := b.span(); next.Sub(last) < time.Second {
+			t.Errorf("the next run asked %v after the last request", next.Sub(last))
+		}
+	})
+}
+
+// TestWhoFollowsASealedRunAtOnceKeepsItsDistance: a run that has sealed holds its lock no longer than it works,
+// and its manifest tells the next one, on another machine, when it last asked.
+func TestWhoFollowsASealedRunAtOnceKeepsItsDistance(t *testing.T) {
+	t.Parallel()
+	a, b := hosts(t)
+	a.inBubble(func() {
+		b.t, b.date = a.t, "2026-11-22"
+		if _, err := a.work(a.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, last := a.span()
+		if ended := time.Since(last); ended > time.Second {
+			t.Errorf("the first run ended %v after its last request", ended)
+		}
+		if _, err := b.work(a.t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if next, _ := b.span(); next.Sub(last) < time.Second {
 			t.Errorf("the next run asked %v after the last request", next.Sub(last))
 		}

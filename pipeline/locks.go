@@ -60,7 +60,7 @@ func (r *run) unlockApps() {
 	if r.apps == nil {
 		return
 	}
-	if err := r.apps.Release(); err != nil {
+	if err := r.apps.Release(r.grace() > 0); err != nil {
 		r.notice("the locks of the apps on this machine could not be released: "+err.Error(), "they end with this process")
 	}
 }
@@ -114,10 +114,13 @@ func (r *run) lockSink(ctx context.Context) (sinks.Lock, error) {
 	return lock, err
 }
 
-// unlockSink gives the sink's lock back, whatever happened and although ctx may be cancelled: but not
-// before the last request can't count any more, for the next run may begin at once.
+// unlockSink releases the sink's lock, whatever happened and although ctx may be cancelled. The next run may
+// begin at once: a manifest tells it when the last request was sent, and where there is none the lock is held
+// until that request can't count any more.
 func (r *run) unlockSink(ctx context.Context, failed error) {
-	r.waitForGrace()
+	if failed != nil {
+		r.waitForGrace()
+	}
 	last, cancel := cleanup(ctx)
 	defer cancel()
 	if err := r.lock.Release(last); err != nil && failed == nil {
@@ -125,13 +128,18 @@ func (r *run) unlockSink(ctx context.Context, failed error) {
 	}
 }
 
-func (r *run) waitForGrace() {
+// grace is how long the last request may still count.
+func (r *run) grace() time.Duration {
 	if r.vendors == nil || r.vendors.lastAsked().IsZero() {
-		return
+		return 0
 	}
 	grace := cmp.Or(r.Linger, budget.Grace)
-	if left := grace - r.Now().Sub(r.vendors.lastAsked()); left > 0 {
-		timer := time.NewTimer(min(left, grace))
+	return min(grace, grace-r.Now().Sub(r.vendors.lastAsked()))
+}
+
+func (r *run) waitForGrace() {
+	if left := r.grace(); left > 0 {
+		timer := time.NewTimer(left)
 		defer timer.Stop()
 		<-timer.C
 	}

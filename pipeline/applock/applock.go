@@ -92,7 +92,7 @@ func (e *HeldError) Hint() string {
 
 // Locks are held until Release.
 type Locks struct {
-	Killed  bool  // the last run that held one of them ended without releasing it, perhaps just now
+	Killed  bool  // the last run that held one of them was killed, or its requests still counted when it ended: perhaps just now
 	Skipped error // why nothing is locked, where that is so
 
 	disk  disk.Disk
@@ -111,7 +111,7 @@ func Take(p Place, apps []App, holder Holder) (*Locks, error) {
 	for _, folder := range p.Folders {
 		err := l.takeIn(folder, p.UID, apps, holder)
 		if held, ok := errors.AsType[*HeldError](err); ok {
-			return nil, errors.Join(held, l.Release())
+			return nil, errors.Join(held, l.Release(false))
 		}
 		if err != nil {
 			skipped = append(skipped, err.Error())
@@ -205,11 +205,12 @@ func (l *Locks) write(path string, text []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// Release releases the locks, and says in their files that this is no death.
-func (l *Locks) Release() error {
+// Release releases the locks, and says in their files that this is no death. Where requests may still count,
+// that is left out, so that the next holder keeps the distance that it keeps from a run that was killed.
+func (l *Locks) Release(counting bool) error {
 	var errs []error
 	for _, lock := range l.files {
-		if same(lock, lock.Path()) {
+		if !counting && same(lock, lock.Path()) {
 			errs = append(errs, l.write(lock.Path(), nil))
 		}
 		errs = append(errs, lock.Close())

@@ -36,7 +36,7 @@ func take(t *testing.T, p applock.Place, apps ...applock.App) *applock.Locks {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Release() })
+	t.Cleanup(func() { l.Release(false) })
 	return l
 }
 
@@ -54,7 +54,7 @@ func TestAnAppIsAskedByOneRunAtATime(t *testing.T) {
 			t.Errorf("%q does not say %s", err, want)
 		}
 	}
-	if err := first.Release(); err != nil {
+	if err := first.Release(false); err != nil {
 		t.Fatal(err)
 	}
 	if next := take(t, p, app); next.Killed || next.Skipped != nil {
@@ -84,7 +84,7 @@ func TestWhichAppsAreOne(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if l != nil {
-				l.Release()
+				l.Release(false)
 			}
 		})
 	}
@@ -162,7 +162,7 @@ func TestAFolderThatIsNotTheUsersAloneIsNotUsed(t *testing.T) {
 func TestALockFileThatIsALinkIsNotWrittenThrough(t *testing.T) {
 	t.Parallel()
 	p := place(t)
-	take(t, p, app).Release()
+	take(t, p, app).Release(false)
 	entries, err := os.ReadDir(p.Folders[0].Path)
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +190,17 @@ func TestRunsMeetInAnyOfTheirFolders(t *testing.T) {
 }
 
 // TestAKilledHolderFreesAtOnce has another process hold the lock, and kills it.
+func TestWhoseRequestsStillCountFreesAtOnceToo(t *testing.T) {
+	t.Parallel()
+	p := place(t)
+	if err := take(t, p, app).Release(true); err != nil {
+		t.Fatal(err)
+	}
+	if next := take(t, p, app); !next.Killed || next.Skipped != nil {
+		t.Errorf("killed %v, skipped %v: the next run must keep its distance", next.Killed, next.Skipped)
+	}
+}
+
 func TestAKilledHolderFreesAtOnce(t *testing.T) {
 	t.Parallel()
 	flock, err := exec.LookPath("flock")
@@ -197,7 +208,7 @@ func TestAKilledHolderFreesAtOnce(t *testing.T) {
 		t.Skip("flock(1) is not there")
 	}
 	p := place(t)
-	take(t, p, app).Release()
+	take(t, p, app).Release(false)
 	entries, err := os.ReadDir(p.Folders[0].Path)
 	if err != nil {
 		t.Fatal(err)
