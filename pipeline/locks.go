@@ -60,7 +60,11 @@ func (r *run) unlockApps() {
 	if r.apps == nil {
 		return
 	}
-	if err := r.apps.Release(r.grace() > 0); err != nil {
+	var counting time.Time
+	if left := r.grace(); left > 0 {
+		counting = r.Now().Add(left).UTC()
+	}
+	if err := r.apps.Release(counting); err != nil {
 		r.notice("the locks of the apps on this machine could not be released: "+err.Error(), "they end with this process")
 	}
 }

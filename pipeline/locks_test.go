@@ -103,7 +103,7 @@ func TestARunThatAsksNothingTakesNoAppsLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer locks.Release(false)
+	defer locks.Release(time.Time{})
 	if result, err := n.run(meet); err != nil || !result.Already {
 		t.Errorf("a sealed date: already %v, %v", result.Already, err)
 	}

@@ -123,7 +123,7 @@ func (r *run) openVendors() (*vendors, error) {
 func (r *run) heldUntil() (time.Time, error) {
 	last, known, err := r.folder.Asking()
 	now := r.Now()
-	if r.resumed || !known || last.After(now) || r.apps != nil && r.apps.Killed || r.sealedJustNow(now) {
+	if r.resumed || !known || last.After(now) || r.apps != nil && r.apps.Recent || r.sealedJustNow(now) {
 		return now.Add(budget.Grace), err
 	}
 	// Counted from now, since what was read from a file knows the wall clock alone, which may jump.

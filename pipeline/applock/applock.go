@@ -92,7 +92,7 @@ func (e *HeldError) Hint() string {
 
 // Locks are held until Release.
 type Locks struct {
-	Killed  bool  // the last run that held one of them was killed, or its requests still counted when it ended: perhaps just now
+	Recent  bool  // requests of the last run that held one of them may still count: it ended just now, or was killed
 	Skipped error // why nothing is locked, where that is so
 
 	disk  disk.Disk
@@ -111,7 +111,7 @@ func Take(p Place, apps []App, holder Holder) (*Locks, error) {
 	for _, folder := range p.Folders {
 		err := l.takeIn(folder, p.UID, apps, holder)
 		if held, ok := errors.AsType[*HeldError](err); ok {
-			return nil, errors.Join(held, l.Release(false))
+			return nil, errors.Join(held, l.Release(time.Time{}))
 		}
 		if err != nil {
 			skipped = append(skipped, err.Error())
@@ -184,10 +184,18 @@ func same(lock *flock.Flock, path string) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
+// ended is what the file of a lock says that was released while requests still counted.
+type ended struct {
+	CountingUntil time.Time `json:"counting_until"`
+}
+
 // sign writes into the file who holds it. What clears old files away looks at when they were written.
 func (l *Locks) sign(path string, holder Holder) error {
 	if before, err := os.ReadFile(path); err == nil && len(bytes.TrimSpace(before)) > 0 {
-		l.Killed = true
+		var e ended
+		if json.Unmarshal(before, &e) != nil || e.CountingUntil.IsZero() || holder.Since.Before(e.CountingUntil) {
+			l.Recent = true
+		}
 	}
 	text, err := json.Marshal(holder)
 	if err != nil {
@@ -205,13 +213,17 @@ func (l *Locks) write(path string, text []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// Release releases the locks, and says in their files that this is no death. Where requests may still count,
-// that is left out, so that the next holder keeps the distance that it keeps from a run that was killed.
-func (l *Locks) Release(counting bool) error {
+// Release releases the locks, and says in their files that this is no death, and until when requests still
+// count; zero where none do.
+func (l *Locks) Release(counting time.Time) error {
+	var text []byte
+	if !counting.IsZero() {
+		text, _ = json.Marshal(ended{counting}) // a time of our own can't fail
+	}
 	var errs []error
 	for _, lock := range l.files {
-		if !counting && same(lock, lock.Path()) {
-			errs = append(errs, l.write(lock.Path(), nil))
+		if same(lock, lock.Path()) {
+			errs = append(errs, l.write(lock.Path(), text))
 		}
 		errs = append(errs, lock.Close())
 	}

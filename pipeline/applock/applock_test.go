@@ -36,7 +36,7 @@ func take(t *testing.T, p applock.Place, apps ...applock.App) *applock.Locks {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Release(false) })
+	t.Cleanup(func() { l.Release(time.Time{}) })
 	return l
 }
 
@@ -54,10 +54,10 @@ func TestAnAppIsAskedByOneRunAtATime(t *testing.T) {
 			t.Errorf("%q does not say %s", err, want)
 		}
 	}
-	if err := first.Release(false); err != nil {
+	if err := first.Release(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if next := take(t, p, app); next.Killed || next.Skipped != nil {
+	if next := take(t, p, app); next.Recent || next.Skipped != nil {
 		t.Errorf("after the first has ended: %+v", next)
 	}
 }
@@ -84,7 +84,7 @@ func TestWhichAppsAreOne(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			if l != nil {
-				l.Release(false)
+				l.Release(time.Time{})
 			}
 		})
 	}
@@ -162,7 +162,7 @@ func TestAFolderThatIsNotTheUsersAloneIsNotUsed(t *testing.T) {
 func TestALockFileThatIsALinkIsNotWrittenThrough(t *testing.T) {
 	t.Parallel()
 	p := place(t)
-	take(t, p, app).Release(false)
+	take(t, p, app).Release(time.Time{})
 	entries, err := os.ReadDir(p.Folders[0].Path)
 	if err != nil {
 		t.Fatal(err)
@@ -192,12 +192,24 @@ func TestRunsMeetInAnyOfTheirFolders(t *testing.T) {
 // TestAKilledHolderFreesAtOnce has another process hold the lock, and kills it.
 func TestWhoseRequestsStillCountFreesAtOnceToo(t *testing.T) {
 	t.Parallel()
-	p := place(t)
-	if err := take(t, p, app).Release(true); err != nil {
-		t.Fatal(err)
-	}
-	if next := take(t, p, app); !next.Killed || next.Skipped != nil {
-		t.Errorf("killed %v, skipped %v: the next run must keep its distance", next.Killed, next.Skipped)
+	for name, c := range map[string]struct {
+		counting time.Time
+		recent   bool
+	}{
+		"they still count":  {me.Since.Add(time.Second), true},
+		"they have counted": {me.Since.Add(-time.Second), false},
+		"there were none":   {time.Time{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := place(t)
+			if err := take(t, p, app).Release(c.counting); err != nil {
+				t.Fatal(err)
+			}
+			if next := take(t, p, app); next.Recent != c.recent || next.Skipped != nil {
+				t.Errorf("recent %v, skipped %v", next.Recent, next.Skipped)
+			}
+		})
 	}
 }
 
@@ -208,7 +220,7 @@ func TestAKilledHolderFreesAtOnce(t *testing.T) {
 		t.Skip("flock(1) is not there")
 	}
 	p := place(t)
-	take(t, p, app).Release(false)
+	take(t, p, app).Release(time.Time{})
 	entries, err := os.ReadDir(p.Folders[0].Path)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +246,7 @@ func TestAKilledHolderFreesAtOnce(t *testing.T) {
 	}
 	holder.Process.Kill()
 	_ = holder.Wait()
-	if l := take(t, p, app); !l.Killed || l.Skipped != nil {
+	if l := take(t, p, app); !l.Recent || l.Skipped != nil {
 		t.Errorf("after it was killed: %+v", l)
 	}
 }

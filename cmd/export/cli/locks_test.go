@@ -30,7 +30,7 @@ func TestASecondRunOfAnAppOnThisMachineIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer locks.Release(false)
+	defer locks.Release(time.Time{})
 	var stdout, stderr bytes.Buffer
 	env := testEnv(&stdout, &stderr, "run", "--config", config, "--progress", "none", "--json")
 	env.Now, env.Random, env.Apps = time.Now, func() uint64 { return 1 }, place
