@@ -22,19 +22,23 @@ import (
 	"rollcall/sinks/manifest"
 )
 
-// places are the sinks that a run may seal in, each with a way to put something there behind its back.
-func places() map[string]func(*lake) (sinks.Sink, func(path string, content []byte)) {
-	return map[string]func(*lake) (sinks.Sink, func(string, []byte)){
-		"a bucket": func(l *lake) (sinks.Sink, func(string, []byte)) {
-			return l.sink(nil), l.bucket.Put
+// places are the sinks that a run may seal in, each with a way to put something there behind its back. A
+// sink is opened anew for each run, whose clock it has.
+func places() map[string]func(*lake) (open func() sinks.Sink, put func(path string, content []byte)) {
+	return map[string]func(*lake) (func() sinks.Sink, func(string, []byte)){
+		"a bucket": func(l *lake) (func() sinks.Sink, func(string, []byte)) {
+			return func() sinks.Sink { return l.sink(nil) }, l.bucket.Put
 		},
-		"a folder": func(l *lake) (sinks.Sink, func(string, []byte)) {
+		"a folder": func(l *lake) (func() sinks.Sink, func(string, []byte)) {
 			root := l.t.TempDir()
-			sink, err := local.Open(local.Config{Path: root, Now: l.clock(), Disk: unsynced{}})
-			if err != nil {
-				l.t.Fatal(err)
+			open := func() sinks.Sink {
+				sink, err := local.Open(local.Config{Path: root, Now: l.now(), Disk: unsynced{}})
+				if err != nil {
+					l.t.Fatal(err)
+				}
+				return sink
 			}
-			return sink, func(path string, content []byte) {
+			return open, func(path string, content []byte) {
 				if err := os.WriteFile(filepath.Join(root, path), content, 0o600); err != nil {
 					l.t.Fatal(err)
 				}
@@ -58,19 +62,19 @@ func TestWhatLiesAmongTheManifestsIsFoundBeforeTheVendorsAreAsked(t *testing.T) 
 		"an empty file of a manifest's name":   {"_snapshots/2026-11-19.json", "", true},
 		"a manifest under another date":        {"_snapshots/2026-11-19.json", "copy", true},
 	} {
-		for place, open := range places() {
+		for place, at := range places() {
 			t.Run(name+" in "+place, func(t *testing.T) {
 				t.Parallel()
 				l := newLake(t)
-				sink, put := open(l)
+				open, put := at(l)
 				here := func(date string) func(*pipeline.Request) {
-					return func(r *pipeline.Request) { r.Sink, r.Date = sink, date }
+					return func(r *pipeline.Request) { r.Sink, r.Date = open(), date }
 				}
 				first := l.must(here("2026-11-20"))
 				content := []byte(test.content)
 				if test.content == "copy" {
 					var err error
-					if content, err = manifest.Bytes(t.Context(), sink, first.Path); err != nil {
+					if content, err = manifest.Bytes(t.Context(), open(), first.Path); err != nil {
 						t.Fatal(err)
 					}
 				}

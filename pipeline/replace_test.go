@@ -133,6 +133,11 @@ func (l *lake) noon() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, ti
 // clock is that of the next run: it begins on the date that is sealed, at noon.
 func (l *lake) clock() func() time.Time {
 	l.later += time.Minute
+	return l.now()
+}
+
+// now is the clock of the run that was begun last.
+func (l *lake) now() func() time.Time {
 	ahead := time.Until(l.noon()) + l.later
 	return func() time.Time { return time.Now().Add(ahead) }
 }
