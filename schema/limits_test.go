@@ -17,7 +17,7 @@ func TestALongTextIsCutBetweenTwoCharacters(t *testing.T) {
 	}
 	for _, letter := range []string{"x", "é", "長", "😀"} {
 		for extra := range 8 {
-			text := strings.Repeat("a", extra) + strings.Repeat(letter, schema.MaxText)
+			text := strings.Repeat("a", extra) + strings.Repeat(letter, schema.MaxText+1)
 			got, cut := schema.CutText(text)
 			if !cut || len(got) > schema.MaxText || len(got) < schema.MaxText-4 || !utf8.ValidString(got) || !strings.HasSuffix(got, "… [cut]") {
 				t.Errorf("%d bytes of %q became %d bytes, cut %v, ending in %q", len(text), letter, len(got), cut, got[max(0, len(got)-16):])
