@@ -62,6 +62,9 @@ func TestAFileWithASecretThatOthersCanReadOrReplaceIsWarnedOf(t *testing.T) {
 					if d := list[i]; d.Severity != "warning" || !strings.HasPrefix(d.Summary, want) || d.Line != 4 || strings.Contains(d.Summary+d.Detail+d.Source, "hunter2") {
 						t.Errorf("found %+v, want %q", d, want)
 					}
+					if strings.HasSuffix(want, "read by others") && !strings.Contains(list[i].Detail, "chmod 600 "+path+" ") {
+						t.Errorf("this command does not name %s: %s", path, list[i].Detail)
+					}
 				}
 				o.FileInfo = nil
 				if _, diagnostics := config.Parse(filepath.Join(folder, "rollcall.hcl"), []byte(fromFile), o); diagnostics.Len() > 0 {

@@ -54,7 +54,7 @@ func (l *loader) warnOfReaders(expression hclsyntax.Expression) {
 	)
 	if info, err := l.options.FileInfo(path); err == nil && info.Mode().Perm()&othersRead != 0 {
 		l.warn(call.Range(), fmt.Sprintf("%s can be read by others", name),
-			fmt.Sprintf("Whoever has an account on this machine can read this secret. Run: chmod 600 %s (of a secret that Kubernetes mounts: defaultMode: 0400)", name))
+			fmt.Sprintf("Whoever has an account on this machine can read this secret. Run: chmod 600 %s (of a secret that Kubernetes mounts: defaultMode: 0400)", path))
 	}
 	info, err := l.options.FileInfo(filepath.Dir(path))
 	if err == nil && info.Mode().Perm()&othersWrite != 0 && info.Mode()&fs.ModeSticky == 0 {

@@ -94,11 +94,19 @@ func listHistory(ctx context.Context, sink sinks.Sink) (h History, paths []strin
 			}
 			paths = append(paths, object.Path)
 			h.written[object.Path] = object.Modified
+		case object.NotPlain != "" && isFolder(object.Path):
+			_, err := Read(ctx, sink, object.Path) // fails, and says what it is and what to do
+			return h, nil, err
 		case !strings.HasSuffix(object.Path, "/"):
 			h.Strays = append(h.Strays, object.Path)
 		}
 	}
 	return h, paths, nil
+}
+
+// isFolder tells whether manifests lie below path. What is not a plain folder there hides all of them.
+func isFolder(path string) bool {
+	return path == "_snapshots" || path == strings.TrimSuffix(sinks.ReplacedFolder, "/")
 }
 
 // Is tells whether the sink still has the same manifests, under the same names.

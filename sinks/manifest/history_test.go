@@ -173,3 +173,29 @@ func TestWhatLiesAmongTheManifestsIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// planted has something else in the place of a folder.
+type planted struct {
+	vault
+	folder string
+}
+
+func (p planted) List(context.Context, string) iter.Seq2[sinks.Object, error] {
+	return func(yield func(sinks.Object, error) bool) {
+		yield(sinks.Object{Path: p.folder, NotPlain: "a symbolic link"}, nil)
+	}
+}
+
+func (p planted) Open(_ context.Context, path string) (io.ReadCloser, error) {
+	return nil, &fault.Error{Kind: fault.Configuration, Message: path + " is a symbolic link"}
+}
+
+func TestAFolderOfManifestsThatIsNoFolderIsAFault(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"_snapshots", "_snapshots/replaced"} {
+		_, err := manifest.ReadHistory(t.Context(), planted{shelve(t, "2026-11-01"), folder})
+		if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), folder+" is a symbolic link") {
+			t.Errorf("%s: %v", folder, err)
+		}
+	}
+}

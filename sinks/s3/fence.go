@@ -45,24 +45,17 @@ func fenced(now func() time.Time) func(*s3.Options) {
 
 // refresh asks for the lock where it was last heard of too long ago.
 func refresh(ctx context.Context, lock owner, now func() time.Time) error {
-	if fresh(lock, now()) {
+	if sinks.Fresh(lock.Acknowledged(), now()) {
 		return nil
 	}
 	// The heartbeat is a request of its own: it must not wait for itself.
 	if err := lock.Check(context.WithValue(middleware.ClearStackValues(ctx), lockOf{}, nil)); err != nil {
 		return err
 	}
-	if !fresh(lock, now()) {
+	if !sinks.Fresh(lock.Acknowledged(), now()) {
 		return &fault.Error{Kind: fault.Transient, Message: "the lock could not be renewed in time", Hint: hintDown}
 	}
 	return nil
-}
-
-// fresh tells whether nobody else can have taken the lock, by the clock that stands still while a
-// machine sleeps and by the one that does not.
-func fresh(lock owner, now time.Time) bool {
-	sent := lock.Acknowledged()
-	return now.Sub(sent) < sinks.FreshFor && now.Round(0).Sub(sent.Round(0)) < sinks.FreshFor
 }
 
 // notSent is why a request was not sent. The SDK does not try it again.

@@ -52,7 +52,7 @@ func Definition() sources.Definition {
 		}, {
 			Name: groupMembers, Path: groupMembersPath, Key: sources.GroupKey, View: schema.GroupView,
 			PerSecond: 200, PageSize: membersPage, Total: true, Roles: true, Only: true, OpenEnd: true, Linked: communityPrefix,
-			Doc: "the members of each group: role, time of joining, name card; whether `only` is applied before pages are cut or after is not documented, so that nothing proves that nobody is left out",
+			Doc: "the members of each group: role, time of joining, name card",
 		}},
 		Config: func() sources.Config {
 			return &Config{Endpoint: defaultEndpoint, Identifier: defaultIdentifier, Failover: true}

@@ -237,7 +237,7 @@ func TestWhatVerifySays(t *testing.T) {
 	}
 	var text bytes.Buffer
 	show := func() {
-		showVerified(console.NewPrinter(&text), r)
+		showVerified(console.NewPrinter(&text), r, (&app{}).named)
 		fmt.Fprintln(&text, "---")
 	}
 	show()

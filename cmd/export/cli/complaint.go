@@ -66,14 +66,20 @@ func kind(err error) string {
 	}
 }
 
-// named lets the commands in advice name the configuration that this one was given, so that they can
-// be typed as they stand.
+// commands are those in advice that read a configuration, or a state folder too.
+var commands = regexp.MustCompile(`rollcall (run|status|plan|validate|verify|snapshots|report|explain|diff|reconcile)\b`)
+
+// named lets the commands in advice name the configuration and the state folder that this one was
+// given, so that they can be typed as they stand.
 func (a *app) named(advice string) string {
-	if a.flags.config == defaultConfig || a.flags.config == "" {
-		return advice
-	}
-	return regexp.MustCompile(`rollcall (run|verify|snapshots|status|report|explain)\b`).ReplaceAllStringFunc(advice, func(command string) string {
-		return command + " --config " + shell(a.flags.config)
+	return commands.ReplaceAllStringFunc(advice, func(command string) string {
+		if a.flags.config != defaultConfig && a.flags.config != "" {
+			command += " --config " + shell(a.flags.config)
+		}
+		if a.flags.state != "" && (strings.HasPrefix(command, "rollcall run") || strings.HasPrefix(command, "rollcall status") || strings.HasPrefix(command, "rollcall plan")) {
+			command += " --state " + shell(a.flags.state)
+		}
+		return command
 	})
 }
 

@@ -53,9 +53,9 @@ func has(n int) string {
 }
 
 // showProof says what all of this is worth.
-func showProof(w console.Printer, r verify.Report) {
+func showProof(w console.Printer, r verify.Report, named func(advice string) string) {
 	showSignatureProof(w, r)
-	showHeadProof(w, r)
+	showHeadProof(w, r, named)
 }
 
 // showSignatureProof says what signatures prove, and what they don't.
@@ -78,13 +78,13 @@ func showSignatureProof(w console.Printer, r verify.Report) {
 }
 
 // showHeadProof says what a hash kept elsewhere proves, or would.
-func showHeadProof(w console.Printer, r verify.Report) {
+func showHeadProof(w console.Printer, r verify.Report, named func(advice string) string) {
 	c := r.Chain
 	switch {
 	case c.Kept == "" && r.Signed.Proved > 0:
 		w.Printf("That the newest manifests were taken away it can't show: against that, keep the SHA-256 of a manifest (each run prints it)\nand give it here too: --head HASH\n")
 	case c.Kept == "":
-		w.Printf("Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: rollcall verify --head HASH\n", r.Place)
+		w.Printf("Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: %s\n", r.Place, named("rollcall verify --head HASH"))
 	case c.Proved == 0:
 		w.Printf("The hash that was kept proves nothing here: %s\n", c.Kept)
 	default:

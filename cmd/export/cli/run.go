@@ -168,6 +168,10 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 		for _, other := range others {
 			other(e)
 		}
+		if notice, ok := e.(event.Notice); ok {
+			notice.Hint = a.named(notice.Hint)
+			e = notice
+		}
 		progress.Listen(e)
 		if a.env.heard != nil {
 			a.env.heard(e)

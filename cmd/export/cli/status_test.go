@@ -76,7 +76,7 @@ func TestStatusTexts(t *testing.T) {
 func TestStatusOfNothingIsNoFailure(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "none")
-	want := "Nothing is unfinished in " + folder + ".\nNext: `rollcall run` begins 2026-11-21, unless that is sealed\n"
+	want := "Nothing is unfinished in " + folder + ".\nNext: `rollcall run --state " + folder + "` begins 2026-11-21, unless that is sealed\n"
 	if got := rollcall(t, "status", "--state", folder); got.code != Done || got.stdout != want || got.stderr != "" {
 		t.Errorf("status ended with %d:\n%s%s", got.code, got.stdout, got.stderr)
 	}

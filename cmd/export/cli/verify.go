@@ -67,7 +67,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			if a.flags.json {
 				err = a.answer(report)
 			} else {
-				showVerified(a.out.Printer(), report)
+				showVerified(a.out.Printer(), report, a.named)
 			}
 			if err != nil || report.Whole() {
 				return err
@@ -233,8 +233,9 @@ func (h *heard) close() {
 	}
 }
 
-// showVerified tells a person what was proved, and everything that is wrong.
-func showVerified(w console.Printer, r verify.Report) {
+// showVerified tells a person what was proved, and everything that is wrong. Commands are told as
+// named has them.
+func showVerified(w console.Printer, r verify.Report, named func(advice string) string) {
 	w.Printf("Verified %s\n", r.Place)
 	showChain(w, r.Chain)
 	showSigned(w, r.Signed)
@@ -253,13 +254,13 @@ func showVerified(w console.Printer, r verify.Report) {
 	}
 	switch unread := r.Listed - r.Files; {
 	case !r.Whole():
-		showFindings(w, r.Findings)
+		showFindings(w, r.Findings, named)
 	case unread > 0:
-		w.Printf("Nothing is wrong in what was read; the content of %s was not: `rollcall verify --all` reads it.\n", count(int(unread), "file"))
+		w.Printf("Nothing is wrong in what was read; the content of %s was not: %s reads it.\n", count(int(unread), "file"), named("`rollcall verify --all`"))
 	default:
 		w.Printf("Nothing is wrong.\n")
 	}
-	showProof(w, r)
+	showProof(w, r, named)
 }
 
 func showChain(w console.Printer, c verify.Chain) {
@@ -274,10 +275,10 @@ func showChain(w console.Printer, c verify.Chain) {
 	w.Printf("\n  sealed last: %s\n    SHA-256 %s\n", c.Newest, c.Hash)
 }
 
-func showFindings(w console.Printer, list []verify.Finding) {
+func showFindings(w console.Printer, list []verify.Finding, named func(advice string) string) {
 	w.Printf("\n%s:\n", count(len(list), "finding"))
 	for _, f := range list {
-		w.Printf("  %-10s  %s\n              %s\n", f.Kind, f.Path, f.Message)
+		w.Printf("  %-10s  %s\n              %s\n", f.Kind, f.Path, named(f.Message))
 		if f.More > 0 {
 			w.Printf("              and %s more like this\n", humanize.Comma(f.More))
 		}
