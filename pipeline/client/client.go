@@ -12,9 +12,10 @@
 //     that one on the connection named the same;
 //   - a request with "Connection: close" was the last one, and the connection was read to the server's
 //     end without a surplus byte. It counts as that end, too, when the server says in its answer that
-//     it closes, and sends nothing in five seconds;
+//     it closes, and sends nothing in five seconds, or resets the connection;
 //   - the server ended the connection while nothing was outstanding, without a surplus byte: by itself, or
-//     because this side had ended its half after some idling, which asks the vendor nothing more.
+//     because this side had ended its half, which asks the vendor nothing more. It does so after some
+//     idling, in which an answer that was still owed would have come.
 //
 // What arrives without having been asked for, an answer that names another question, a connection that
 // breaks, and an end that a server announces where nobody asked for it make every unproved answer
@@ -25,7 +26,7 @@
 // What it can't see: a proxy that swaps answers between connections, or behind an HTTP/2 stream, where they
 // name neither group nor user; one that drops an answer after it sent another twice, on one connection
 // and before the proof; and one that, told that no more requests come, throws away an answer that it
-// still owed.
+// still owed, and that took much longer than those before it.
 //
 // What becomes of a failure follows from its kind (package fault) alone:
 //
@@ -116,6 +117,7 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 	x sources.Exchange) (status int, unproved Unproved, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
+	began := c.options.Now()
 	response, err := c.options.Transport.RoundTrip(once(request.WithContext(ctx)))
 	if err != nil {
 		if errors.Is(err, errFenced) {
@@ -141,9 +143,10 @@ func (c *Client) exchange(ctx context.Context, request *http.Request, b *budget.
 		}
 		return response.StatusCode, nil, networkFault(err, request, c.options.Timeout)
 	}
+	took := c.options.Now().Sub(began)
 	echoed, err := x.Read(sources.Answer{Status: response.StatusCode, Header: response.Header, Body: buffer.Bytes()})
 	if unproved, _ = response.Body.(Unproved); unproved != nil {
-		unproved.Judge(Verdict{Echo: x.Echo, Echoed: echoed, Foreign: errors.Is(err, sources.ErrForeign)})
+		unproved.Judge(Verdict{Echo: x.Echo, Echoed: echoed, Foreign: errors.Is(err, sources.ErrForeign), Took: took})
 	}
 	return response.StatusCode, unproved, err
 }

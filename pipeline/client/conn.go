@@ -12,13 +12,21 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 )
 
 const (
-	headerBound = 1 << 20                // bytes of an answer's header
-	idleProof   = 300 * time.Millisecond // after which a connection with unproved answers is ended
-	endBound    = 5 * time.Second        // for a server to end what it was asked to end
+	headerBound = 1 << 20         // bytes of an answer's header
+	endBound    = 5 * time.Second // for a server to end what it was asked to end
+
+	// A connection with unproved answers is ended when it has idled for idleProof, or for hasteProof where
+	// nobody has more to ask; but an answer that is still owed would be thrown away by many a proxy that is
+	// told that no more requests come, so that it gets several times as long as the slowest one took.
+	idleProof    = 300 * time.Millisecond
+	hasteProof   = 50 * time.Millisecond
+	owedFactor   = 3
+	longestProof = 10 * time.Second
 )
 
 // conn is an HTTP/1 connection. It belongs to one goroutine at a time: to that of a request; while it
@@ -36,6 +44,8 @@ type conn struct {
 	writer *bufio.Writer
 	order  order
 	uses   int
+	slow   time.Duration // how long its slowest answer took
+	haste  *time.Timer   // while it idles: until it may be ended, where nobody has more to ask
 
 	mu       sync.Mutex
 	watching bool          // a read may be interrupted
@@ -79,7 +89,7 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 	response, err := c.exchange(request)
 	if err != nil {
 		late := !stop() && errors.Is(err, errAwaited)
-		if errors.Is(err, errNoAnswer) {
+		if errors.Is(err, errNoAnswer) || c.costly(err) {
 			c.t.ended(c.to, c.uses, true)
 		}
 		// Nobody waits for this answer any more. It still comes, perhaps, and proves those before it.
@@ -146,6 +156,8 @@ func (c *conn) exchange(request *http.Request) (*http.Response, error) {
 		return nil, errNoAnswer
 	case idle(err):
 		return nil, fmt.Errorf("%w: %w", errAwaited, err)
+	case err != nil:
+		return nil, err
 	}
 	return c.read(request)
 }
@@ -175,7 +187,7 @@ func (c *conn) close() { _ = c.net.Close() }
 
 // rest lets a goroutine read while nothing is outstanding.
 func (c *conn) rest() {
-	c.watched = make(chan struct{})
+	c.watched, c.hastened, c.haste = make(chan struct{}), false, time.NewTimer(c.patience(hasteProof))
 	read := c.begin()
 	c.t.running.Go(func() { c.watch(read) })
 }
@@ -184,14 +196,26 @@ func (c *conn) rest() {
 func (c *conn) wake() bool {
 	c.interrupt()
 	<-c.watched
+	c.haste.Stop()
 	return !c.dead
 }
 
 func (c *conn) prove() {
-	if len(c.order.open) > 0 {
-		c.hastened = true
-		c.interrupt()
+	if len(c.order.open) == 0 {
+		return
 	}
+	c.hastened = true
+	select {
+	case <-c.haste.C:
+		c.haste.Reset(0) // it stays over
+		c.interrupt()
+	default:
+	}
+}
+
+// patience is how long an answer that is still owed is waited for.
+func (c *conn) patience(least time.Duration) time.Duration {
+	return max(least, min(owedFactor*c.slow, longestProof))
 }
 
 // begin lets a read begin that may be interrupted.
@@ -241,7 +265,7 @@ func (c *conn) watch(read int) {
 	defer close(c.watched)
 	within := idleBound
 	if len(c.order.open) > 0 {
-		within = idleProof
+		within = c.patience(idleProof)
 	}
 	err := c.peek(read, within)
 	if idle(err) {
@@ -260,6 +284,9 @@ func (c *conn) watch(read int) {
 	c.t.remove(c.to, c)
 	c.dead = true
 	_ = c.net.Close()
+	if c.costly(err) {
+		c.t.ended(c.to, c.uses, true)
+	}
 	settle(c.order.take(), err == io.EOF) // a server that ends an idle connection has ended it in step
 }
 
@@ -267,6 +294,11 @@ func (c *conn) watch(read int) {
 func idle(err error) bool {
 	wait, ok := errors.AsType[net.Error](err)
 	return ok && wait.Timeout()
+}
+
+// costly tells whether the server has reset the connection, and unproved answers are void of it.
+func (c *conn) costly(err error) bool {
+	return len(c.order.open) > 0 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
 }
 
 // ending is how a connection ends.
@@ -279,20 +311,31 @@ type ending struct {
 // end reads the connection to its end.
 func (c *conn) end(how ending) {
 	_ = c.net.SetDeadline(time.Time{}) // where it fails, so does what follows
-	timer := c.bound(c.begin(), endBound)
-	defer timer.Stop()
 	if how.half {
 		closeWrite(c.net)
 	}
 	err := c.skip(how.skip)
 	if err == nil {
-		_, err = c.reader.Peek(1)
+		err = c.last(how.half)
 	}
 	_ = c.net.Close()
-	settle(c.order.take(), err == io.EOF || how.said && idle(err))
+	// A reset throws nothing away that a server had to say who has just said that it closes.
+	settle(c.order.take(), err == io.EOF || how.said && (idle(err) || errors.Is(err, syscall.ECONNRESET)))
 	if !how.half {
 		c.t.ended(c.to, c.uses, false)
 	}
+}
+
+// last waits for the end. A server that was asked for it, or announced it, and leaves the connection open is
+// told as one with an idle connection is.
+func (c *conn) last(half bool) error {
+	if !half {
+		if err := c.peek(c.begin(), c.patience(idleProof)); !idle(err) {
+			return err
+		}
+		closeWrite(c.net)
+	}
+	return c.peek(c.begin(), endBound)
 }
 
 // skip reads over the answer to a request.
@@ -300,6 +343,8 @@ func (c *conn) skip(request *http.Request) error {
 	if request == nil {
 		return nil
 	}
+	timer := c.bound(c.begin(), endBound)
+	defer timer.Stop()
 	c.meter.left = headerBound
 	response, err := c.read(request)
 	c.meter.left = math.MaxInt64
@@ -377,6 +422,7 @@ func (b *body) done() {
 		c.fail()
 		return
 	}
+	c.slow = max(c.slow, b.verdict.Took)
 	proved := c.order.add(&b.answer, b.verdict)
 	defer settle(proved, true) // the connection goes on in the meantime
 	switch {

@@ -27,6 +27,8 @@ type Verdict struct {
 	Echo    string // what it may repeat of the question; empty: it never does
 	Echoed  bool   // it does repeat it
 	Foreign bool   // it names another question
+
+	Took time.Duration // from the request to its whole answer
 }
 
 // answer is one answer on a connection. It is open until its connection proves it or makes it void.

@@ -1,0 +1,68 @@
+package client_test
+
+import (
+	"bufio"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rollcall/pipeline/client"
+)
+
+// TestAnAnswerThatIsStillOwedIsWaitedFor: a proxy has given the first answer once more, to the second
+// request, and throws away the second one where it is told before it came that no more requests come.
+// It takes as long as the first did.
+func TestAnAnswerThatIsStillOwedIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		latency time.Duration
+		prove   bool // nobody has more to ask
+	}{
+		"nobody has more to ask":        {100 * time.Millisecond, true},
+		"a slow vendor":                 {500 * time.Millisecond, false},
+		"one whom nobody has to ask on": {500 * time.Millisecond, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var connections atomic.Int64
+			url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) {
+				script := &connection{c, reader}
+				if connections.Add(1) > 1 {
+					return
+				}
+				_ = readRequest(reader)
+				time.Sleep(test.latency)
+				script.say(whole("{}"))
+				script.answer(whole("{}"))
+				_ = c.SetReadDeadline(time.Now().Add(test.latency))
+				if _, err := reader.Peek(1); idled(err) {
+					script.say(whole("{}"))
+					_ = c.SetReadDeadline(time.Time{})
+					script.drain()
+				}
+			})
+			transport := client.NewTransport(nil, nil)
+			defer transport.Close()
+			e := endpoint(transport, 1e6, nil)
+			known := []chan string{put(t, e, url, asked{}), put(t, e, url, asked{})}
+			for range 100 {
+				if test.prove {
+					e.Prove()
+				}
+				if at := states(known, 20*time.Millisecond); !slices.Contains(at, isOpen) {
+					break
+				}
+			}
+			if got := states(known, 20*time.Second); !slices.Equal(got, []string{isVoid, isVoid}) {
+				t.Errorf("got %v, want both void", got)
+			}
+		})
+	}
+}
+
+func idled(err error) bool {
+	wait, ok := err.(net.Error)
+	return ok && wait.Timeout()
+}
