@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,18 +72,14 @@ func Partitions(date string) []string {
 
 // IsPart tells whether name is a path that a data file of date may have. Nothing else under a
 // sink's root is ever removed as a leftover, whoever put it there.
-func IsPart(name, date string) bool {
-	if !fs.ValidPath(name) {
-		return false
+func IsPart(name, date string) bool { return Parts(date)(name) }
+
+// Parts is IsPart for one date and many names.
+func Parts(date string) func(name string) bool {
+	partitions := Partitions(date)
+	return func(name string) bool {
+		folder, file := path.Split(name)
+		ok, _ := path.Match("part-*.parquet", file)
+		return ok && fs.ValidPath(name) && slices.Contains(partitions, folder)
 	}
-	folder, file := path.Split(name)
-	if ok, _ := path.Match("part-*.parquet", file); !ok {
-		return false
-	}
-	for _, partition := range Partitions(date) {
-		if folder == partition {
-			return true
-		}
-	}
-	return false
 }

@@ -84,12 +84,16 @@ func (v *verifier) readManifests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, encoded := range all {
-		if encoded == nil {
+	for i, read := range all {
+		switch {
+		case read.none != nil:
+			v.unreadable[dateIn(paths[i])] = true
+			v.found.add(Altered, paths[i], "it can't be read as a manifest: %v", read.none)
+		case read.archived:
 			v.archive(paths[i])
-			continue
+		default:
+			v.statement(paths[i], read.encoded)
 		}
-		v.statement(paths[i], encoded)
 	}
 	v.onTheirWay()
 	slices.SortStableFunc(v.nodes, func(a, b *node) int { return cmp.Compare(a.Sequence, b.Sequence) })
@@ -119,15 +123,25 @@ func (v *verifier) onTheirWay() {
 	})
 }
 
-func (v *verifier) encoded(ctx context.Context, path string) ([]byte, error) {
+// reply is what lies under a manifest's name.
+type reply struct {
+	encoded  []byte
+	archived bool
+	none     error // why it is no manifest, whatever it says
+}
+
+func (v *verifier) encoded(ctx context.Context, path string) (reply, error) {
 	encoded, err := manifest.Bytes(ctx, v.sink, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Transient, "%s went away while it was being verified", v.sink.URL(path))
+	none, unreadable := errors.AsType[*manifest.UnreadableError](err)
+	switch {
+	case unreadable:
+		return reply{none: none}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return reply{}, fault.New(fault.Transient, "%s went away while it was being verified", v.sink.URL(path))
+	case errors.Is(err, sinks.ErrArchived):
+		return reply{archived: true}, nil
 	}
-	if errors.Is(err, sinks.ErrArchived) {
-		return nil, nil
-	}
-	return encoded, err
+	return reply{encoded: encoded}, err
 }
 
 // statement takes one manifest: is it one, is it written as Rollcall writes it, and does it

@@ -1,7 +1,9 @@
 package verify_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"rollcall/pipeline/verify"
+	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
 
@@ -116,4 +119,35 @@ func TestALockThatIsNoFileExcusesNothing(t *testing.T) {
 			found(t, report, verify.Extra, part("memberships", newest))
 		})
 	}
+}
+
+// growing is a sink whose manifests have become too large for one since they were listed.
+type growing struct {
+	sinks.Sink
+	path string
+}
+
+func (g growing) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	if path != g.path {
+		return g.Sink.Open(ctx, path)
+	}
+	return io.NopCloser(io.LimitReader(spaces{}, manifest.MaxSize+2)), nil
+}
+
+// spaces has no end.
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// TestAManifestThatIsTooLargeOnlyWhenReadIsFound lists it with a size that it does not have.
+func TestAManifestThatIsTooLargeOnlyWhenReadIsFound(t *testing.T) {
+	t.Parallel()
+	h := simulate(t, false, "2026-11-20", "2026-11-21")
+	h.sink = growing{h.sink, manifest.Path("2026-11-21")}
+	found(t, h.verified(t, nil), verify.Altered, manifest.Path("2026-11-21"))
 }

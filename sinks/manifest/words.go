@@ -20,8 +20,9 @@ func believable(m Manifest) error {
 			return fmt.Errorf("link %q leads to no manifest", link.Path)
 		}
 	}
+	isPart := sinks.Parts(m.Date)
 	for _, f := range m.Files {
-		if !sinks.IsPart(f.Path, m.Date) {
+		if !isPart(f.Path) {
 			return fmt.Errorf("file %q is none of this date", f.Path)
 		}
 	}

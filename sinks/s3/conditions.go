@@ -1,7 +1,9 @@
 package s3
 
 import (
+	"bytes"
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -31,7 +33,23 @@ func (s *Sink) proveConditions(ctx context.Context, lock sinks.Lock, record *sto
 			return err
 		}
 	}
-	return nil
+	return s.proveHeartbeat(ctx, lock, record)
+}
+
+// proveHeartbeat writes the record over its own ETag, as each heartbeat does. Where that is refused and
+// nobody has touched the record, its lock would be taken for lost at the first heartbeat.
+func (s *Sink) proveHeartbeat(ctx context.Context, lock sinks.Lock, record *store) error {
+	own, _ := record.written()
+	err := lock.Check(ctx)
+	if _, lost := errors.AsType[*sinks.HeldError](err); !lost {
+		return err
+	}
+	if there, _, reading := record.Read(ctx); reading != nil || !bytes.Equal(there, own) {
+		return err
+	}
+	return &fault.Error{Kind: fault.Configuration,
+		Message: "bucket " + s.cfg.Bucket + " refuses a write with If-Match although it names the ETag that the bucket gave",
+		Hint:    "the fault is the store's, or of a proxy before it that alters ETags or conditions; nothing was asked of the vendors. The lock goes stale by itself in half a minute"}
 }
 
 // proveCondition tries twice: who takes the lock's record away just then lets the first write through.

@@ -78,7 +78,7 @@ func (g *staging) decide(ctx context.Context, m *upload, manifest []byte, answer
 // readBack gives the ETag of the manifest where it stands there byte for byte; *sinks.SealedError
 // where another does.
 func (g *staging) readBack(ctx context.Context, path string, manifest []byte) (etag string, err error) {
-	there, etag, err := g.sink.read(ctx, path)
+	there, etag, err := g.sink.read(ctx, path, maxManifest)
 	if err == nil && !bytes.Equal(there, manifest) {
 		err = &sinks.SealedError{Place: g.sink.String(), Path: path}
 	}

@@ -36,7 +36,7 @@ func (s *Sink) removePart(ctx context.Context, lock sinks.Lock, log *journal, pa
 		return err
 	}
 	err = s.complete(ctx, lock, u, etag)
-	if isCode(err, "NotImplemented") {
+	if unknownCondition(err) {
 		err = s.complete(ctx, lock, u, anything)
 	}
 	if isCode(err, noSuchKey) {
@@ -57,7 +57,7 @@ func (s *Sink) removePart(ctx context.Context, lock sinks.Lock, log *journal, pa
 func (s *Sink) removeIf(ctx context.Context, path, etag string) error {
 	input := &s3.DeleteObjectInput{Bucket: s.bucket(), Key: s.key(path), IfMatch: aws.String(etag)}
 	_, err := s.client.DeleteObject(ctx, input)
-	if isCode(err, "NotImplemented") {
+	if unknownCondition(err) {
 		input.IfMatch = nil
 		_, err = s.client.DeleteObject(ctx, input)
 	}
@@ -72,6 +72,12 @@ func (s *Sink) removeIf(ctx context.Context, path, etag string) error {
 		return nil
 	}
 	return err
+}
+
+// unknownCondition tells whether a server may know no condition of such a request: some say that it is not
+// implemented, others that an argument is wrong or that the method is not allowed so.
+func unknownCondition(err error) bool {
+	return isCode(err, "NotImplemented") || isCode(err, "InvalidArgument") || isCode(err, "MethodNotAllowed")
 }
 
 // removeUnsealed removes the completed data files of a date that has no manifest, proving before

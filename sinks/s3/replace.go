@@ -32,7 +32,7 @@ func (s *Sink) Replace(ctx context.Context, lock sinks.Lock, date, journalPath s
 // readOld gives the manifest that seals date, if it is old; *sinks.SealedError where it is another.
 func (s *Sink) readOld(ctx context.Context, date string, old sinks.Old) (manifest []byte, etag string, err error) {
 	path := sinks.ManifestPath(date)
-	manifest, etag, err = s.read(ctx, path)
+	manifest, etag, err = s.read(ctx, path, maxManifest)
 	if err != nil {
 		return nil, "", err
 	}
@@ -74,7 +74,7 @@ func (s *Sink) keepOld(ctx context.Context, path string, manifest []byte) error 
 	if !errors.Is(err, lease.ErrConflict) {
 		return err
 	}
-	there, _, err := s.read(ctx, path)
+	there, _, err := s.read(ctx, path, maxManifest)
 	if err == nil && !bytes.Equal(there, manifest) {
 		return fault.New(fault.Bug, "%s is there already and is another manifest than the one to be put aside", s.URL(path))
 	}

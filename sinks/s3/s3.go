@@ -37,6 +37,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -223,17 +224,24 @@ func (s *Sink) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	return openObject(ctx, s.client, s.cfg.Bucket, *s.key(path))
 }
 
+// The most bytes that small objects have: the lock's record, and a manifest.
+const maxRecord, maxManifest = 1 << 20, 64 << 20
+
 // read gives a small object whole, with its ETag. A body that breaks off, or that is not what its
-// checksum says, is asked for again: some servers answer so while the object is being replaced.
-func (s *Sink) read(ctx context.Context, path string) ([]byte, string, error) {
+// checksum says, is asked for again: some servers answer so while the object is being replaced. One that
+// has more than limit bytes is none of ours.
+func (s *Sink) read(ctx context.Context, path string, limit int64) ([]byte, string, error) {
 	for attempt := 0; ; attempt++ {
 		object, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: s.bucket(), Key: s.key(path)})
 		if err != nil {
 			return nil, "", classify(err, s.URL(path))
 		}
-		content, err := io.ReadAll(object.Body)
+		content, err := io.ReadAll(io.LimitReader(object.Body, limit+1))
 		object.Body.Close()
 		switch {
+		case int64(len(content)) > limit:
+			return nil, "", &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has more than the %d bytes that such an object can have", s.URL(path), limit),
+				Hint: "see who put it there, and move it away"}
 		case err == nil:
 			return content, aws.ToString(object.ETag), nil
 		case ctx.Err() != nil:

@@ -30,7 +30,7 @@ func (s *store) String() string { return s.sink.String() }
 
 // Read gets the record.
 func (s *store) Read(ctx context.Context) (record []byte, tag string, err error) {
-	return s.sink.read(ctx, sinks.LockPath)
+	return s.sink.read(ctx, sinks.LockPath, maxRecord)
 }
 
 // Create puts the record with If-None-Match: *.
