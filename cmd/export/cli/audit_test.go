@@ -165,7 +165,7 @@ func verifies(t *testing.T, h *audited) {
 	if got.code != Done || !strings.HasSuffix(got.stdout, "The hash that was kept proves the manifests of sequence 1 to 5.\n") {
 		t.Errorf("verify --head ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
-	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong in what was read; the content of 28 files was not: `rollcall verify --all` reads it.\n") {
+	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong in what was read; the content of 28 files was not: `rollcall verify --config "+h.config+" --all` reads it.\n") {
 		t.Errorf("verify of the latest night ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	if got := h.run(t, "verify", "--all", "--json"); got.code != Done || !strings.Contains(got.stdout, `"findings":[]`) || strings.Contains(got.stdout, "null") {
