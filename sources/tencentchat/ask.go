@@ -2,11 +2,7 @@ package tencentchat
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -60,20 +56,10 @@ func (s *Source) fetch(ctx context.Context, call sources.Caller, q sources.Quest
 		got, err = s.read(q, answer, sig)
 		return got.echo.Matched, err
 	}
-	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read, Echo: echo(q)}); err != nil {
+	if err := call.Call(ctx, sources.Exchange{Build: build, Read: read, Echo: q.Key}); err != nil {
 		return page{}, err
 	}
 	return got, nil
-}
-
-// echo is what an answer may repeat of a question. An answer about roles names the accounts and not the
-// group: questions about the same accounts can't be told apart.
-func echo(q sources.Question) string {
-	if q.Data != groupRoles {
-		return q.Key
-	}
-	digest := sha256.Sum256([]byte(strings.Join(slices.Sorted(slices.Values(q.Users)), "\x00")))
-	return hex.EncodeToString(digest[:])
 }
 
 // read turns one answer into a page or a fault. An answer that was too large is a page without
@@ -107,23 +93,17 @@ func (s *Source) read(q sources.Question, answer sources.Answer, sig string) (pa
 }
 
 // accounts compares the accounts of an answer about roles with those of the question: one that was not
-// asked about makes it another's, all of them make it this one's.
+// asked about makes it another's. All of them don't make it this one's, which the group's ID alone does:
+// an answer that left some out, as may happen, names what another question about the rest asks.
 func accounts(q sources.Question, p page) wire.Echo {
-	all := wire.Echo{Other: p.echo.Other}
-	open := make(map[string]bool, len(q.Users))
+	echo, asked := p.echo, make(map[string]struct{}, len(q.Users))
 	for _, user := range q.Users {
-		open[user] = true
+		asked[user] = struct{}{}
 	}
-	left := len(open)
 	for _, row := range p.rows {
-		switch first, asked := open[row.User]; {
-		case !asked:
-			all.Other = row.User
-		case first:
-			open[row.User] = false
-			left--
+		if _, ok := asked[row.User]; !ok {
+			echo.Other = row.User
 		}
 	}
-	all.Matched = left == 0
-	return all
+	return echo
 }
