@@ -92,8 +92,12 @@ func (s *Sink) exists(ctx context.Context, path string) (bool, error) {
 // still ours: what was begun since may be a successor's.
 func (s *Sink) abortListed(ctx context.Context, lock sinks.Lock, folder string, meant func(path string) bool) error {
 	pages := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: s.bucket(), Prefix: s.key(folder)})
+	next := ""
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		if err == nil {
+			next, err = s.goesOn(page.IsTruncated, next, strings.Trim(aws.ToString(page.NextKeyMarker)+"\n"+aws.ToString(page.NextUploadIdMarker), "\n"))
+		}
 		if err != nil {
 			return classify(err, s.URL(folder))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
 
@@ -97,8 +98,12 @@ func (s *Sink) pathOf(object types.Object) string {
 func (s *Sink) objects(ctx context.Context, folder string, delimiter *string) iter.Seq2[types.Object, error] {
 	return func(yield func(types.Object, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.key(folder), Delimiter: delimiter})
+		next := ""
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
+			if err == nil {
+				next, err = s.goesOn(page.IsTruncated, next, aws.ToString(page.NextContinuationToken))
+			}
 			if err != nil {
 				yield(types.Object{}, classify(err, s.URL(folder)))
 				return
@@ -110,4 +115,16 @@ func (s *Sink) objects(ctx context.Context, folder string, delimiter *string) it
 			}
 		}
 	}
+}
+
+// goesOn gives where a listing goes on that is cut off. One that does not say so, as of a server that knows only
+// the first version of listing, or that goes on where it did before, is a fault: what it leaves out would
+// pass as not there.
+func (s *Sink) goesOn(cut *bool, before, next string) (string, error) {
+	if !aws.ToBool(cut) || next != "" && next != before {
+		return next, nil
+	}
+	return "", &fault.Error{Kind: fault.Configuration,
+		Message: "the server behind bucket " + s.cfg.Bucket + " cuts a listing off and does not say where it goes on",
+		Hint:    "it must answer ListObjectsV2 and ListMultipartUploads page by page: update or replace it, or use another sink"}
 }
