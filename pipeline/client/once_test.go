@@ -17,7 +17,7 @@ import (
 
 // askFor lets many callers ask for a while, within a budget, and holds what arrived against what the
 // endpoint counted.
-func askFor(t *testing.T, transport *client.Transport, url string, arrivals *clienttest.Arrivals) {
+func askFor(t *testing.T, how string, transport *client.Transport, url string, arrivals *clienttest.Arrivals) {
 	t.Helper()
 	const limit = 50
 	e := endpoint(transport, limit, nil)
@@ -34,7 +34,7 @@ func askFor(t *testing.T, transport *client.Transport, url string, arrivals *cli
 	callers.Wait()
 	all, most := arrivals.Count()
 	t.Logf("| every second request is refused or its connection is broken: %s | %d | each took a permit and was counted, at most %d arrived in a second of %d | 0 | 0 | 0 | %d |",
-		t.Name(), all, most, limit, e.Figures().Retries)
+		how, all, most, limit, e.Figures().Retries)
 	if most > limit {
 		t.Errorf("%d requests arrived in one second, %d may", most, limit)
 	}
@@ -54,7 +54,7 @@ func TestNoRequestIsSentTwiceOverHTTP2(t *testing.T) {
 			server := clienttest.Refuse(t, refuse)
 			transport := client.NewTransport(nil, server.TLS)
 			defer transport.Close()
-			askFor(t, transport, server.URL, &server.Arrivals)
+			askFor(t, "HTTP/2, "+name, transport, server.URL, &server.Arrivals)
 		})
 	}
 }
@@ -80,7 +80,7 @@ func TestNoRequestIsSentTwiceOverHTTP1(t *testing.T) {
 			})
 			transport := client.NewTransport(nil, nil)
 			defer transport.Close()
-			askFor(t, transport, url, arrivals)
+			askFor(t, "HTTP/1, "+name, transport, url, arrivals)
 		})
 	}
 }
