@@ -22,7 +22,7 @@ const (
 
 	// A connection with unproved answers is ended when it has idled for idleProof, or for hasteProof where
 	// nobody has more to ask; but an answer that is still owed would be thrown away by many a proxy that is
-	// told that no more requests come, so that it gets several times as long as the slowest one took.
+	// told that no more requests come, so that it gets several times as long as others took.
 	idleProof    = 300 * time.Millisecond
 	hasteProof   = 50 * time.Millisecond
 	owedFactor   = 3
@@ -44,7 +44,7 @@ type conn struct {
 	writer *bufio.Writer
 	order  order
 	uses   int
-	slow   time.Duration // how long its slowest answer took
+	took   time.Duration // how long all its answers took
 	haste  *time.Timer   // while it idles: until it may be ended, where nobody has more to ask
 
 	mu       sync.Mutex
@@ -215,7 +215,7 @@ func (c *conn) prove() {
 
 // patience is how long an answer that is still owed is waited for.
 func (c *conn) patience(least time.Duration) time.Duration {
-	return max(least, min(owedFactor*c.slow, longestProof))
+	return max(least, min(owedFactor*c.took/time.Duration(max(c.uses, 1)), longestProof))
 }
 
 // begin lets a read begin that may be interrupted.
@@ -422,7 +422,7 @@ func (b *body) done() {
 		c.fail()
 		return
 	}
-	c.slow = max(c.slow, b.verdict.Took)
+	c.took += b.verdict.Took
 	proved := c.order.add(&b.answer, b.verdict)
 	defer settle(proved, true) // the connection goes on in the meantime
 	switch {
