@@ -85,7 +85,7 @@ func (c *Call) Call(ctx context.Context, x sources.Exchange) error {
 			if throttled++; throttled >= mostThrottles {
 				return exhausted(f, throttled)
 			}
-		case errors.Is(err, sources.ErrForeign):
+		case f.Kind == fault.Transient && errors.Is(err, sources.ErrForeign):
 			// A connection out of step answers other questions; what answers so on a connection of its own,
 			// too, contradicts itself, and that is the reading's to judge.
 			if foreign++; foreign >= mostForeign {

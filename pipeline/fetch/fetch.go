@@ -154,7 +154,12 @@ func (f *Fetch) Run(ctx context.Context) error {
 	nodes.Wait() // each has waited for its own questions: with nothing queued, the pools' workers end by themselves
 	endBeside()
 	beside.Wait()
-	err := errors.Join(context.Cause(ctx), f.flush(context.WithoutCancel(ctx)))
+	err := f.flush(context.WithoutCancel(ctx))
+	if stopped := context.Cause(ctx); stopped != nil && (err == nil || err.Error() == stopped.Error()) {
+		err = stopped
+	} else {
+		err = errors.Join(stopped, err)
+	}
 	f.tell()
 	return err
 }
