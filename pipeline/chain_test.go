@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"rollcall/pipeline"
@@ -135,6 +136,43 @@ func TestADeniedFolderIsFoundBeforeTheVendorsAreAsked(t *testing.T) {
 	_, err = l.run(func(r *pipeline.Request) { r.Sink = sink })
 	if fault.KindOf(err) != fault.Configuration || l.asked() != asked {
 		t.Errorf("got %v (%v) after %d requests", err, fault.KindOf(err), l.asked()-asked)
+	}
+}
+
+// TestWhatLiesInATablesPlaceIsFoundBeforeTheVendorsAreAsked plants something where a folder of a sealed
+// table must lie.
+func TestWhatLiesInATablesPlaceIsFoundBeforeTheVendorsAreAsked(t *testing.T) {
+	t.Parallel()
+	plants := map[string]func(at string) error{
+		"a link to a folder": func(at string) error { return os.Symlink(filepath.Dir(at), at) },
+		"a link to nothing":  func(at string) error { return os.Symlink("nothing", at) },
+		"a pipe":             func(at string) error { return syscall.Mkfifo(at, 0o600) },
+		"a plain file":       func(at string) error { return os.WriteFile(at, nil, 0o600) },
+	}
+	for _, partition := range sinks.Partitions(date) {
+		for _, path := range []string{filepath.Dir(filepath.Clean(partition)), filepath.Clean(partition)} {
+			for name, plant := range plants {
+				t.Run(name+" at "+path, func(t *testing.T) {
+					t.Parallel()
+					l, root := newLake(t), t.TempDir()
+					at := filepath.Join(root, path)
+					if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), plant(at)); err != nil {
+						t.Fatal(err)
+					}
+					sink, err := local.Open(local.Config{Path: root, Now: l.now(), Disk: unsynced{}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, err = l.run(func(r *pipeline.Request) { r.Sink = sink })
+					if fault.KindOf(err) != fault.Configuration || !strings.Contains(fmt.Sprint(err), at) || fault.HintOf(err) == "" {
+						t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
+					}
+					if l.asked() != 0 {
+						t.Errorf("%d requests were sent to vendors", l.asked())
+					}
+				})
+			}
+		}
 	}
 }
 

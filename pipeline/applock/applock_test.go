@@ -2,6 +2,7 @@ package applock_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -177,6 +178,66 @@ func TestALockFileThatIsALinkIsNotWrittenThrough(t *testing.T) {
 	if text, err := os.ReadFile(precious); string(text) != "precious" || err != nil {
 		t.Errorf("it now holds %q, %v", text, err)
 	}
+}
+
+// TestALockFileThatIsMadeAnewWhileItIsTakenIsNotHeld lets a cleaner remove the file all the time, as one may
+// that holds the lock itself. Whoever is told that he has the lock has that of the file that others find.
+func TestALockFileThatIsMadeAnewWhileItIsTakenIsNotHeld(t *testing.T) {
+	t.Parallel()
+	p := place(t)
+	take(t, p, app).Release(time.Time{})
+	entries, err := os.ReadDir(p.Folders[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(p.Folders[0].Path, entries[0].Name())
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = whileLocked(path, func() { _ = os.Remove(path) })
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	for taken := 0; taken < 1500; {
+		l, err := applock.Take(p, []applock.App{app}, me)
+		if err != nil || l.Skipped != nil {
+			continue // the cleaner had it
+		}
+		taken++
+		if err := whileLocked(path, func() {}); err == nil {
+			t.Fatalf("take %d is no lock: another has it, too", taken)
+		}
+		if err := l.Release(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// whileLocked does something while it has the lock of the file that has that name.
+func whileLocked(path string, do func()) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return err
+	}
+	locked, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Lstat(path); err != nil || !os.SameFile(locked, named) {
+		return errors.Join(err, fs.ErrNotExist)
+	}
+	do()
+	return nil
 }
 
 func TestRunsMeetInAnyOfTheirFolders(t *testing.T) {

@@ -74,21 +74,19 @@ func (n *node) release(q *question) bool {
 	return held
 }
 
-// settled puts a proved reading into the spool; a void one is asked again.
+// settled puts a proved reading into the spool; a void one is asked again, unless the fetch was stopped:
+// then the workers, or their pool, refuse it.
 func (n *node) settled(ctx context.Context, q *question, bound bool) {
-	switch {
-	case bound:
+	if bound {
 		defer n.tasks.Done()
 		if err := n.complete(ctx, q); err != nil {
 			n.fetch.stop(fault.Wrap(err, "%s", n.data.Address))
 		}
-	case ctx.Err() != nil:
-		n.tasks.Done()
-	default:
-		q.attempts, q.entry, q.rows = q.entry.Record.Attempts-q.caller.Retries(), spool.Entry{}, nil
-		q.caller.Again()
-		go n.enqueue(ctx, q) // which may wait for the workers, of whom this may be one
+		return
 	}
+	q.attempts, q.entry, q.rows = q.entry.Record.Attempts-q.caller.Retries(), spool.Entry{}, nil
+	q.caller.Again()
+	go n.enqueue(ctx, q) // which may wait for the workers, of whom this may be one
 }
 
 // drop forgets the readings that are not proved.

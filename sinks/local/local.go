@@ -84,7 +84,7 @@ func (s *Sink) String() string { return s.root }
 func (s *Sink) URL(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }
 
 // Lock takes _locks/run.json and makes the folder where it is missing. From then on no earlier holder can
-// change what is sealed.
+// change what is sealed. Where something else lies in the place of a table's folder, nothing is locked.
 func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) {
 	taken, err := lease.Take(ctx, &store{sink: s}, owner, s.cfg.Pace, s.cfg.Now)
 	if errors.Is(err, errBusy) {
@@ -94,10 +94,25 @@ func (s *Sink) Lock(ctx context.Context, owner sinks.Owner) (sinks.Lock, error) 
 		return nil, err
 	}
 	lock := &held{Lease: taken, tag: tagOf(owner)}
-	if err := s.fence(ctx, lock); err != nil {
+	err = s.fence(ctx, lock)
+	if err == nil {
+		err = s.plainTables(owner.Date)
+	}
+	if err != nil {
 		return nil, errors.Join(err, lock.Release(context.WithoutCancel(ctx)))
 	}
 	return lock, nil
+}
+
+// plainTables refuses what lies where the folder of a table must, or that of a date in it: nothing could be
+// sealed there, however long a run had asked before.
+func (s *Sink) plainTables(date string) error {
+	for _, partition := range sinks.Partitions(date) {
+		if _, err := s.tree.ReadDir(s.URL(partition)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return classify(err, s.URL(partition))
+		}
+	}
+	return nil
 }
 
 // Begin removes what is not sealed and opens the staging of date. The own folder itself says what was

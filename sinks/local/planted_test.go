@@ -93,6 +93,46 @@ func TestNothingPlantedIsFollowedOrOpened(t *testing.T) {
 	}
 }
 
+// TestNothingIsLockedWhereATableCannotLie demands that the lock be refused, and not kept, while something
+// else lies in the place of a table's folder or of the date's in it.
+func TestNothingIsLockedWhereATableCannotLie(t *testing.T) {
+	t.Parallel()
+	for _, partition := range sinks.Partitions(today) {
+		for _, path := range []string{filepath.Dir(filepath.Clean(partition)), filepath.Clean(partition)} {
+			kinds := plants("")
+			kinds["a plain file"] = func(at string) error { return os.WriteFile(at, nil, 0o644) }
+			for name := range kinds {
+				t.Run(name+" at "+path, func(t *testing.T) {
+					t.Parallel()
+					root, outside := filepath.Join(t.TempDir(), "snapshots"), t.TempDir()
+					make := kinds[name]
+					if other, is := plants(outside)[name]; is {
+						make = other
+					}
+					plant(t, root, path, make)
+					sink := open(t, root, nil)
+					owner := sinks.Owner{State: "a", Date: today, Since: time.Now()}
+					err := within(t, func() error { _, err := sink.Lock(t.Context(), owner); return err })
+					if fault.KindOf(err) != fault.Configuration || fault.HintOf(err) == "" || !strings.Contains(err.Error(), filepath.Join(root, path)) {
+						t.Fatalf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
+					}
+					if err := os.Remove(filepath.Join(root, path)); err != nil {
+						t.Fatal(err)
+					}
+					owner.State = "b"
+					lock, err := sink.Lock(t.Context(), owner)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := lock.Release(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+	}
+}
+
 func isSealed(err error) bool { _, ok := errors.AsType[*sinks.SealedError](err); return ok }
 
 // untouched demands that outside holds what it held.

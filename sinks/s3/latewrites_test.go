@@ -35,7 +35,7 @@ func TestLateWritesAreHarmless(t *testing.T) {
 				Ways: []sinktest.Lateness{sinktest.Suspended, sinktest.Cut, sinktest.Retried, sinktest.Copied},
 				All:  os.Getenv("ROLLCALL_CHAOS") != "" && ignores == nil,
 			}, func(t *testing.T, run func(*testing.T)) { synctest.Test(t, run) })
-			t.Logf("| a request to %s that writes or deletes comes late, while another run takes the lock and seals | %d | every manifest has its files, no fork, nothing reported that is not so | 0 | 0 | 0 | 0 |", name, tried)
+			t.Logf("| a write or deletion arrives late at %s, while another run takes the lock and seals | %d | every manifest has its files, no fork, nothing reported that is not so | 0 | 0 | 0 | 0 |", name, tried)
 		})
 	}
 }

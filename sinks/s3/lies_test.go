@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -71,6 +72,53 @@ func liesAreNoSeal(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestAnotherRunsManifestAtReadBackIsNoSuccess lets another run's manifest lie there when the answer to
+// our completion comes, whatever that says.
+func TestAnotherRunsManifestAtReadBackIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ carriedOut, cut bool }{
+		"instead of ours, which was answered with a success": {false, false},
+		"over ours": {true, false},
+		"instead of ours, and the connection was cut": {false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				bucket := &sinktest.Bucket{Name: "audit"}
+				var completed atomic.Int64
+				sink := open(t, s3.Config{HTTP: client(func(r *http.Request) (*http.Response, error) {
+					if !completes(r) || !ofManifest(r) {
+						return bucket.Do(r)
+					}
+					completed.Add(1)
+					answer, err := says(r, ""), error(nil)
+					if test.carriedOut {
+						answer, err = bucket.Do(r)
+					}
+					bucket.Put("im/_snapshots/2026-11-21.json", []byte("{ }\n"))
+					if test.cut {
+						return nil, errBroken
+					}
+					return answer, err
+				})})
+				err := attempt(t, sink, filepath.Join(t.TempDir(), "journal"))
+				sealed, is := errors.AsType[*sinks.SealedError](err)
+				if !is || sealed.Path != "_snapshots/2026-11-21.json" || completed.Load() == 0 {
+					t.Errorf("after %d completions: %v", completed.Load(), err)
+				}
+				there, err := sink.Open(t.Context(), "_snapshots/2026-11-21.json")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer there.Close()
+				if got, err := io.ReadAll(there); err != nil || string(got) != "{ }\n" {
+					t.Errorf("there is %q, %v", got, err)
+				}
+			})
+		})
 	}
 }
 
