@@ -83,6 +83,9 @@ type Object struct {
 // before it can be read. It lies there, has a size, and is listed like any other.
 var ErrArchived = errors.New("it is archived")
 
+// HintArchived says what to do about it.
+const HintArchived = "restore it in the bucket (aws s3api restore-object, or the console), wait until that is done, then run the same command again"
+
 // Retainer is a sink that can lock what is sealed against removal until a moment.
 type Retainer interface {
 	Sink

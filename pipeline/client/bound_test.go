@@ -225,6 +225,25 @@ func answers(n int) func(*connection) {
 	}
 }
 
+// twoConnectionsAreVoid asks a hundred questions of a server that ends a connection after five answers, and
+// demands that the client has learned so from the first two.
+func twoConnectionsAreVoid(t *testing.T, e *client.Endpoint, url string) {
+	t.Helper()
+	var known []chan string
+	for range 100 {
+		known = append(known, put(t, e, url, asked{}))
+	}
+	void := 0
+	for _, k := range known {
+		if <-k == isVoid {
+			void++
+		}
+	}
+	if void != 10 {
+		t.Errorf("%d answers of 100 are void, want those of two connections with five each", void)
+	}
+}
+
 // put asks one question and gives where to learn what its answer is worth. An answer to another question
 // is the last that it gets, and it is void.
 func put(t *testing.T, e *client.Endpoint, url string, q asked) chan string {
@@ -365,19 +384,7 @@ func TestAServerThatEndsConnectionsEarlyIsLearned(t *testing.T) {
 	transport := client.NewTransport(nil, nil)
 	defer transport.Close()
 	e := endpoint(transport, 1e6, nil)
-	var known []chan string
-	for range 100 {
-		known = append(known, put(t, e, url, asked{}))
-	}
-	void := 0
-	for _, k := range known {
-		if <-k == isVoid {
-			void++
-		}
-	}
-	if void != 10 {
-		t.Errorf("%d answers of 100 are void, want those of two connections with five each", void)
-	}
+	twoConnectionsAreVoid(t, e, url)
 }
 
 // TestAQuestionThatIsAskedAgainHasConnectionsOfItsOwn, and its answers are proved one by one.

@@ -83,17 +83,5 @@ func TestAServerThatResetsConnectionsEarlyIsLearned(t *testing.T) {
 	transport := client.NewTransport(nil, nil)
 	defer transport.Close()
 	e := endpoint(transport, 1e6, nil)
-	var known []chan string
-	for range 100 {
-		known = append(known, put(t, e, url, asked{}))
-	}
-	void := 0
-	for _, k := range known {
-		if <-k == isVoid {
-			void++
-		}
-	}
-	if void != 10 {
-		t.Errorf("%d answers of 100 are void, want those of two connections with five each", void)
-	}
+	twoConnectionsAreVoid(t, e, url)
 }

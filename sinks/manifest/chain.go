@@ -79,7 +79,7 @@ func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 func Chain(ctx context.Context, sink sinks.Sink) ([]Sealed, error) {
 	h, err := ReadHistory(ctx, sink)
 	if err == nil && len(h.Archived) > 0 {
-		err = &fault.Error{Kind: fault.Configuration, Message: sink.URL(h.Archived[0]), Err: sinks.ErrArchived, Hint: hintRestore}
+		err = &fault.Error{Kind: fault.Configuration, Message: sink.URL(h.Archived[0]), Err: sinks.ErrArchived, Hint: sinks.HintArchived}
 	}
 	if err != nil {
 		return nil, err

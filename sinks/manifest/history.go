@@ -16,8 +16,6 @@ import (
 	"rollcall/sinks"
 )
 
-const hintRestore = "restore it in the bucket (aws s3api restore-object, or the console), wait until that is done, then run the same command again"
-
 // History is what a sink tells of its manifests.
 type History struct {
 	Chain    []Sealed // those that can be read, in the order in which they were sealed, those that were replaced included: [Live] leaves them out
@@ -171,7 +169,7 @@ func (h History) LatestOf(date string) (*Sealed, error) {
 }
 
 func (h History) archived(path, why string) error {
-	return &fault.Error{Kind: fault.Configuration, Hint: hintRestore, Err: fmt.Errorf("%w, %s", sinks.ErrArchived, why),
+	return &fault.Error{Kind: fault.Configuration, Hint: sinks.HintArchived, Err: fmt.Errorf("%w, %s", sinks.ErrArchived, why),
 		Message: h.url(path)}
 }
 

@@ -31,15 +31,14 @@ const (
 )
 
 const (
-	hintKeys     = "check the keys that the AWS SDK finds: AWS_ACCESS_KEY_ID and its like, AWS_PROFILE, or the role of this machine"
-	hintExpire   = "the session has expired: sign in again, then run the same command"
-	hintPolicy   = "the policy must allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket and s3:ListBucketMultipartUploads, and kms:GenerateDataKey and kms:Decrypt where a KMS key is used"
-	hintBucket   = "make the bucket, or correct bucket in the sink block"
-	hintRegion   = "set region in the sink block to the bucket's own"
-	hintClock    = "set this machine's clock: signatures are only valid for some minutes"
-	hintFull     = "make room in the bucket or raise its quota; then run the same command again: nothing that was fetched is lost"
-	hintArchived = "restore it in the bucket (aws s3api restore-object, or the console), wait until that is done, then run the same command again"
-	hintDown     = "the bucket does not answer: run the same command again, nothing that was fetched is lost"
+	hintKeys   = "check the keys that the AWS SDK finds: AWS_ACCESS_KEY_ID and its like, AWS_PROFILE, or the role of this machine"
+	hintExpire = "the session has expired: sign in again, then run the same command"
+	hintPolicy = "the policy must allow s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload, s3:ListBucket and s3:ListBucketMultipartUploads, and kms:GenerateDataKey and kms:Decrypt where a KMS key is used"
+	hintBucket = "make the bucket, or correct bucket in the sink block"
+	hintRegion = "set region in the sink block to the bucket's own"
+	hintClock  = "set this machine's clock: signatures are only valid for some minutes"
+	hintFull   = "make room in the bucket or raise its quota; then run the same command again: nothing that was fetched is lost"
+	hintDown   = "the bucket does not answer: run the same command again, nothing that was fetched is lost"
 )
 
 // judge finds the verdict by S3's "Error responses" page.
@@ -95,7 +94,7 @@ func classify(err error, place string) error {
 	case code == noSuchKey || code == "NotFound" || status == http.StatusNotFound && code != "NoSuchBucket" && code != noSuchUpload && code != "XAdminUserNotFound":
 		f.Err = fs.ErrNotExist
 	case code == invalidState:
-		f.Kind, f.Hint, f.Code, f.Err = fault.Configuration, hintArchived, code, sinks.ErrArchived
+		f.Kind, f.Hint, f.Code, f.Err = fault.Configuration, sinks.HintArchived, code, sinks.ErrArchived
 	case code != "" || status != 0:
 		v := judge(code, status)
 		f.Kind, f.Hint, f.Code = v.kind, v.hint, code
