@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -45,12 +46,13 @@ type conn struct {
 	order  order
 	uses   int
 	took   time.Duration // how long all its answers took
-	haste  *time.Timer   // while it idles: until it may be ended, where nobody has more to ask
+	seen   bool          // while it idles: the transport has looked at it once
+	haste  *time.Timer   // while it is watched: until it may be ended, where nobody has more to ask
 
 	mu       sync.Mutex
 	watching bool          // a read may be interrupted
 	reads    int           // how often one began that may: what was to interrupt another one comes too late
-	watched  chan struct{} // closed when the goroutine of an idle connection has ended
+	watched  chan struct{} // closed when the goroutine that watches it has ended; nil: there is none
 	dead     bool          // found by it
 	hastened bool          // nobody has more to ask; guarded by the transport's lock
 }
@@ -122,8 +124,7 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 func (c *conn) dress(request *http.Request, last bool) *http.Request {
 	request = request.WithContext(request.Context())
 	request.Close = request.Close || last
-	request.Header = request.Header.Clone()
-	if request.Header == nil {
+	if request.Header = maps.Clone(request.Header); request.Header == nil {
 		request.Header = http.Header{}
 	}
 	if request.Header.Get("Accept-Encoding") == "" && request.Method != http.MethodHead {
@@ -154,7 +155,7 @@ func (c *conn) exchange(request *http.Request) (*http.Response, error) {
 	switch _, err := c.reader.Peek(1); {
 	case err == io.EOF:
 		return nil, errNoAnswer
-	case idle(err):
+	case timedOut(err):
 		return nil, fmt.Errorf("%w: %w", errAwaited, err)
 	case err != nil:
 		return nil, err
@@ -182,20 +183,42 @@ func (c *conn) fail() {
 	settle(c.order.take(), false)
 }
 
-// close makes the goroutine that reads find an error, and do the rest.
-func (c *conn) close() { _ = c.net.Close() }
-
-// rest lets a goroutine read while nothing is outstanding.
-func (c *conn) rest() {
-	c.watched, c.hastened, c.haste = make(chan struct{}), false, time.NewTimer(c.patience(hasteProof))
-	read := c.begin()
-	c.t.running.Go(func() { c.watch(read) })
+// close makes the goroutine that watches find an error, and do the rest.
+func (c *conn) close() {
+	if c.watched == nil {
+		c.fail()
+		return
+	}
+	_ = c.net.Close()
 }
 
-// wake ends that. It tells whether the connection is as it was left.
+// rest is that of connection.
+func (c *conn) rest() { c.watched, c.seen, c.hastened = nil, false, false }
+
+// watch is that of connection: a goroutine reads while nothing is outstanding.
+func (c *conn) watch() bool {
+	switch {
+	case c.watched != nil:
+	case !c.seen:
+		c.seen = true
+		return false
+	default:
+		c.watched, c.haste = make(chan struct{}), time.NewTimer(c.patience(hasteProof)-watchAfter)
+		read := c.begin()
+		c.t.running.Go(func() { c.idle(read) })
+	}
+	return true
+}
+
+// wake is that of connection. A connection that was not watched may hold what nobody asked for, or its
+// server's end: what is answered by that proves nothing, see [order].
 func (c *conn) wake() bool {
+	if c.watched == nil {
+		return true
+	}
 	c.interrupt()
 	<-c.watched
+	c.watched = nil
 	c.haste.Stop()
 	return !c.dead
 }
@@ -205,6 +228,9 @@ func (c *conn) prove() {
 		return
 	}
 	c.hastened = true
+	if c.watched == nil {
+		return
+	}
 	select {
 	case <-c.haste.C:
 		c.haste.Reset(0) // it stays over
@@ -259,16 +285,16 @@ func (c *conn) peek(read int, within time.Duration) error {
 	return err
 }
 
-// watch is the goroutine of an idle connection. It ends one that has idled for long enough: one with
+// idle is the goroutine of an idle connection. It ends one that has idled for long enough: one with
 // unproved answers soon, so that the server's end proves them.
-func (c *conn) watch(read int) {
+func (c *conn) idle(read int) {
 	defer close(c.watched)
 	within := idleBound
 	if len(c.order.open) > 0 {
 		within = c.patience(idleProof)
 	}
 	err := c.peek(read, within)
-	if idle(err) {
+	if timedOut(err) {
 		if !c.t.remove(c.to, c) {
 			return // it was taken
 		}
@@ -290,8 +316,8 @@ func (c *conn) watch(read int) {
 	settle(c.order.take(), err == io.EOF) // a server that ends an idle connection has ended it in step
 }
 
-// idle tells whether a read ended without a byte because it was to end.
-func idle(err error) bool {
+// timedOut tells whether a read ended without a byte because it was to end.
+func timedOut(err error) bool {
 	wait, ok := errors.AsType[net.Error](err)
 	return ok && wait.Timeout()
 }
@@ -320,7 +346,7 @@ func (c *conn) end(how ending) {
 	}
 	_ = c.net.Close()
 	// A reset throws nothing away that a server had to say who has just said that it closes.
-	settle(c.order.take(), err == io.EOF || how.said && (idle(err) || errors.Is(err, syscall.ECONNRESET)))
+	settle(c.order.take(), err == io.EOF || how.said && (timedOut(err) || errors.Is(err, syscall.ECONNRESET)))
 	if !how.half {
 		c.t.ended(c.to, c.uses, false)
 	}
@@ -330,7 +356,7 @@ func (c *conn) end(how ending) {
 // told as one with an idle connection is.
 func (c *conn) last(half bool) error {
 	if !half {
-		if err := c.peek(c.begin(), c.patience(idleProof)); !idle(err) {
+		if err := c.peek(c.begin(), c.patience(idleProof)); !timedOut(err) {
 			return err
 		}
 		closeWrite(c.net)

@@ -199,7 +199,7 @@ func unreachable(through *url.URL, err error) error {
 		what = "could not be found: its name is not known"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		what = "refused the connection"
-	case idle(err), errors.Is(err, context.DeadlineExceeded):
+	case timedOut(err), errors.Is(err, context.DeadlineExceeded):
 		what = "did not answer"
 	case errors.Is(err, context.Canceled):
 		return err

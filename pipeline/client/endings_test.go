@@ -85,3 +85,51 @@ func TestAServerThatResetsConnectionsEarlyIsLearned(t *testing.T) {
 	e := endpoint(transport, 1e6, nil)
 	twoConnectionsAreVoid(t, e, url)
 }
+
+// TestClosingTheTransportMakesOpenAnswersVoid: also those of a connection that has just become free, which
+// nobody watches yet.
+func TestClosingTheTransportMakesOpenAnswersVoid(t *testing.T) {
+	t.Parallel()
+	for name, idle := range map[string]time.Duration{"at once": 0, "when it is watched": 100 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) { answers(100)(&connection{c, reader}) })
+			transport := client.NewTransport(nil, nil)
+			e := endpoint(transport, 1e6, nil)
+			known := []chan string{put(t, e, url, asked{}), put(t, e, url, asked{})}
+			if got := states(known, idle); !slices.Equal(got, []string{isOpen, isOpen}) {
+				t.Fatalf("got %v before, want both open", got)
+			}
+			if err := transport.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := states(known, 0); !slices.Equal(got, []string{isVoid, isVoid}) {
+				t.Errorf("got %v, want both void when Close returns", got)
+			}
+		})
+	}
+}
+
+// TestWhatComesBeforeAConnectionIsWatchedProvesNothing: a server answers once more at once, so that the next
+// request finds an answer that it did not wait for.
+func TestWhatComesBeforeAConnectionIsWatchedProvesNothing(t *testing.T) {
+	t.Parallel()
+	url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) {
+		script := &connection{c, reader}
+		script.answer(whole("{}"))
+		for range 100 {
+			script.answer(whole("{}"))
+			script.say(whole("{}"))
+		}
+	})
+	transport := client.NewTransport(nil, nil)
+	defer transport.Close()
+	e := endpoint(transport, 1e6, nil)
+	var known []chan string
+	for range 40 { // more than may be open on one connection
+		known = append(known, put(t, e, url, asked{}))
+	}
+	if got := states(known, 20*time.Second); slices.Contains(got, isOpen) || slices.Contains(got[1:31], isProved) {
+		t.Errorf("got %v, want those void that were answered behind a surplus", got)
+	}
+}

@@ -59,6 +59,8 @@ func (s *stream) rest() {
 	})
 }
 
+func (s *stream) watch() bool { return true } // net/http does
+
 func (s *stream) wake() bool {
 	s.idle.Stop()
 	if s.conn.Err() == nil && s.conn.Available() > 0 {

@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,6 +30,7 @@ type Transport struct {
 	free    map[target][]connection
 	ending  map[*conn]struct{} // read to their end
 	habits  map[target]habit
+	looking bool // a goroutine looks for connections that begin to idle
 	running sync.WaitGroup
 
 	open context.Context // until Close
@@ -52,18 +55,22 @@ type habit struct {
 // connection carries one request at a time.
 type connection interface {
 	send(*http.Request) (*http.Response, error)
-	// rest begins to idle; it is called with the transport's lock held. Wake ends that, and tells
+	// rest begins to idle. Watch is called every watchAfter from then on, until it tells that the
+	// connection is watched. Both are called with the transport's lock held. Wake ends both, and tells
 	// whether the connection can be used.
 	rest()
-	wake() bool
+	watch() (watched bool)
+	wake() (usable bool)
 	// prove ends an idle connection that has unproved answers; it is called like rest.
 	prove()
+	// close closes an idle connection, or one that was never used.
 	close()
 }
 
 const (
-	idleBound = 50 * time.Second
-	usesBound = 75
+	idleBound  = 50 * time.Second
+	usesBound  = 75
+	watchAfter = 10 * time.Millisecond
 )
 
 // NewTransport makes a transport. Proxy tells the proxy of a request and may be nil:
@@ -148,12 +155,13 @@ func (t *Transport) Close() error {
 		idle = append(idle, list...)
 	}
 	t.free = map[target][]connection{}
-	for c := range t.ending {
-		idle = append(idle, c)
-	}
+	ending := slices.Collect(maps.Keys(t.ending))
 	t.mu.Unlock()
 	for _, c := range idle {
 		c.close()
+	}
+	for _, c := range ending {
+		_ = c.net.Close() // its goroutine does the rest
 	}
 	t.running.Wait()
 	return nil
@@ -186,7 +194,40 @@ func (t *Transport) give(to target, c connection) bool {
 	}
 	c.rest()
 	t.free[to] = append(t.free[to], c)
+	if !t.looking {
+		t.looking = true
+		t.running.Go(t.look)
+	}
 	return true
+}
+
+// look has those connections watched that idle for watchAfter. Where requests follow one another, most
+// idle for less, and to begin to watch one costs much of what a request does.
+func (t *Transport) look() {
+	tick := time.NewTicker(watchAfter)
+	defer tick.Stop()
+	for t.watch() {
+		select {
+		case <-tick.C:
+		case <-t.open.Done():
+			return
+		}
+	}
+}
+
+// watch tells whether there are connections that idle and are not watched.
+func (t *Transport) watch() (more bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, list := range t.free {
+		for _, c := range list {
+			if !c.watch() {
+				more = true
+			}
+		}
+	}
+	t.looking = more
+	return more
 }
 
 // replace opens a connection in the place of one that ends with its next answer, so that no request has

@@ -3,6 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
+	"maps"
 	"strings"
 	"sync"
 
@@ -27,6 +28,7 @@ type pairs struct {
 	waiting map[string][]string // users by group, each list shorter than a batch
 	held    int                 // pairs in waiting and full
 	full    []sources.Question
+	open    map[fingerprint]struct{} // pairs of batches that are asked, and not in the spool yet
 	failed  map[fingerprint]struct{} // pairs of failed batches: asked, though the spool has no rows of them
 }
 
@@ -34,7 +36,10 @@ type pairs struct {
 const PairsHeld = 1 << 18
 
 func newPairs(n *node) *pairs {
-	return &pairs{node: n, hash: newHasher(), waiting: map[string][]string{}, failed: map[fingerprint]struct{}{}}
+	return &pairs{
+		node: n, hash: newHasher(), waiting: map[string][]string{},
+		open: map[fingerprint]struct{}{}, failed: map[fingerprint]struct{}{},
+	}
 }
 
 func (p *pairs) offer(_ *node, rows []sources.Row) {
@@ -68,6 +73,7 @@ func (p *pairs) run(ctx context.Context) error {
 		ended = p.upstreamEnded()
 		batches := p.take()
 		for _, q := range batches {
+			p.begin(q)
 			if err := p.submit(ctx, q, p.settle(q)); err != nil {
 				return err
 			}
@@ -77,10 +83,6 @@ func (p *pairs) run(ctx context.Context) error {
 				return err
 			}
 		}
-	}
-	p.finish(ctx) // so that the spool knows every pair that was asked
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	p.waiting = nil
 	if err := p.knowAll(ctx); err != nil {
@@ -100,18 +102,38 @@ func (p *pairs) take() []sources.Question {
 	return full
 }
 
-// settle remembers the pairs of a batch that failed.
+// begin remembers the pairs of a batch until the spool has it.
+func (p *pairs) begin(q sources.Question) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, user := range q.Users {
+		p.open[p.hash.ofPair(q.Key, user)] = struct{}{}
+	}
+}
+
+// settle forgets them then, but for those of a batch that failed.
 func (p *pairs) settle(q sources.Question) func(schema.Outcome) {
 	return func(o schema.Outcome) {
-		if !o.Missing() {
-			return
-		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, user := range q.Users {
-			p.failed[p.hash.ofPair(q.Key, user)] = struct{}{}
+			pair := p.hash.ofPair(q.Key, user)
+			delete(p.open, pair)
+			if o.Missing() {
+				p.failed[pair] = struct{}{}
+			}
 		}
 	}
+}
+
+// asked gives the pairs that are asked and have no rows in the spool. Who reads the spool later finds
+// every other pair that was asked.
+func (p *pairs) asked() map[fingerprint]struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	asked := maps.Clone(p.open)
+	maps.Copy(asked, p.failed)
+	return asked
 }
 
 // recall counts the pairs that earlier runs left in the spool.
@@ -146,6 +168,7 @@ func (p *pairs) knowAll(ctx context.Context) error {
 // askRest asks all pairs in the spool that nobody asked about, group by group, some groups at a
 // time, so that no cursor holds the spool's files for long.
 func (p *pairs) askRest(ctx context.Context) error {
+	others := p.asked()
 	for from, more := (place{}), true; more; {
 		var batches []sources.Question
 		more = false
@@ -158,7 +181,7 @@ func (p *pairs) askRest(ctx context.Context) error {
 				more, from = true, place{source: p.data.Source, group: batches[last].Key}
 				return false
 			}
-			if asked || p.hasFailed(group, user) {
+			if _, before := others[p.hash.ofPair(group, user)]; asked || before {
 				return true
 			}
 			if last < 0 || batches[last].Key != group || len(batches[last].Users) == p.data.Kind.Batch {
@@ -178,14 +201,6 @@ func (p *pairs) askRest(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (p *pairs) hasFailed(group, user string) bool {
-	if len(p.failed) == 0 {
-		return false
-	}
-	_, ok := p.failed[p.hash.ofPair(group, user)]
-	return ok
 }
 
 // walk visits every pair that the upstream nodes named, each once in ascending order, and tells

@@ -23,7 +23,7 @@ const (
 	proofAtStop = time.Second
 
 	// proveEvery is how often a node that has nothing more to ask has idle connections ended.
-	proveEvery = 20 * time.Millisecond
+	proveEvery = 5 * time.Millisecond
 )
 
 // question is one key on its way: asked, perhaps once more, until its answers are known to be its own.

@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"slices"
-
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sources"
@@ -15,6 +13,8 @@ const (
 	membersAPage   = 100        // such a page more is allowed for so many members that the total claims,
 	membersCounted = 1_000_000  // counted up to here
 	MostRows       = 20_000_000 // rows of one key
+
+	fewRows = 16 // are looked through faster than a map is made
 )
 
 // Subject is what answers are about, for messages.
@@ -92,7 +92,7 @@ type Collector struct {
 	Declared int64 // the last total; -1 before the first
 	Drifted  bool  // the total changed from page to page
 
-	seen   map[string]int // places in Rows by ID
+	seen   map[string]int // places in Rows by ID; nil for up to fewRows
 	barren int            // pages in a row that brought nothing new
 	most   int            // rows; for tests
 }
@@ -105,7 +105,7 @@ func (c *Collector) Begin() {
 	}
 }
 
-// Take accepts a page and adds the rows that are new.
+// Take accepts a page and adds the rows that are new. The page's rows must not be used any more.
 func (c *Collector) Take(p Page) error {
 	if err := c.check(p); err != nil {
 		return err
@@ -116,8 +116,8 @@ func (c *Collector) Take(p Page) error {
 	}
 	c.Altered.Add(p.Altered)
 	before := len(c.Rows)
-	if c.seen == nil { // room for what came: how much is to come, nobody can be believed
-		c.seen, c.Rows = make(map[string]int, len(p.Rows)), slices.Grow(c.Rows, len(p.Rows))
+	if c.Rows == nil { // the first page is given over, so that none of its rows is moved
+		c.Rows = p.Rows[:0]
 	}
 	for i := range p.Rows {
 		if err := c.add(&p.Rows[i]); err != nil {
@@ -147,15 +147,39 @@ func (c *Collector) check(p Page) error {
 
 func (c *Collector) add(row *sources.Row) error {
 	id := c.ID(row)
-	if at, twice := c.seen[id]; twice {
+	if at := c.find(id); at >= 0 {
 		return c.agree(&c.Rows[at], row)
 	}
 	if len(c.Rows) >= c.most {
 		return c.Failed("more than %d rows, which is more than one key may have", c.most)
 	}
-	c.seen[id] = len(c.Rows)
 	c.Rows = append(c.Rows, *row)
+	switch {
+	case c.seen != nil:
+		c.seen[id] = len(c.Rows) - 1
+	case len(c.Rows) > fewRows:
+		c.seen = make(map[string]int, cap(c.Rows)) // the room of what came: how much is to come, nobody can be believed
+		for i := range c.Rows {
+			c.seen[c.ID(&c.Rows[i])] = i
+		}
+	}
 	return nil
+}
+
+// find gives the place of a row that came before, or -1.
+func (c *Collector) find(id string) int {
+	if c.seen != nil {
+		if at, before := c.seen[id]; before {
+			return at
+		}
+		return -1
+	}
+	for i := range c.Rows {
+		if c.ID(&c.Rows[i]) == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // agree holds a row against one that came before, about the same membership: what says who is a member,
