@@ -26,7 +26,8 @@ const (
 	// told that no more requests come, so that it gets several times as long as others took.
 	idleProof    = 300 * time.Millisecond
 	hasteProof   = 50 * time.Millisecond
-	owedFactor   = 3
+	owedFactor   = 3 // of the mean, or
+	spreadFactor = 6 // of the mean distance from it, and the mean: some answers take much longer than others
 	longestProof = 10 * time.Second
 )
 
@@ -46,6 +47,7 @@ type conn struct {
 	order  order
 	uses   int
 	took   time.Duration // how long all its answers took
+	owed   time.Duration // how long an answer that is still owed may take
 	seen   bool          // while it idles: the transport has looked at it once
 	haste  *time.Timer   // while it is watched: until it may be ended, where nobody has more to ask
 
@@ -95,7 +97,7 @@ func (c *conn) send(request *http.Request) (*http.Response, error) {
 			c.t.ended(c.to, c.uses, true)
 		}
 		// Nobody waits for this answer any more. It still comes, perhaps, and proves those before it.
-		if !late || len(c.order.open) == 0 || !c.t.finish(c, func() { c.end(ending{half: true, skip: request}) }) {
+		if !late || len(c.order.open) == 0 || !c.t.finish(c, func() { c.end(ending{wait: c.patience(hasteProof), skip: request}) }) {
 			c.fail()
 		}
 		if ctx.Err() != nil {
@@ -183,13 +185,14 @@ func (c *conn) fail() {
 	settle(c.order.take(), false)
 }
 
-// close makes the goroutine that watches find an error, and do the rest.
+// close is that of connection. The goroutine that watches finds an error; where it was about to end the
+// connection, it leaves that to who took it.
 func (c *conn) close() {
-	if c.watched == nil {
-		c.fail()
-		return
-	}
 	_ = c.net.Close()
+	if c.watched != nil {
+		<-c.watched
+	}
+	c.fail()
 }
 
 // rest is that of connection.
@@ -241,7 +244,7 @@ func (c *conn) prove() {
 
 // patience is how long an answer that is still owed is waited for.
 func (c *conn) patience(least time.Duration) time.Duration {
-	return max(least, min(owedFactor*c.took/time.Duration(max(c.uses, 1)), longestProof))
+	return max(least, min(c.owed, longestProof))
 }
 
 // begin lets a read begin that may be interrupted.
@@ -302,7 +305,7 @@ func (c *conn) idle(read int) {
 		if len(c.order.open) > 0 && !c.hastened {
 			c.t.replace(c.to, c.through) // it is idle now, and may be needed again
 		}
-		if !c.t.finish(c, func() { c.end(ending{half: true}) }) {
+		if !c.t.finish(c, func() { c.end(ending{}) }) {
 			c.fail()
 		}
 		return
@@ -325,75 +328,6 @@ func timedOut(err error) bool {
 // costly tells whether the server has reset the connection, and unproved answers are void of it.
 func (c *conn) costly(err error) bool {
 	return len(c.order.open) > 0 && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE))
-}
-
-// ending is how a connection ends.
-type ending struct {
-	half bool          // the server was not told yet
-	said bool          // the last answer announced it, as its request and no other had asked
-	skip *http.Request // one whose answer still comes, and is nobody's
-}
-
-// end reads the connection to its end.
-func (c *conn) end(how ending) {
-	_ = c.net.SetDeadline(time.Time{}) // where it fails, so does what follows
-	if how.half {
-		closeWrite(c.net)
-	}
-	err := c.skip(how.skip)
-	if err == nil {
-		err = c.last(how.half)
-	}
-	_ = c.net.Close()
-	// A reset throws nothing away that a server had to say who has just said that it closes.
-	settle(c.order.take(), err == io.EOF || how.said && (timedOut(err) || errors.Is(err, syscall.ECONNRESET)))
-	if !how.half {
-		c.t.ended(c.to, c.uses, false)
-	}
-}
-
-// last waits for the end. A server that was asked for it, or announced it, and leaves the connection open is
-// told as one with an idle connection is.
-func (c *conn) last(half bool) error {
-	if !half {
-		if err := c.peek(c.begin(), c.patience(idleProof)); !timedOut(err) {
-			return err
-		}
-		closeWrite(c.net)
-	}
-	return c.peek(c.begin(), endBound)
-}
-
-// skip reads over the answer to a request.
-func (c *conn) skip(request *http.Request) error {
-	if request == nil {
-		return nil
-	}
-	timer := c.bound(c.begin(), endBound)
-	defer timer.Stop()
-	c.meter.left = headerBound
-	response, err := c.read(request)
-	c.meter.left = math.MaxInt64
-	if err != nil {
-		return errors.New("no whole answer came")
-	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, defaultBodyLimit)); err != nil {
-		return errors.New("no whole answer came")
-	}
-	return nil
-}
-
-// closeWrite tells the server that no more requests come.
-func closeWrite(c net.Conn) {
-	type halves interface{ CloseWrite() error }
-	type over interface{ NetConn() net.Conn }
-	if h, ok := c.(halves); ok {
-		_ = h.CloseWrite() // where it fails, so does the read that follows
-	}
-	if o, ok := c.(over); ok {
-		closeWrite(o.NetConn())
-	}
 }
 
 // body is that of one answer, as it comes.
@@ -449,6 +383,7 @@ func (b *body) done() {
 		return
 	}
 	c.took += b.verdict.Took
+	c.owed = max(owedFactor*c.took/time.Duration(c.uses), c.t.owed(c.to, b.verdict.Took))
 	proved := c.order.add(&b.answer, b.verdict)
 	defer settle(proved, true) // the connection goes on in the meantime
 	switch {
@@ -460,7 +395,7 @@ func (b *body) done() {
 		c.t.ended(c.to, c.uses, true)
 		c.fail()
 	case b.asked || b.said:
-		if !c.t.finish(c, func() { c.end(ending{said: b.asked && b.said}) }) {
+		if !c.t.finish(c, func() { c.end(ending{wait: c.patience(idleProof), asked: true, said: b.asked && b.said}) }) {
 			c.fail()
 		}
 	case !c.t.give(c.to, c):

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,6 +108,32 @@ func TestClosingTheTransportMakesOpenAnswersVoid(t *testing.T) {
 				t.Errorf("got %v, want both void when Close returns", got)
 			}
 		})
+	}
+}
+
+// TestClosingTheTransportSettlesConnectionsThatAreAboutToEnd: they have just been told that nobody has more
+// to ask. Nobody may wait for ever for what becomes of their answers.
+func TestClosingTheTransportSettlesConnectionsThatAreAboutToEnd(t *testing.T) {
+	t.Parallel()
+	url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) { answers(100)(&connection{c, reader}) })
+	transport := client.NewTransport(nil, nil)
+	e := endpoint(transport, 1e6, nil)
+	known := make([]chan string, 100)
+	var all, asking sync.WaitGroup
+	all.Add(len(known))
+	for i := range known {
+		asking.Go(func() {
+			all.Done()
+			all.Wait() // so that there are many connections
+			known[i] = put(t, e, url, asked{})
+		})
+	}
+	asking.Wait()
+	time.Sleep(100 * time.Millisecond)
+	e.Prove()
+	_ = transport.Close()
+	if got := states(known, 0); slices.Contains(got, isOpen) {
+		t.Error("an answer is open, and nobody is left to settle it")
 	}
 }
 

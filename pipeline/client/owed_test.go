@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -55,6 +57,85 @@ func TestAnAnswerThatIsStillOwedIsWaitedFor(t *testing.T) {
 					break
 				}
 			}
+			if got := states(known, 20*time.Second); !slices.Equal(got, []string{isVoid, isVoid}) {
+				t.Errorf("got %v, want both void", got)
+			}
+		})
+	}
+}
+
+// TestWhoGivesUpWaitsForWhatIsStillOwed: the request that is given up was to get the second answer, and a
+// proxy that is told that no more requests come has answered the third one in vain.
+func TestWhoGivesUpWaitsForWhatIsStillOwed(t *testing.T) {
+	t.Parallel()
+	ctx, giveUp := context.WithCancel(t.Context())
+	var connections atomic.Int64
+	url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) {
+		script := &connection{c, reader}
+		if connections.Add(1) > 1 {
+			return
+		}
+		script.answer(whole("{}"))
+		script.answer(whole("{}"))
+		_ = readRequest(reader)
+		giveUp()
+		time.Sleep(20 * time.Millisecond)
+		script.say(whole("{}")) // to the second one
+		_ = c.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+		if _, err := reader.Peek(1); idled(err) {
+			script.say(whole("{}"))
+			_ = c.SetReadDeadline(time.Time{})
+			script.drain()
+		}
+	})
+	transport := client.NewTransport(nil, nil)
+	defer transport.Close()
+	e := endpoint(transport, 1e6, nil)
+	known := []chan string{put(t, e, url, asked{}), put(t, e, url, asked{})}
+	if err := e.Caller().Call(ctx, plain(postTo(url), read)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if got := states(known, 20*time.Second); !slices.Equal(got, []string{isVoid, isVoid}) {
+		t.Errorf("got %v, want both void", got)
+	}
+}
+
+// TestAnswersOfOtherConnectionsTellHowLongOneTakes: the connection on which an answer is owed has given one
+// alone, faster than usual; and where few answers are slow, the mean says little.
+func TestAnswersOfOtherConnectionsTellHowLongOneTakes(t *testing.T) {
+	t.Parallel()
+	for name, latencies := range map[string][]time.Duration{
+		"mostly slow":    {500 * time.Millisecond, 500 * time.Millisecond, 500 * time.Millisecond},
+		"sometimes slow": {600 * time.Millisecond, 1, 1, 1, 1, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var connections atomic.Int64
+			url := serveRaw(t, func(c net.Conn, reader *bufio.Reader) {
+				script := &connection{c, reader}
+				n := int(connections.Add(1)) - 1
+				if n < len(latencies) {
+					_ = readRequest(reader)
+					time.Sleep(latencies[n])
+					script.say(last("{}"))
+					return
+				}
+				script.answer(whole("{}"))
+				script.answer(whole("{}")) // the first one once more
+				_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+				if _, err := reader.Peek(1); idled(err) {
+					script.say(whole("{}"))
+					_ = c.SetReadDeadline(time.Time{})
+					script.drain()
+				}
+			})
+			transport := client.NewTransport(nil, nil)
+			defer transport.Close()
+			e := endpoint(transport, 1e6, nil)
+			for range latencies {
+				put(t, e, url, asked{})
+			}
+			known := []chan string{put(t, e, url, asked{}), put(t, e, url, asked{})}
 			if got := states(known, 20*time.Second); !slices.Equal(got, []string{isVoid, isVoid}) {
 				t.Errorf("got %v, want both void", got)
 			}

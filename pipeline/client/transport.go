@@ -46,10 +46,13 @@ type dialer interface {
 // target is where a connection leads.
 type target struct{ scheme, address, proxy string }
 
-// habit is after how many answers a server ends connections that it was not asked to end.
+// habit is how a server does.
 type habit struct {
-	times int // in a row
-	bound int // of uses; 0: none
+	times int // in a row that it ended a connection without being asked to
+	bound int // of uses, so that it need not; 0: none
+
+	answers       int           // up to usualOf
+	usual, spread time.Duration // how long they took: moving means of that, and of how far each was from it
 }
 
 // connection carries one request at a time.
@@ -71,6 +74,7 @@ const (
 	idleBound  = 50 * time.Second
 	usesBound  = 75
 	watchAfter = 10 * time.Millisecond
+	usualOf    = 256 // answers are what it usually is
 )
 
 // NewTransport makes a transport. Proxy tells the proxy of a request and may be nil:
@@ -290,6 +294,19 @@ func (t *Transport) mostUses(to target) (uses, unproved int) {
 		return h.bound, min(h.bound, unprovedBound)
 	}
 	return usesBound, unprovedBound
+}
+
+// owed learns how long an answer took, and gives how long one that is still owed may take. It is of all
+// connections to a server: few of them have answered often enough to tell.
+func (t *Transport) owed(to target, took time.Duration) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := t.habits[to]
+	h.answers = min(h.answers+1, usualOf)
+	h.usual += (took - h.usual) / time.Duration(h.answers)
+	h.spread += ((took - h.usual).Abs() - h.spread) / time.Duration(h.answers)
+	t.habits[to] = h
+	return max(owedFactor*h.usual, h.usual+spreadFactor*h.spread)
 }
 
 // ended learns how connections end. A server that ends them by itself after so many answers proves
