@@ -15,7 +15,8 @@
 //     it closes, and sends nothing in five seconds, or resets the connection;
 //   - the server ended the connection while nothing was outstanding, without a surplus byte: by itself, or
 //     because this side had ended its half, which asks the vendor nothing more. It does so after some
-//     idling, in which an answer that was still owed would have come.
+//     idling, in which an answer that was still owed would have come, and so it does where a request was
+//     given up, once something was answered to it.
 //
 // What arrives without having been asked for, an answer that names another question, a connection that
 // breaks, and an end that a server announces where nobody asked for it make every unproved answer

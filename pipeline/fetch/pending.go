@@ -18,9 +18,9 @@ const (
 	// rowsPending is how many rows may wait in memory for the proof that they answer their questions.
 	rowsPending = 1 << 16
 
-	// proofAtStop is how long a fetch that was stopped waits for proofs. What is not proved by then is
-	// not kept.
-	proofAtStop = time.Second
+	// proofAtStop is how long a fetch that was stopped waits for proofs: for the answers to the last requests
+	// of a slow vendor, and for what may still be owed. What is not proved by then is not kept.
+	proofAtStop = 3 * time.Second
 
 	// proveEvery is how often a node that has nothing more to ask has idle connections ended.
 	proveEvery = 5 * time.Millisecond
