@@ -69,7 +69,7 @@ type content struct{ synced int64 }
 type change struct {
 	operation string
 	from, to  string // to is the name that a rename or a creation made
-	saved     string // in the trash: what had the name before
+	saved     string // in the trash: what had the name before; empty: nothing, or a folder that was empty
 	inside    bool   // saved is a folder whose files may go on their own
 }
 
@@ -343,10 +343,14 @@ func (d *Disk) Remove(path string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.step(Remove, path, func() error {
-		if info, err := os.Lstat(path); err != nil || info.IsDir() {
-			return d.real.Remove(path) // an empty folder that comes back would be no loss
+		if info, err := os.Lstat(path); err == nil && !info.IsDir() {
+			return d.discard(path, false)
 		}
-		return d.discard(path, false)
+		if err := d.real.Remove(path); err != nil {
+			return err
+		}
+		d.names = append(d.names, &change{operation: Remove, to: path})
+		return nil
 	}, nothing)
 }
 

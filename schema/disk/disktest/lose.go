@@ -71,7 +71,7 @@ func (d *Disk) undo(c *change, loss Loss) error {
 	case Create:
 		return os.RemoveAll(c.to)
 	case Rename:
-		if _, err := os.Lstat(c.to); err != nil {
+		if missing(c.to) || missing(filepath.Dir(c.from)) { // a folder that is gone for good has no names
 			return nil
 		}
 		if err := os.Rename(c.to, c.from); err != nil {
@@ -80,19 +80,24 @@ func (d *Disk) undo(c *change, loss Loss) error {
 		d.moved(c.to, c.from)
 		return putBack(c)
 	default:
-		if _, err := os.Lstat(filepath.Dir(c.to)); err != nil {
+		if missing(filepath.Dir(c.to)) || !missing(c.to) { // or something else took the name since
 			return nil
+		}
+		if c.saved == "" {
+			return os.Mkdir(c.to, 0o700)
 		}
 		if c.inside && loss == Some {
 			if err := d.thin(c.saved); err != nil {
 				return err
 			}
 		}
-		if _, err := os.Lstat(c.to); err == nil {
-			return nil // something else took the name since
-		}
 		return os.Rename(c.saved, c.to)
 	}
+}
+
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return err != nil
 }
 
 func must(t testing.TB, err error) {
