@@ -106,7 +106,8 @@ func (s *site) run(want int, args ...string) (stdout, stderr string) {
 // runUntil runs the program, sends it a signal once the vendors have answered so many requests and got
 // one more, and gives its exit code, -1 for a death by signal. Meanwhile the vendors answer nothing
 // more, so that no machine is too fast or too slow for it, and what of the dead is still under way
-// arrives nowhere. Flushed says to wait until the spool holds the answers.
+// arrives nowhere. Flushed says to wait until the spool holds more answers: for a few seconds, since it may be
+// that each connection has got one of those requests, and that nothing more is proved.
 func (s *site) runUntil(requests int, flushed bool, signal syscall.Signal, args ...string) int {
 	s.t.Helper()
 	end := s.serve()
@@ -127,7 +128,7 @@ func (s *site) runUntil(requests int, flushed bool, signal syscall.Signal, args 
 		return command.ProcessState.ExitCode()
 	case <-held:
 	}
-	for before := s.spoolRuns(); flushed && slices.Equal(s.spoolRuns(), before); {
+	for before, end := s.spoolRuns(), time.Now().Add(5*time.Second); flushed && slices.Equal(s.spoolRuns(), before) && time.Now().Before(end); {
 		time.Sleep(10 * time.Millisecond) // what another process writes can't be waited for otherwise
 	}
 	if err := command.Process.Signal(signal); err != nil {
