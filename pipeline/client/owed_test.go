@@ -38,12 +38,7 @@ func TestAnAnswerThatIsStillOwedIsWaitedFor(t *testing.T) {
 				time.Sleep(test.latency)
 				script.say(whole("{}"))
 				script.answer(whole("{}"))
-				_ = c.SetReadDeadline(time.Now().Add(test.latency))
-				if _, err := reader.Peek(1); idled(err) {
-					script.say(whole("{}"))
-					_ = c.SetReadDeadline(time.Time{})
-					script.drain()
-				}
+				script.owe(test.latency)
 			})
 			transport := client.NewTransport(nil, nil)
 			defer transport.Close()
@@ -81,12 +76,7 @@ func TestWhoGivesUpWaitsForWhatIsStillOwed(t *testing.T) {
 		giveUp()
 		time.Sleep(20 * time.Millisecond)
 		script.say(whole("{}")) // to the second one
-		_ = c.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
-		if _, err := reader.Peek(1); idled(err) {
-			script.say(whole("{}"))
-			_ = c.SetReadDeadline(time.Time{})
-			script.drain()
-		}
+		script.owe(30 * time.Millisecond)
 	})
 	transport := client.NewTransport(nil, nil)
 	defer transport.Close()
@@ -122,12 +112,7 @@ func TestAnswersOfOtherConnectionsTellHowLongOneTakes(t *testing.T) {
 				}
 				script.answer(whole("{}"))
 				script.answer(whole("{}")) // the first one once more
-				_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-				if _, err := reader.Peek(1); idled(err) {
-					script.say(whole("{}"))
-					_ = c.SetReadDeadline(time.Time{})
-					script.drain()
-				}
+				script.owe(500 * time.Millisecond)
 			})
 			transport := client.NewTransport(nil, nil)
 			defer transport.Close()
@@ -140,6 +125,16 @@ func TestAnswersOfOtherConnectionsTellHowLongOneTakes(t *testing.T) {
 				t.Errorf("got %v, want both void", got)
 			}
 		})
+	}
+}
+
+// owe gives one more answer after some time, unless the client has ended its half by then.
+func (c *connection) owe(after time.Duration) {
+	_ = c.SetReadDeadline(time.Now().Add(after))
+	if _, err := c.reader.Peek(1); idled(err) {
+		c.say(whole("{}"))
+		_ = c.SetReadDeadline(time.Time{})
+		c.drain()
 	}
 }
 
