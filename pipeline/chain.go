@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rollcall/pipeline/event"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks/manifest"
 )
@@ -39,7 +40,8 @@ func believed(err error, meaning string) error {
 		return err
 	}
 	return &fault.Error{Kind: fault.Configuration, Err: unreadable.Err, Message: meaning,
-		Hint: "`rollcall verify` tells what is wrong; put the manifest back from a copy, or move the object away if it never was one"}
+		Commands: []advice.Command{advice.Rollcall("verify")},
+		Hint:     "{} tells what is wrong; put the manifest back from a copy, or move the object away if it never was one"}
 }
 
 // tellChain says what of the manifests was not looked at.
@@ -52,7 +54,7 @@ func (r *run) tellChain() {
 	}
 	for i, m := range r.chain.Chain {
 		if i > 0 && r.chain.Chain[i-1].Sequence == m.Sequence {
-			r.notice(fmt.Sprintf("two manifests claim sequence %d: %s and %s", m.Sequence, r.chain.Chain[i-1].Path, m.Path), "`rollcall verify` tells more; this run goes on after the latter")
+			r.notice(fmt.Sprintf("two manifests claim sequence %d: %s and %s", m.Sequence, r.chain.Chain[i-1].Path, m.Path), "{} tells more; this run goes on after the latter", advice.Rollcall("verify"))
 		}
 	}
 }
@@ -76,7 +78,8 @@ func (r *run) proveWinner(ctx context.Context, m manifest.Manifest) error {
 			return fault.Wrap(err, "%s, sealed by another run", r.sink.URL(f.Path))
 		case err != nil || size != f.Size || sum != f.SHA256:
 			return &fault.Error{Kind: fault.Transient, Message: r.sink.URL(f.Path) + " is not as the manifest says that another run sealed; what this run fetched of " + r.date + " is kept",
-				Hint: "`rollcall verify " + r.date + "` tells what else is wrong; to seal the date anew from what is kept, move " + m.Date + "'s manifest away and run the same command again"}
+				Commands: []advice.Command{advice.Rollcall("verify", r.date)},
+				Hint:     "{} tells what else is wrong; to seal the date anew from what is kept, move " + m.Date + "'s manifest away and run the same command again"}
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"rollcall/pipeline/check"
+	"rollcall/schema/advice"
 	"rollcall/sinks/manifest"
 )
 
@@ -12,7 +13,7 @@ import (
 type ChecksError struct {
 	Date    string
 	Results []manifest.Check // of all checks
-	Command string           // that goes on with the night: "rollcall run --date 2026-11-21"
+	Command advice.Command   // that goes on with the night
 }
 
 // Error names the checks that failed.
@@ -20,9 +21,13 @@ func (e *ChecksError) Error() string {
 	return fmt.Sprintf("the snapshot of %s is not sealed: %s failed", e.Date, strings.Join(e.names("check "), ", "))
 }
 
-// Hint says how to seal all the same; [fault.HintOf] finds it.
-func (e *ChecksError) Hint() string {
-	return "look into it first; if the night is right as it is, seal it with `" + e.Command + " " + strings.Join(e.names("--accept "), " ") + "`: nothing is asked again"
+// Advice says how to seal all the same; [fault.AdviceOf] finds it.
+func (e *ChecksError) Advice() advice.Advice {
+	accepting := e.Command
+	for _, name := range e.names("") {
+		accepting = accepting.With("accept", name)
+	}
+	return advice.Say("look into it first; if the snapshot is right as it is, seal it with {}: nothing is asked again", accepting)
 }
 
 func (e *ChecksError) names(before string) (names []string) {

@@ -43,7 +43,7 @@ func TestAFailedCheckKeepsTheNightUntilAPersonAcceptsIt(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Date != date || results(refused) != "fewer: fail, roles: pass, smaller: warn" {
 		t.Fatalf("got %v", err)
 	}
-	if hint := refused.Hint(); !strings.Contains(hint, "`rollcall run --date "+date+" --accept fewer`") {
+	if hint := refused.Advice().String(); !strings.Contains(hint, "`rollcall run --date "+date+" --accept fewer`") {
 		t.Errorf("the hint is %q", hint)
 	}
 	if !n.left()[date] {
@@ -106,7 +106,7 @@ func TestAReplacementThatACheckRefusesIsSealedByTheCommandThatIsTold(t *testing.
 	if _, err := n.run(replace); !errors.As(err, &refused) {
 		t.Fatalf("got %v", err)
 	}
-	if hint := refused.Hint(); !strings.Contains(hint, "`rollcall run --replace --date "+date+" --accept fewer`") {
+	if hint := refused.Advice().String(); !strings.Contains(hint, "`rollcall run --replace --date "+date+" --accept fewer`") {
 		t.Errorf("the hint is %q", hint)
 	}
 	result, err := n.run(func(r *pipeline.Request) { r.Replace, r.Accept = true, []string{"fewer"} })

@@ -13,6 +13,7 @@ import (
 	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
@@ -38,7 +39,8 @@ func (r *run) comparison(ctx context.Context, in merge.Input) (*changes.Comparis
 	base, err := snapshot.Before(ctx, r.sink, r.date)
 	if errors.Is(err, sinks.ErrArchived) {
 		r.compared.unread, r.compared.notes = true, []string{"the snapshot before this one is archived"}
-		r.notice("the table changes stays empty: "+err.Error(), fault.HintOf(err)+"; or leave it: the next night compares with this one")
+		orLeave := fault.AdviceOf(err).Then("; or leave it: the next run compares with this one")
+		r.notice("the table changes stays empty: "+err.Error(), orLeave.Text, orLeave.Commands...)
 		return nil, nil
 	}
 	if err != nil || base == nil {
@@ -82,11 +84,11 @@ func (r *run) mergeCompared(ctx context.Context, in merge.Input, out merge.Outpu
 	r.compared.notes = c.Notes()
 	if damage := c.Damage(); damage != nil {
 		r.compared.unread, r.compared.notes = true, []string{damage.Error()}
-		hint := "rollcall verify " + r.compared.base.Date + " tells what else is wrong with that snapshot"
+		todo := advice.Say("{} tells what else is wrong with that snapshot", advice.Rollcall("verify", r.compared.base.Date))
 		if errors.Is(damage, sinks.ErrArchived) {
-			hint = fault.HintOf(damage) + "; or leave it: the next night compares with this one"
+			todo = fault.AdviceOf(damage).Then("; or leave it: the next run compares with this one")
 		}
-		r.notice("the table changes stays empty: "+damage.Error(), hint)
+		r.notice("the table changes stays empty: "+damage.Error(), todo.Text, todo.Commands...)
 		return summary, nil
 	}
 	for _, note := range r.compared.notes {

@@ -7,6 +7,7 @@ import (
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
+	"rollcall/schema/advice"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
@@ -141,7 +142,7 @@ func (r Request) tellKept(night *state.Night) {
 	}
 	r.Listen(event.Notice{
 		Text: "a replacement of " + night.Date + " was stopped half way, and stays as it is: the old snapshot stands",
-		Hint: night.Command() + " goes on with it; remove the folder " + night.Path + " to give it up",
+		Hint: "{} goes on with it; remove the folder " + night.Path + " to give it up", Commands: []advice.Command{night.Command()},
 	})
 }
 

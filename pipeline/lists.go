@@ -73,7 +73,7 @@ func (r *run) tellChanged(ctx context.Context, list job.List) error {
 	}
 	r.notice(fmt.Sprintf("ids.%s: %s has changed since this run began at %s (%s IDs then, %s); the copy made then is asked",
 		list.Name, list.Path, r.night.Started.UTC().Format("15:04"), humanize.Comma(copied.Unique), said),
-		"to ask the new list tonight, throw away what was fetched and begin anew with `"+r.night.Command()+" --discard`")
+		"to ask the new list tonight, throw away what was fetched and begin anew with {}", r.night.Command().With("discard", ""))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/keys"
+	"rollcall/schema/advice"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
@@ -27,7 +28,7 @@ func (r *run) mend(ctx context.Context, list job.List) error {
 	}
 	lost := &fault.Error{
 		Kind: fault.Bug, Message: fmt.Sprintf("the copy of ids.%s that this night asks is damaged, and the list does not hold the same IDs any more", list.Name), Err: broken,
-		Hint: "throw away what was fetched and begin anew with `" + r.night.Command() + " --discard`",
+		Hint: "throw away what was fetched and begin anew with {}", Commands: []advice.Command{r.night.Command().With("discard", "")},
 	}
 	if list.Path == "-" {
 		lost.Message = fmt.Sprintf("the copy of ids.%s that this night asks is damaged, and standard input can't be read twice", list.Name)

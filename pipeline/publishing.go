@@ -7,6 +7,7 @@ import (
 
 	"rollcall/pipeline/report"
 	"rollcall/pipeline/snapshot"
+	"rollcall/schema/advice"
 	"rollcall/sinks"
 )
 
@@ -23,7 +24,7 @@ func (r *run) publish(ctx context.Context) string {
 	defer cancel()
 	path := sinks.ReportPath(r.date)
 	if err := r.writePage(ctx, path); err != nil {
-		r.notice("the report of "+r.date+" was not written: "+err.Error(), "the snapshot is sealed; make the report from it: rollcall report "+r.date)
+		r.notice("the report of "+r.date+" was not written: "+err.Error(), "the snapshot is sealed; make the report from it with {}", advice.Rollcall("report", r.date))
 		return ""
 	}
 	return path

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"slices"
 
+	"rollcall/schema/advice"
 	"rollcall/sinks/manifest"
 )
 
@@ -20,10 +21,11 @@ func (r *run) tellSigner(latest manifest.Sealed) {
 	switch s := r.Job.Sign; {
 	case s == nil:
 		r.notice("the snapshot of "+latest.Date+", sealed before this one, is signed, and this one is not",
-			"keep `sign` in the snapshot block: rollcall verify --public-key calls unsigned what comes after a signed snapshot")
+			"keep `sign` in the snapshot block: verify with a public key calls unsigned what comes after a signed snapshot")
 	case s.Key.Public() == old || slices.Contains(s.Endorsements.Keys(), old):
 	default:
 		r.notice("the snapshot of "+latest.Date+" was signed by key "+old.ID()+", and nothing leads from it to this one's, "+s.Key.ID(),
-			"name in `endorsements` what rollcall keygen --rotate wrote beside the new key, and seal this date again with run --replace")
+			"name in `endorsements` what keygen --rotate wrote beside the new key, and seal this date again with {}",
+			advice.Rollcall("run").With("replace", "").With("date", r.date))
 	}
 }

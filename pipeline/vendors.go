@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
+	"rollcall/schema/advice"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks/manifest"
@@ -167,8 +168,8 @@ func (v *vendors) lastAsked() (last time.Time) {
 
 type appEndpoint struct{ vendor, app, name string }
 
-func (r *run) notice(text, hint string) {
-	r.Listen(event.Notice{Warning: true, Text: text, Hint: hint})
+func (r *run) notice(text, hint string, commands ...advice.Command) {
+	r.Listen(event.Notice{Warning: true, Text: text, Hint: hint, Commands: commands})
 }
 
 func (v *vendors) endpoint(source, name string) *client.Endpoint {

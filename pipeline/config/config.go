@@ -23,6 +23,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"rollcall/pipeline/job"
+	"rollcall/schema/advice"
 	"rollcall/sources"
 )
 
@@ -50,7 +51,8 @@ func Load(path string, options Options) (*job.Job, Diagnostics) {
 		return nil, Diagnostics{list: hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  fmt.Sprintf("%s cannot be read: %s", path, reason(err)),
-			Detail:   "Name the configuration with --config FILE, or write a first one with: rollcall init",
+			Detail:   "Name the configuration with --config FILE, or write a first one with {}.",
+			Extra:    []advice.Command{advice.Rollcall("init")},
 		}}}
 	}
 	return Parse(path, text, options)

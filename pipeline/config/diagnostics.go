@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/spelling"
 )
 
@@ -17,7 +18,8 @@ import (
 // the file. The zero value means that all is well.
 type Diagnostics struct {
 	list  hcl.Diagnostics
-	files map[string]*hcl.File // with secrets blanked out
+	files map[string]*hcl.File        // with secrets blanked out
+	line  func(advice.Command) string // nil: commands stand alone
 }
 
 // newDiagnostics sorts list; masked is the text as it may be shown.
@@ -34,6 +36,21 @@ func newDiagnostics(path string, text []byte, file *hcl.File, masked []byte, lis
 		d.Expression, d.EvalContext, d.Context = nil, nil, nil
 	}
 	return Diagnostics{list: list, files: map[string]*hcl.File{path: shown}}
+}
+
+// Saying gives the diagnostics with the commands in them as line has them.
+func (d Diagnostics) Saying(line func(advice.Command) string) Diagnostics {
+	d.line = line
+	return d
+}
+
+// detail is what one diagnostic says to do.
+func (d Diagnostics) detail(one *hcl.Diagnostic) string {
+	commands, _ := one.Extra.([]advice.Command)
+	if d.line == nil {
+		return advice.Say(one.Detail, commands...).String()
+	}
+	return advice.Say(one.Detail, commands...).Render(d.line)
 }
 
 // start is where d begins; what concerns the whole file comes last.
@@ -78,7 +95,7 @@ func (d Diagnostics) Write(w io.Writer, color bool, width int) error {
 func (d Diagnostics) visible(of *hcl.Diagnostic) (*hcl.Diagnostic, map[string]*hcl.File) {
 	one := *of
 	one.Summary = spelling.Visible(one.Summary)
-	lines := strings.Split(one.Detail, ownLine)
+	lines := strings.Split(d.detail(of), ownLine)
 	for i := range lines {
 		lines[i] = spelling.Visible(lines[i])
 	}
@@ -112,7 +129,7 @@ type Diagnostic struct {
 func (d Diagnostics) List() []Diagnostic {
 	all := make([]Diagnostic, 0, len(d.list))
 	for _, one := range d.list {
-		plain := Diagnostic{Severity: "error", Summary: one.Summary, Detail: one.Detail}
+		plain := Diagnostic{Severity: "error", Summary: one.Summary, Detail: d.detail(one)}
 		if one.Severity == hcl.DiagWarning {
 			plain.Severity = "warning"
 		}

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/pipeline/job"
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/schema/spelling"
 	"rollcall/sources"
 )
@@ -35,7 +36,8 @@ func noData(path string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  fmt.Sprintf("%s has no data block", path),
-		Detail:   "Without one there is nothing to ask. For an example: rollcall init",
+		Detail:   "Without one there is nothing to ask. {} writes an example.",
+		Extra:    []advice.Command{advice.Rollcall("init").With("config", "example.hcl")},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks/signature"
 )
@@ -31,7 +32,8 @@ func (l *loader) readSigner(block *hclsyntax.Block) *signature.Signer {
 	signer := &signature.Signer{}
 	key, endorsements := s.get(signingKey), s.get("endorsements")
 	if key == nil {
-		s.missing(signingKey, fmt.Sprintf(`Give it, as in: %s = file("rollcall-key.pem"). To make one: rollcall keygen`, signingKey))
+		s.missing(signingKey, fmt.Sprintf(`Give it, as in: %s = file("rollcall-key.pem"). {} makes one.`, signingKey))
+		s.diags[len(s.diags)-1].Extra = []advice.Command{advice.Rollcall("keygen")}
 	} else if s.checkSecret(key) && s.options.Secrets {
 		s.readKey(signer)
 	}
@@ -82,11 +84,12 @@ func (s *section) readEndorsements(signer *signature.Signer) {
 
 // refuse tells why a value can't be used, as a fault says it.
 func (s *section) refuse(name, problem string, err error) {
-	reason, hint := err.Error(), ""
+	reason, todo := err.Error(), fault.AdviceOf(err)
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		reason, hint = f.Message, f.Hint
+		reason = f.Message
 	}
-	s.fault(s.where(name), problem+": "+reason, sentence(hint))
+	s.fault(s.where(name), problem+": "+reason, sentence(todo.Text))
+	s.diags[len(s.diags)-1].Extra = todo.Commands
 }
 
 // ordinal is "1st" or "12th".

@@ -22,6 +22,7 @@ import (
 	"rollcall/pipeline/pseudonym"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 )
 
@@ -111,7 +112,8 @@ func Comparable(from, to *snapshot.Snapshot) error {
 	if why == "" {
 		return nil
 	}
-	return &fault.Error{Kind: fault.Configuration, Message: "the snapshots can't be compared: " + why, Hint: "compare snapshots that were sealed with one key; `rollcall snapshots --json` tells of each which it was"}
+	return &fault.Error{Kind: fault.Configuration, Message: "the snapshots can't be compared: " + why, Hint: "compare snapshots that were sealed with one key; {} tells of each which it was",
+		Commands: []advice.Command{advice.Rollcall("snapshots").With("json", "")}}
 }
 
 // Run compares from with to and tells each difference; an error of tell ends it.

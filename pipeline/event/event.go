@@ -4,7 +4,11 @@
 // A [Listener] is called from one goroutine at a time, must return soon and must not keep slices.
 package event
 
-import "time"
+import (
+	"time"
+
+	"rollcall/schema/advice"
+)
 
 // Event is one of the types below.
 type Event interface{ isEvent() }
@@ -90,6 +94,8 @@ type Notice struct {
 	Warning bool
 	Text    string
 	Hint    string
+
+	Commands []advice.Command // each in the place of a {} in Hint
 }
 
 func (Started) isEvent()  {}

@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
@@ -68,10 +69,8 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // damaged is a fault about a file of s, with what to do about it.
 func (s *Snapshot) damaged(format string, args ...any) error {
-	return &DamagedError{&fault.Error{Kind: fault.Bug, Message: fmt.Sprintf(format, args...), Hint: s.advice()}}
+	return &DamagedError{&fault.Error{Kind: fault.Bug, Message: fmt.Sprintf(format, args...), Hint: "{} tells what else is wrong", Commands: []advice.Command{advice.Rollcall("verify", s.Date)}}}
 }
-
-func (s *Snapshot) advice() string { return "rollcall verify " + s.Date + " tells what else is wrong" }
 
 // Open reads the manifest of date; an empty date is the latest one (by date) that is sealed.
 func Open(ctx context.Context, sink sinks.Sink, date string) (*Snapshot, error) {
@@ -188,7 +187,7 @@ func scan[Row any](ctx context.Context, s *Snapshot, f manifest.File, read func(
 		}
 		if err != nil {
 			if fault.KindOf(err) == fault.Bug && ctx.Err() == nil {
-				err = &DamagedError{&fault.Error{Kind: fault.Bug, Message: place, Hint: s.advice(), Err: err}}
+				err = &DamagedError{&fault.Error{Kind: fault.Bug, Message: place, Hint: "{} tells what else is wrong", Commands: []advice.Command{advice.Rollcall("verify", s.Date)}, Err: err}}
 			} else {
 				err = fault.Wrap(err, "%s", place)
 			}

@@ -239,7 +239,7 @@ func TestAFileThatIsNotAsItsManifestSaysIsAFaultThatNamesIt(t *testing.T) {
 			if err == nil || fault.KindOf(err) != fault.Bug || !strings.Contains(err.Error(), c.message) || !strings.Contains(err.Error(), p.sink.URL(part(date))) {
 				t.Errorf("%s: %v", c.name, err)
 			}
-			if want := "rollcall verify " + date + " tells what else is wrong"; fault.HintOf(errors.Unwrap(err)) != want {
+			if want := "`rollcall verify " + date + "` tells what else is wrong"; fault.HintOf(errors.Unwrap(err)) != want {
 				t.Errorf("%s: the advice is %q", c.name, fault.HintOf(errors.Unwrap(err)))
 			}
 			if len(got) != c.before {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 )
 
@@ -33,8 +34,9 @@ func (n Night) Fits(binding []string) error {
 	return &fault.Error{
 		Kind:    fault.Configuration,
 		Message: fmt.Sprintf("the configuration has changed since the run for %s began, and its answers would not fit together: %s", n.Date, strings.Join(differ, "; ")),
-		Hint: fmt.Sprintf("put it back to go on where that run stopped, or throw away what it fetched and begin %s anew with `%s --discard` "+
-			"(budgets, share, endpoint, sink, tolerance, checks and credentials may change at any time)", n.Date, n.Command()),
+		Hint: fmt.Sprintf("put it back to go on where that run stopped, or throw away what it fetched and begin %s anew with {} "+
+			"(budgets, share, endpoint, sink, tolerance, checks and credentials may change at any time)", n.Date),
+		Commands: []advice.Command{n.Command().With("discard", "")},
 	}
 }
 

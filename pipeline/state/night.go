@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 )
@@ -67,12 +68,13 @@ func Pending(nights []Night, now time.Time) string {
 	return ""
 }
 
-// Command is what goes on with the night, as a person types it.
-func (n Night) Command() string {
+// Command is what goes on with the night.
+func (n Night) Command() advice.Command {
+	c := advice.Rollcall("run")
 	if n.Replace {
-		return "rollcall run --replace --date " + n.Date
+		c = c.With("replace", "")
 	}
-	return "rollcall run --date " + n.Date
+	return c.With("date", n.Date)
 }
 
 // Night is what is remembered of date; nil where that is nothing.

@@ -35,6 +35,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/schema/process"
@@ -59,12 +60,12 @@ func (e *HeldError) Error() string {
 		e.Folder, e.Holder.PID, e.Holder.Host, e.Holder.Command, e.Holder.Since.UTC().Format(time.RFC3339))
 }
 
-// Hint says what to do.
-func (e *HeldError) Hint() string {
+// Advice says what to do.
+func (e *HeldError) Advice() advice.Advice {
 	if e.Lost {
-		return "nothing in the state folder may be removed while a run is at work; when no other run is at work there, the same command goes on with what was fetched"
+		return advice.Say("nothing in the state folder may be removed while a run is at work; when no other run is at work there, the same command goes on with what was fetched")
 	}
-	return "wait until it has ended; `rollcall status` tells how far it is. If this folder is a copy of another one, remove holder.json in it"
+	return advice.Say("wait until it has ended; {} tells how far it is. If this folder is a copy of another one, remove holder.json in it", advice.Rollcall("status"))
 }
 
 // What is in the folder is nobody else's to read: it holds personal data.

@@ -124,7 +124,8 @@ func (k *Keeper) Keep(ctx context.Context) {
 func (k *Keeper) End(why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.report.Left, k.report.Ended, k.report.Hint = nil, why.Error(), fault.HintOf(why)
+	todo := fault.AdviceOf(why)
+	k.report.Left, k.report.Ended, k.report.Hint, k.report.Commands = nil, why.Error(), todo.Text, todo.Commands
 	k.write()
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
+	"rollcall/schema/advice"
 )
 
 // Every is how often a run at work says how far it is.
@@ -45,6 +46,8 @@ type Report struct {
 	Files       int          `json:"files_stored"`
 	Ended       string       `json:"ended"`          // why it ended before the seal; empty while it works and after a kill
 	Hint        string       `json:"hint,omitempty"` // what to do about that
+
+	Commands []advice.Command `json:"commands,omitempty"` // each in the place of a {} in Hint
 }
 
 // Block is how far one data block is. Done and Known count keys; of a role block, pairs.

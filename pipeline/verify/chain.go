@@ -117,7 +117,7 @@ func (v *verifier) onTheirWay() {
 		copied := n.Replaced && live[n.Sum] && n.Path == manifest.ReplacedPath(n.Date, n.Sequence)
 		if copied {
 			v.report.Chain.Replaced--
-			v.note("%s is a copy of the manifest that still seals %s: a `rollcall run --replace` is at work or was stopped", n.Path, n.Date)
+			v.note("%s is a copy of the manifest that still seals %s: a run with --replace is at work or was stopped", n.Path, n.Date)
 		}
 		return copied
 	})
@@ -273,7 +273,7 @@ func (v *verifier) replacements(byHash map[string]*node) {
 	}
 	for _, n := range v.nodes {
 		if n.Replaced && !replacing[n.Sum] && !v.archived[manifest.Path(n.Date)] {
-			v.found.add(Removed, n.Path, "the manifest of %s was taken off and none replaces it: a `rollcall run --replace` has not ended, or the night was hidden", n.Date)
+			v.found.add(Removed, n.Path, "the manifest of %s was taken off and none replaces it: a run with --replace has not ended, or the night was hidden", n.Date)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rollcall/schema"
+	"rollcall/schema/advice"
 )
 
 // Kind names what is wrong.
@@ -74,6 +75,8 @@ type Finding struct {
 	Path    string `json:"path"` // in the sink: a file, or the folder of a table's partition
 	Message string `json:"message"`
 	More    int64  `json:"more,omitempty"` // how many more of this kind there are at this path
+
+	Commands []advice.Command `json:"-"` // each in the place of a {} in Message
 }
 
 // alike is how many findings of one kind at one path are told.
@@ -100,6 +103,9 @@ func (f *findings) add(kind Kind, path, format string, args ...any) {
 	f.last[key] = len(f.list)
 	f.list = append(f.list, Finding{Kind: kind, Path: path, Message: fmt.Sprintf(format, args...)})
 }
+
+// advise puts commands into the places of the {} in the message that was added last.
+func (f *findings) advise(commands ...advice.Command) { f.list[len(f.list)-1].Commands = commands }
 
 // removed is the place in the list where the manifest of date is told to be gone; -1 where it is not told.
 func (f *findings) removed(date string) int {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/disk"
 	"rollcall/sinks"
 	"rollcall/sinks/lease"
@@ -74,7 +75,8 @@ func (v *verifier) unnamed(ctx context.Context, left map[string]*unsealed) error
 		default:
 			v.orphans[date] = true
 			v.found.add(Extra, u.first, "%s of %s, of which this is the first: no manifest names them, and no run is at work on that date. The manifest was taken away, or a run could not tidy up after itself. "+
-				"If %s was sealed, put %s back from a copy; if not, `rollcall run --date %s` removes them and seals what the vendors tell now", plural(u.data, "file"), date, date, sinks.ManifestPath(date), date)
+				"If %s was sealed, put %s back from a copy; if not, {} removes them and seals what the vendors tell now", plural(u.data, "file"), date, date, sinks.ManifestPath(date))
+			v.found.advise(advice.Rollcall("run").With("date", date).With("backdate", ""))
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 )
 
@@ -26,7 +27,8 @@ func Athena(place Place, options AthenaOptions) (string, error) {
 	}
 	if !place.inBucket() {
 		e := fault.New(fault.Configuration, "Athena reads buckets, and the snapshots are in %s", place.Root)
-		e.Hint = "give --location s3://BUCKET/PREFIX where a copy of them lies, or use `rollcall sql duckdb`"
+		e.Hint = "give --location s3://BUCKET/PREFIX where a copy of them lies, or use {}"
+		e.Commands = []advice.Command{advice.Rollcall("sql", "duckdb")}
 		return "", e
 	}
 	if !database.MatchString(options.Database) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rollcall/schema"
+	"rollcall/schema/advice"
 )
 
 // Kind is one of the six ways to fail.
@@ -58,6 +59,8 @@ type Error struct {
 	Kind    Kind
 	Message string // what happened, to what: one sentence without a full stop, lower case
 	Hint    string // what to do about it; empty where the message says it all
+
+	Commands []advice.Command // of Rollcall, each in the place of a {} in Hint
 
 	Code       string         // the vendor's own code, verbatim ("10010"); empty where there is none
 	Outcome    schema.Outcome //  of an Item fault; empty means Failed
@@ -104,27 +107,40 @@ func KindOf(err error) Kind {
 	return Bug
 }
 
-// advised is an error of another package that says itself what to do.
-type advised interface {
-	error
-	Hint() string
-}
+// advised is an error of another package that says itself what to do, in words alone or with commands
+// of Rollcall.
+type (
+	hinted interface {
+		error
+		Hint() string
+	}
+	advised interface {
+		error
+		Advice() advice.Advice
+	}
+)
 
-// HintOf is the advice of the first error in the chain that has one: a fault, or one with a method
-// Hint.
-func HintOf(err error) string {
+// AdviceOf is the advice of the first error in the chain that has one: a fault, or one with a method
+// Advice or Hint. The text is empty where there is none.
+func AdviceOf(err error) advice.Advice {
 	if a, ok := errors.AsType[advised](err); ok {
-		return a.Hint()
+		return a.Advice()
+	}
+	if h, ok := errors.AsType[hinted](err); ok {
+		return advice.Say(h.Hint())
 	}
 	for err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok {
-			return ""
+			return advice.Advice{}
 		}
 		if e.Hint != "" {
-			return e.Hint
+			return advice.Say(e.Hint, e.Commands...)
 		}
 		err = e.Err
 	}
-	return ""
+	return advice.Advice{}
 }
+
+// HintOf is AdviceOf as plain text.
+func HintOf(err error) string { return AdviceOf(err).String() }

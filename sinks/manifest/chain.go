@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -70,7 +71,7 @@ func Read(ctx context.Context, sink sinks.Sink, path string) (Sealed, error) {
 	}
 	if path != Path(m.Date) && path != ReplacedPath(m.Date, m.Sequence) {
 		misplaced := fmt.Sprintf("%s is a manifest of %s with the sequence number %d, which lies elsewhere", sink.URL(path), m.Date, m.Sequence)
-		return Sealed{}, &UnreadableError{Path: path, Err: &fault.Error{Kind: fault.Bug, Message: misplaced, Hint: "`rollcall verify` tells what else is wrong"}}
+		return Sealed{}, &UnreadableError{Path: path, Err: &fault.Error{Kind: fault.Bug, Message: misplaced, Hint: "{} tells what else is wrong", Commands: []advice.Command{advice.Rollcall("verify")}}}
 	}
 	return Sealed{Manifest: m, Path: path, Sum: Sum(encoded), Replaced: sinks.IsReplaced(path)}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 )
 
@@ -127,7 +128,7 @@ func unreadable(err error) error {
 	return &fault.Error{
 		Kind:    fault.Bug,
 		Message: "read a Parquet file",
-		Hint:    "the file was cut or altered since it was written: rollcall verify tells what is wrong",
-		Err:     err,
+		Hint:    "the file was cut or altered since it was written: {} tells what is wrong", Commands: []advice.Command{advice.Rollcall("verify")},
+		Err: err,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 )
 
@@ -110,21 +111,21 @@ func ParsePrivateKey(text []byte) (PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	switch {
 	case block == nil:
-		return PrivateKey{}, wrong("it is no key in PEM", makeOne)
+		return PrivateKey{}, noKey("it is no key in PEM")
 	case block.Type == publicBlock:
-		return PrivateKey{}, wrong("it is a public key, and signing needs the private one", "give the .pem file that `rollcall keygen` wrote, not the .pub file")
+		return PrivateKey{}, wrong("it is a public key, and signing needs the private one", "give the .pem file that keygen wrote, not the .pub file")
 	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 		return PrivateKey{}, wrong("it is encrypted with a passphrase", "decrypt it where only the run can read it: openssl pkey -in FILE -out NEW")
 	case block.Type != privateBlock:
-		return PrivateKey{}, wrong(formOf(block.Type), makeOne)
+		return PrivateKey{}, noKey(formOf(block.Type))
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return PrivateKey{}, wrong("it is damaged: no private key in PKCS#8", makeOne)
+		return PrivateKey{}, noKey("it is damaged: no private key in PKCS#8")
 	}
 	private, is := key.(ed25519.PrivateKey)
 	if !is {
-		return PrivateKey{}, wrong("it is a key of another kind than Ed25519", makeOne)
+		return PrivateKey{}, noKey("it is a key of another kind than Ed25519")
 	}
 	return PrivateKey{private}, nil
 }
@@ -138,26 +139,30 @@ func formOf(block string) string {
 	return fmt.Sprintf("it is in PEM, but not as %q", privateBlock)
 }
 
-const makeOne = "make one with `rollcall keygen`, or with: openssl genpkey -algorithm ed25519"
-
 // ParsePublicKey reads a public key in PEM.
 func ParsePublicKey(text []byte) (PublicKey, error) {
 	block, _ := pem.Decode(text)
 	switch {
 	case block == nil:
-		return PublicKey{}, wrong("it is no key in PEM", "give the .pub file that `rollcall keygen` wrote")
+		return PublicKey{}, wrong("it is no key in PEM", "give the .pub file that keygen wrote")
 	case block.Type != publicBlock:
 		return PublicKey{}, wrong(fmt.Sprintf("it is in PEM as %.40q, not as %q", block.Type, publicBlock), "give the .pub file; of a private key it is made with: openssl pkey -in FILE -pubout")
 	}
 	key, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return PublicKey{}, wrong("it is damaged: no public key", "give the .pub file that `rollcall keygen` wrote")
+		return PublicKey{}, wrong("it is damaged: no public key", "give the .pub file that keygen wrote")
 	}
 	public, is := key.(ed25519.PublicKey)
 	if !is {
 		return PublicKey{}, wrong("it is a key of another kind than Ed25519", "give the public half of the key that the run signs with")
 	}
 	return publicKey(public), nil
+}
+
+// noKey is a fault where a new key helps.
+func noKey(what string) error {
+	return &fault.Error{Kind: fault.Configuration, Message: what,
+		Hint: "make one with {}, or with: openssl genpkey -algorithm ed25519", Commands: []advice.Command{advice.Rollcall("keygen")}}
 }
 
 func wrong(what, hint string) error {

@@ -124,7 +124,7 @@ func (e Endorsement) Encode() ([]byte, error) {
 func ParseEndorsement(text []byte) (Endorsement, error) {
 	var e Endorsement
 	if err := json.Unmarshal(text, &e, json.RejectUnknownMembers(true)); err != nil {
-		return e, &fault.Error{Kind: fault.Configuration, Message: "it is no endorsement", Hint: "give the .endorsement file that `rollcall keygen --rotate` wrote"}
+		return e, &fault.Error{Kind: fault.Configuration, Message: "it is no endorsement", Hint: "give the .endorsement file that keygen --rotate wrote"}
 	}
 	return e, e.Check()
 }

@@ -128,7 +128,7 @@ func TestKeysOfOtherKindsAreRefusedWithAdvice(t *testing.T) {
 		{public, block("PUBLIC KEY", publicDER), "another kind than Ed25519", "the run signs with"},
 	} {
 		f, is := errors.AsType[*fault.Error](c.parse(c.text))
-		if !is || f.Kind != fault.Configuration || !strings.Contains(f.Message, c.message) || !strings.Contains(f.Hint, c.hint) || strings.Contains(f.Error(), "hunter2") {
+		if !is || f.Kind != fault.Configuration || !strings.Contains(f.Message, c.message) || !strings.Contains(fault.HintOf(f), c.hint) || strings.Contains(f.Error(), "hunter2") {
 			t.Errorf("of %.60q it says %+v", c.text, f)
 		}
 	}

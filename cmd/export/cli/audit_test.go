@@ -165,7 +165,7 @@ func verifies(t *testing.T, h *audited) {
 	if got.code != Done || !strings.HasSuffix(got.stdout, "The hash that was kept proves the manifests of sequence 1 to 5.\n") {
 		t.Errorf("verify --head ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
-	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong in what was read; the content of 28 files was not: `rollcall verify --config "+h.config+" --all` reads it.\n") {
+	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong in what was read; the content of 28 files was not: `rollcall verify --all --config "+h.config+" --progress none` reads it.\n") {
 		t.Errorf("verify of the latest night ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	if got := h.run(t, "verify", "--all", "--json"); got.code != Done || !strings.Contains(got.stdout, `"findings":[]`) || strings.Contains(got.stdout, "null") {
@@ -187,7 +187,7 @@ func verifies(t *testing.T, h *audited) {
 		t.Errorf("verify of an altered file ended with %d: %s%s (%v)", got.code, got.stdout, got.stderr, err)
 	}
 	for _, c := range []struct{ args, message, hint string }{
-		{"verify 2026-12-24", "no snapshot of 2026-12-24 is sealed in", "`rollcall snapshots --config " + h.config + "` lists"},
+		{"verify 2026-12-24", "no snapshot of 2026-12-24 is sealed in", "`rollcall snapshots --config " + h.config + " --progress none` lists"},
 		{"verify yesterday", `"yesterday" is no date`, "2026-11-21"},
 		{"verify 2026-11-21 2026-11-22", "takes one date", "rollcall help verify"},
 		{"verify 2026-11-21 --date 2026-11-22", "there are two dates", "one of them"},
@@ -223,7 +223,7 @@ func verifiesWithoutManifests(t *testing.T, h *audited) {
 	}
 	for _, args := range [][]string{{"verify"}, {"verify", "--all"}, {"report"}} {
 		got := h.run(t, args...)
-		if got.code != ChangeFirst || !strings.Contains(got.stderr, "no snapshot is sealed in ") || !strings.Contains(got.stderr, "What to do: `rollcall run --config "+h.config+"` seals one") {
+		if got.code != ChangeFirst || !strings.Contains(got.stderr, "no snapshot is sealed in ") || !strings.Contains(got.stderr, "What to do: `rollcall run --config "+h.config+" --progress none` seals one") {
 			t.Errorf("%q in an empty sink ended with %d: %s%s", args, got.code, got.stdout, got.stderr)
 		}
 	}
@@ -237,7 +237,7 @@ func TestWhatVerifySays(t *testing.T) {
 	}
 	var text bytes.Buffer
 	show := func() {
-		showVerified(console.NewPrinter(&text), r, (&app{}).named)
+		showVerified(console.NewPrinter(&text), r, (&app{}).say)
 		fmt.Fprintln(&text, "---")
 	}
 	show()

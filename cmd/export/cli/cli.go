@@ -34,6 +34,7 @@ import (
 	"rollcall/pipeline"
 	"rollcall/pipeline/applock"
 	"rollcall/pipeline/event"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/schema/process"
 )
@@ -146,7 +147,8 @@ func Main(ctx context.Context, env Env) int {
 	root.SetIn(a.env.Stdin)
 	root.SetOut(a.out.Raw())
 	root.SetErr(a.talk.Raw())
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
+	a.command = command
 	if err != nil && !a.started { // cobra's own complaint, before any command ran
 		err = usage(err)
 		a.flags.json = a.flags.json || slices.Contains(env.Args, "--json") // it may stand behind what could not be read
@@ -272,7 +274,7 @@ func usage(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	return &fault.Error{Kind: fault.Configuration, Message: firstLine(err.Error()), Hint: "`rollcall help` lists the commands, `rollcall help COMMAND` a command's flags"}
+	return &fault.Error{Kind: fault.Configuration, Message: firstLine(err.Error()), Hint: "{} lists the commands, and behind it the name of one its flags", Commands: []advice.Command{advice.Rollcall("help")}}
 }
 
 // alive tells whether there is such a process, whosever it is.

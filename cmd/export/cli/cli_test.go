@@ -335,19 +335,3 @@ func TestAStopIsToldAtOnceWhateverShowsProgress(t *testing.T) {
 		}
 	}
 }
-
-func TestCommandsInAdviceCanBeTypedAsTheyStand(t *testing.T) {
-	t.Parallel()
-	const advice = "`rollcall run --date 2026-11-21 --discard`, then `rollcall verify --all`, `rollcall status`"
-	for _, c := range []struct{ config, state, want string }{
-		{defaultConfig, "", advice},
-		{"etc/im.hcl", "", "`rollcall run --config etc/im.hcl --date 2026-11-21 --discard`, then `rollcall verify --config etc/im.hcl --all`, `rollcall status --config etc/im.hcl`"},
-		{defaultConfig, "kept", "`rollcall run --state kept --date 2026-11-21 --discard`, then `rollcall verify --all`, `rollcall status --state kept`"},
-	} {
-		a := &app{}
-		a.flags.config, a.flags.state = c.config, c.state
-		if got := a.named(advice); got != c.want {
-			t.Errorf("config %q, state %q: %s", c.config, c.state, got)
-		}
-	}
-}

@@ -3,12 +3,12 @@ package cli
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strings"
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/snapshot"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks/manifest"
 )
@@ -32,7 +32,7 @@ func (a *app) complain(err error) {
 		a.complainOf(f)
 		return
 	}
-	c := complaint{Error: err.Error(), Hint: a.named(hint(err)), Kind: kind(err), Code: code(err)}
+	c := complaint{Error: err.Error(), Hint: a.say(todo(err)), Kind: kind(err), Code: code(err)}
 	if unsealed, ok := errors.AsType[*pipeline.ChecksError](err); ok {
 		c.Checks = unsealed.Results
 	}
@@ -66,28 +66,22 @@ func kind(err error) string {
 	}
 }
 
-// commands are those in advice that read a configuration, or a state folder too.
-var commands = regexp.MustCompile(`rollcall (run|status|plan|validate|verify|snapshots|report|explain|diff|reconcile)\b`)
-
-// named lets the commands in advice name the configuration and the state folder that this one was
-// given, so that they can be typed as they stand.
-func (a *app) named(advice string) string {
-	return commands.ReplaceAllStringFunc(advice, func(command string) string {
-		if a.flags.config != defaultConfig && a.flags.config != "" {
-			command += " --config " + shell(a.flags.config)
+// todo is the error's own advice, else that of its exit code.
+func todo(err error) advice.Advice {
+	if own := fault.AdviceOf(err); own.Text != "" {
+		return own
+	}
+	if missing, ok := errors.AsType[*snapshot.MissingError](err); ok && code(err) == ChangeFirst {
+		if len(missing.Sealed) == 0 {
+			return advice.Say("{} seals one; if there should be some, check the path in the sink block", advice.Rollcall("run"))
 		}
-		if a.flags.state != "" && (strings.HasPrefix(command, "rollcall run") || strings.HasPrefix(command, "rollcall status") || strings.HasPrefix(command, "rollcall plan")) {
-			command += " --state " + shell(a.flags.state)
-		}
-		return command
-	})
+		return advice.Say("{} lists what is sealed", advice.Rollcall("snapshots"))
+	}
+	return advice.Say(hint(err))
 }
 
-// hint is the error's own advice, else that of its exit code.
+// hint is the advice of an exit code.
 func hint(err error) string {
-	if h := fault.HintOf(err); h != "" {
-		return h
-	}
 	switch code(err) {
 	case Busy:
 		return "wait until it has ended; a run that died is taken over once its lock has stood still for half a minute"
@@ -101,14 +95,6 @@ func hint(err error) string {
 			return "run the same command again"
 		}
 		return "what was fetched is kept: run the same command again to go on"
-	case ChangeFirst:
-		if missing, ok := errors.AsType[*snapshot.MissingError](err); ok {
-			if len(missing.Sealed) == 0 {
-				return "`rollcall run` seals one; if there should be some, check the path in the sink block"
-			}
-			return "`rollcall snapshots` lists what is sealed"
-		}
-		return ""
 	default:
 		return ""
 	}

@@ -60,7 +60,7 @@ func differs(t *testing.T, h *audited) {
 		t.Errorf("a date and itself: %d, %s%s", got.code, got.stdout, got.stderr)
 	}
 	for _, c := range []struct{ args, message, hint string }{
-		{"diff 2026-11-21", "takes two dates, and was given 1", "rollcall diff --config " + h.config + " 2026-11-20 2026-11-21"},
+		{"diff 2026-11-21", "takes two dates, and was given 1", "rollcall diff 2026-11-20 2026-11-21 --config " + h.config},
 		{"diff 2026-11-21 today", `"today" is no date`, "2026-11-21"},
 		{"diff 2026-11-21 2026-12-24", "the nearest 2026-11-25", "rollcall snapshots"},
 		{"diff 2026-11-21 2026-11-22 --table changes", `there is no table "changes" to compare`, "memberships, groups"},
@@ -74,7 +74,7 @@ func differs(t *testing.T, h *audited) {
 	if err := os.Remove(filepath.Join(h.sink, "memberships/snapshot_date=2026-11-23/part-00000.parquet")); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.run(t, "diff", "2026-11-22", "2026-11-23"); got.code != Unexpected || !strings.Contains(got.stderr, "is missing, although the manifest of 2026-11-23 names it") || !strings.Contains(got.stderr, "rollcall verify --config "+h.config+" 2026-11-23") {
+	if got := h.run(t, "diff", "2026-11-22", "2026-11-23"); got.code != Unexpected || !strings.Contains(got.stderr, "is missing, although the manifest of 2026-11-23 names it") || !strings.Contains(got.stderr, "rollcall verify 2026-11-23 --config "+h.config) {
 		t.Errorf("a missing file: %d, %s", got.code, got.stderr)
 	}
 }

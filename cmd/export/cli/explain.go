@@ -13,6 +13,7 @@ import (
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline/explain"
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/sinks"
 	"rollcall/sources/all"
 )
@@ -83,7 +84,7 @@ func (a *app) explain(ctx context.Context, q explain.Question, asIs bool) (expla
 	q.Listen = func(date string) { told.tell(func() string { return "reading " + date }) }
 	answer, err := explain.Ask(ctx, l.sink, q)
 	if unknown, ok := errors.AsType[*explain.UnknownError](err); ok {
-		return answer, misused("IDs are compared byte for byte: check spelling and case; `rollcall snapshots` lists what is sealed"+l.withoutKey(), "%s", unknown.Error())
+		return answer, misusedSo(advice.Say("IDs are compared byte for byte: check spelling and case; {} lists what is sealed"+l.withoutKey(), advice.Rollcall("snapshots")), "%s", unknown.Error())
 	}
 	return answer, err
 }
@@ -163,8 +164,8 @@ func standsAs(n explain.Night) string {
 	return text
 }
 
-// advice is what to do about a verdict, where there is something.
-func advice(verdict string) string {
+// meaningOf is what follows from a verdict, where there is something.
+func meaningOf(verdict string) string {
 	switch schema.Verdict(verdict) {
 	case schema.Short, schema.Over, schema.Drifted:
 		return "who is not named may be there all the same; the next night reads it anew, and a vendor's list that stays apart from its total is a question to the vendor"
@@ -192,7 +193,7 @@ func showStanding(w console.Printer, noun, what string, s *explain.Standing, ask
 		w.Printf("  type: %s\n", *s.Type)
 	}
 	w.Printf("  the %s is %s: %s\n", noun, s.Verdict, meaning(schema.Verdict(s.Verdict)))
-	if do := advice(s.Verdict); do != "" {
+	if do := meaningOf(s.Verdict); do != "" {
 		w.Printf("    %s\n", do)
 	}
 	w.Printf("  %s: %s declared, %s collected", what, number(s.Declared), humanize.Comma(s.Collected))

@@ -283,7 +283,7 @@ func TestReport(t *testing.T) {
 
 func TestFailedChecksAreToldWithTheWayToSealAllTheSame(t *testing.T) {
 	t.Parallel()
-	refused := &pipeline.ChecksError{Date: "2026-11-21", Command: "rollcall run --date 2026-11-21", Results: []manifest.Check{
+	refused := &pipeline.ChecksError{Date: "2026-11-21", Command: state.Night{Date: "2026-11-21"}.Command(), Results: []manifest.Check{
 		{Name: "emptied", Kind: "emptied", Result: "fail", Measured: "users has no rows, and had 1,234 on 2026-11-20"},
 		{Name: "fewer", Kind: "drop", Result: "fail", Measured: "groups: 3 rows, 40 on 2026-11-20 (37 fewer, 92.5%)", Limit: "5%"},
 		{Name: "owners", Kind: "ownerless", Result: "pass", Measured: "0 of 3 groups read whole have no owner (0%)", Limit: "0"},

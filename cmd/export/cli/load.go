@@ -45,7 +45,8 @@ func fileInfo() func(string) (fs.FileInfo, error) {
 // read reads the configuration at path as options ask, and tells nobody what it found.
 func (a *app) read(path string, options config.Options) (*job.Job, config.Diagnostics) {
 	options.Definitions, options.Env, options.ReadFile = all.Definitions(), a.env.LookupEnv, os.ReadFile
-	return config.Load(path, options)
+	j, found := config.Load(path, options)
+	return j, found.Saying(a.line)
 }
 
 // loadWith is load for the configuration at path as options ask.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/spelling"
 )
 
@@ -24,14 +25,14 @@ func misusedFlag(cmd *cobra.Command, err error) error {
 		is, example := wanted(wrong.GetFlag())
 		return misused("give "+example, "--%s %q is no %s", wrong.GetFlag().Name, wrong.GetValue(), is)
 	default:
-		return misused(helpWith(cmd), "%s", firstLine(err.Error()))
+		return misusedSo(helpWith(cmd), "%s", firstLine(err.Error()))
 	}
 }
 
 // unknownFlag names the flag that is nearest to what was typed.
 func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if short := e.GetSpecifiedShortnames(); short != "" {
-		return misused(helpWith(cmd), "there is no flag -%s", e.GetSpecifiedName())
+		return misusedSo(helpWith(cmd), "there is no flag -%s", e.GetSpecifiedName())
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) }) // the shared ones too
@@ -39,7 +40,7 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	if near := spelling.Nearest(e.GetSpecifiedName(), names); near != "" {
 		return misused(fmt.Sprintf("did you mean --%s?", near), "there is no flag --%s", e.GetSpecifiedName())
 	}
-	return misused(helpWith(cmd), "there is no flag --%s", e.GetSpecifiedName())
+	return misusedSo(helpWith(cmd), "there is no flag --%s", e.GetSpecifiedName())
 }
 
 // wanted is what a flag takes, and an example of it.
@@ -64,11 +65,11 @@ func placeholder(f *pflag.Flag) string {
 	return name
 }
 
-func helpWith(cmd *cobra.Command) string {
+func helpWith(cmd *cobra.Command) advice.Advice {
 	if !cmd.HasParent() {
-		return "`rollcall help` lists the commands and the flags"
+		return advice.Say("{} lists the commands and the flags", advice.Rollcall("help"))
 	}
-	return fmt.Sprintf("`rollcall help %s` lists its flags", cmd.Name())
+	return advice.Say("{} lists its flags", advice.Rollcall("help", cmd.Name()))
 }
 
 // noArguments refuses what stands after a command and is no flag.
@@ -76,7 +77,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return misused(helpWith(cmd), "rollcall %s takes flags only, and was given %q", cmd.Name(), strings.Join(args, " "))
+	return misusedSo(helpWith(cmd), "rollcall %s takes flags only, and was given %q", cmd.Name(), strings.Join(args, " "))
 }
 
 // complete says what the shell may offer: files only where a file is asked for.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -8,6 +9,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline/verify"
+	"rollcall/schema/advice"
 )
 
 // showSigned says which keys signed what.
@@ -53,18 +55,19 @@ func has(n int) string {
 }
 
 // showProof says what all of this is worth.
-func showProof(w console.Printer, r verify.Report, named func(advice string) string) {
-	showSignatureProof(w, r)
-	showHeadProof(w, r, named)
+func showProof(w console.Printer, r verify.Report, say func(advice.Advice) string) {
+	showSignatureProof(w, r, say)
+	showHeadProof(w, r, say)
 }
 
 // showSignatureProof says what signatures prove, and what they don't.
-func showSignatureProof(w console.Printer, r verify.Report) {
+func showSignatureProof(w console.Printer, r verify.Report, say func(advice.Advice) string) {
 	s := r.Signed
 	switch {
 	case len(s.Given) == 0 && s.Manifests == 0:
 	case len(s.Given) == 0:
-		w.Printf("Signatures were held against the keys that they carry, which proves nothing about who signed: whoever can write here can\nsign with a key of their own. Give a public key that came to you in another way: rollcall verify --public-key FILE\n")
+		w.Printf("Signatures were held against the keys that they carry, which proves nothing about who signed: whoever can write here can\nsign with a key of their own. %s\n",
+			say(advice.Say("Give a public key that came to you in another way: {}", advice.Rollcall("verify").With("public-key", "FILE"))))
 	case s.Proved == 0:
 		w.Printf("The public key proves nothing here.\n")
 	case !r.Whole():
@@ -78,13 +81,14 @@ func showSignatureProof(w console.Printer, r verify.Report) {
 }
 
 // showHeadProof says what a hash kept elsewhere proves, or would.
-func showHeadProof(w console.Printer, r verify.Report, named func(advice string) string) {
+func showHeadProof(w console.Printer, r verify.Report, say func(advice.Advice) string) {
 	c := r.Chain
 	switch {
 	case c.Kept == "" && r.Signed.Proved > 0:
 		w.Printf("That the newest manifests were taken away it can't show: against that, keep the SHA-256 of a manifest (each run prints it)\nand give it here too: --head HASH\n")
 	case c.Kept == "":
-		w.Printf("Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: %s\n", r.Place, named("rollcall verify --head HASH"))
+		w.Printf("Whoever can write %s could have written all of it anew, manifests and chain included. Against that, keep the SHA-256\nof a manifest where they can't (each run prints it), and give it here: %s\n", r.Place,
+			say(advice.Say("{}", advice.Rollcall("verify").With("head", cmp.Or(c.Hash, "HASH")))))
 	case c.Proved == 0:
 		w.Printf("The hash that was kept proves nothing here: %s\n", c.Kept)
 	default:

@@ -13,6 +13,7 @@ import (
 	"rollcall/cmd/export/console"
 	"rollcall/cmd/export/scratch"
 	"rollcall/pipeline/config"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
 )
@@ -21,7 +22,8 @@ import (
 type app struct {
 	env     Env
 	flags   flags
-	started bool // a command was found and its flags and arguments were right
+	command *cobra.Command // that was typed
+	started bool           // a command was found and its flags and arguments were right
 	screen  atomic.Pointer[screen]
 
 	talk      *console.Talk                  // stderr
@@ -62,7 +64,7 @@ func (a *app) root() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE:          a.runRoot,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			a.started = true
+			a.started, a.command = true, cmd
 			if cmd.Flags().Changed("date") && a.flags.date == "" {
 				return misused("write it as 2026-11-21, or leave it out for tonight's; is the variable set that should hold it?", "--date is empty")
 			}
@@ -138,12 +140,12 @@ func (a *app) runHelp(cmd *cobra.Command, args []string) error {
 // unknown names the command that is nearest to what was typed.
 func unknown(root *cobra.Command, name string) error {
 	e := fault.New(fault.Configuration, "there is no command %q", name)
-	e.Hint = "`rollcall help` lists the commands"
+	e.Hint, e.Commands = "{} lists the commands", []advice.Command{advice.Rollcall("help")}
 	if root.SuggestionsMinimumDistance <= 0 {
 		root.SuggestionsMinimumDistance = 2
 	}
 	if near := root.SuggestionsFor(name); len(near) > 0 {
-		e.Hint = fmt.Sprintf("did you mean `rollcall %s`?", near[0])
+		e.Hint, e.Commands = "did you mean {}?", []advice.Command{advice.Rollcall(near[0])}
 	}
 	return e
 }
@@ -182,8 +184,13 @@ func (a *app) temporary() (path string, done func(), err error) {
 
 // misused is a mistake on the command line, and what to type instead.
 func misused(hint, format string, args ...any) error {
+	return misusedSo(advice.Say(hint), format, args...)
+}
+
+// misusedSo is misused where what to type is a command of Rollcall.
+func misusedSo(todo advice.Advice, format string, args ...any) error {
 	e := fault.New(fault.Configuration, format, args...)
-	e.Hint = hint
+	e.Hint, e.Commands = todo.Text, todo.Commands
 	return e
 }
 

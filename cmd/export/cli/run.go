@@ -16,6 +16,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
+	"rollcall/schema/advice"
 	"rollcall/schema/spelling"
 )
 
@@ -169,7 +170,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 			other(e)
 		}
 		if notice, ok := e.(event.Notice); ok {
-			notice.Hint = a.named(notice.Hint)
+			notice.Hint, notice.Commands = a.say(advice.Say(notice.Hint, notice.Commands...)), nil
 			e = notice
 		}
 		progress.Listen(e)

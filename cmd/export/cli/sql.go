@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline/job"
+	"rollcall/schema/advice"
 	"rollcall/schema/dialect"
 )
 
@@ -43,9 +44,9 @@ func (a *app) sqlCommand() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return misused("type `rollcall sql duckdb` or `rollcall sql athena`", "rollcall sql needs a dialect")
+				return misusedSo(dialects(), "rollcall sql needs a dialect")
 			}
-			return misused("type `rollcall sql duckdb` or `rollcall sql athena`", "there is no SQL for %q", args[0])
+			return misusedSo(dialects(), "there is no SQL for %q", args[0])
 		},
 	}
 	cmd.AddCommand(a.sqlAthenaCommand(), a.sqlDuckDBCommand())
@@ -144,4 +145,9 @@ func (a *app) printSQL(sql string) error {
 	}
 	_, err := io.WriteString(a.out.Raw(), sql)
 	return err
+}
+
+// dialects is what to type for SQL.
+func dialects() advice.Advice {
+	return advice.Say("type {} or {}", advice.Rollcall("sql", "duckdb"), advice.Rollcall("sql", "athena"))
 }

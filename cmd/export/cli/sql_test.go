@@ -70,7 +70,7 @@ func TestSQLThatCantBeMadeIsAnsweredWithAdvice(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"athena", "--config", local}, "Error: Athena reads buckets, and the snapshots are in /out\nWhat to do: give --location s3://BUCKET/PREFIX where a copy of them lies, or use `rollcall sql duckdb`\n"},
+		{[]string{"athena", "--config", local}, "Error: Athena reads buckets, and the snapshots are in /out\nWhat to do: give --location s3://BUCKET/PREFIX where a copy of them lies, or use `rollcall sql duckdb --config " + local + "`\n"},
 		{[]string{"athena", "--config", local, "--location", "/copy"}, "Error: --location \"/copy\" is no place in a bucket\nWhat to do: write it as s3://BUCKET/PREFIX\n"},
 		{[]string{"athena", "--config", local, "--location", "s3://copy", "--database", "My-Lake"}, "Error: \"My-Lake\" is no name of an Athena database\nWhat to do: use lower-case letters, digits and _, beginning with a letter\n"},
 		{[]string{"athena", "--config", local, "--location", "s3://copy", "--from", "2026"}, "Error: \"2026\" is no date\nWhat to do: write it as 2026-11-21\n"},

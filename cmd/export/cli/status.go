@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
 	"rollcall/pipeline/status"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 )
 
@@ -29,6 +30,7 @@ type statusAnswer struct {
 	status.Status
 	Next    string `json:"next"` // what the next run would do, in words
 	Refused string `json:"refused,omitempty"`
+	Also    string `json:"-"` // dates that are unsealed, too, and how to see them
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -47,9 +49,9 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			answer := statusAnswer{Status: s, Refused: refused}
-			answer.Next = a.named(next(s, refused))
+			answer.Next, answer.Also = a.say(next(s, refused)), a.say(also(s.AlsoLeft))
 			if s.Report != nil {
-				s.Report.Hint = a.named(s.Report.Hint)
+				s.Report.Hint, s.Report.Commands = a.say(advice.Say(s.Report.Hint, s.Report.Commands...)), nil
 			}
 			if a.flags.json {
 				return a.answer(answer)
@@ -101,7 +103,7 @@ func showStatus(w console.Printer, s statusAnswer, now time.Time) {
 		showProgress(w, s.Status, now)
 	}
 	if len(s.AlsoLeft) > 0 {
-		w.Printf("Also unsealed: %s (rollcall status --date shows one of them).\n", strings.Join(s.AlsoLeft, ", "))
+		w.Printf("Also unsealed: %s.\n", s.Also)
 	}
 	w.Printf("Next: %s\n", s.Next)
 }
@@ -173,29 +175,37 @@ func doing(r *status.Report) string {
 	return working(event.Progress{Phase: r.Phase, Merged: r.Merged, Files: r.Files})
 }
 
-// command is what goes on with the night.
-func command(s status.Status) string {
+// command is what goes on with the run of a date.
+func command(s status.Status) advice.Command {
 	return state.Night{Date: s.Date, Replace: s.Replace}.Command()
 }
 
+// also names dates that are unsealed, too.
+func also(dates []string) advice.Advice {
+	if len(dates) == 0 {
+		return advice.Advice{}
+	}
+	return advice.Say(strings.Join(dates, ", ")+" ({} shows that one)", advice.Rollcall("status").With("date", dates[0]))
+}
+
 // next says what the next run would do.
-func next(s status.Status, refused string) string {
+func next(s status.Status, refused string) advice.Advice {
 	switch {
 	case s.State == status.Running:
-		return "a second run would end at once with code 6"
+		return advice.Say("a second run would end at once with code 6")
 	case s.State == status.Silent:
-		return "if that process is gone, `rollcall run` takes over what it left; while it is there, a second run ends with code 6"
+		return advice.Say("if that process is gone, {} takes over what it left; while it is there, a second run ends with code 6", command(s))
 	case s.Date == "":
-		return fmt.Sprintf("`rollcall run` begins %s, unless that is sealed", s.NextDate)
+		return advice.Say("{} begins "+s.NextDate+", unless that is sealed", advice.Rollcall("run").With("date", s.NextDate))
 	case refused != "":
-		return fmt.Sprintf("`%s` would be refused: %s", command(s), refused)
+		return advice.Say("{} would be refused: "+refused, command(s))
 	}
 	todo := "asks only what is missing"
 	if s.Fetched() {
 		todo = "has nothing left to ask but what failed, then merges and seals"
 	}
 	if s.TakenUp {
-		return fmt.Sprintf("`rollcall run` goes on with %s: it %s", s.Date, todo)
+		return advice.Say("{} goes on with it: it "+todo, command(s))
 	}
-	return fmt.Sprintf("`%s` goes on with it: it %s; without --date a run takes %s", command(s), todo, s.NextDate)
+	return advice.Say("{} goes on with it: it "+todo+"; without --date a run takes "+s.NextDate, command(s))
 }

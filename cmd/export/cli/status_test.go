@@ -67,7 +67,7 @@ func TestStatusTexts(t *testing.T) {
 		{"nothing but a plan", status.Status{State: status.None, Folder: ".rollcall", NextDate: "2026-11-21", OtherCalls: "plan"}, ""},
 	} {
 		text.WriteString("== " + c.name + "\n")
-		showStatus(console.NewPrinter(&text), statusAnswer{Status: c.s, Refused: c.refused, Next: next(c.s, c.refused)}, now)
+		showStatus(console.NewPrinter(&text), statusAnswer{Status: c.s, Refused: c.refused, Next: next(c.s, c.refused).String(), Also: also(c.s.AlsoLeft).String()}, now)
 		text.WriteString("\n")
 	}
 	golden(t, "status", text.String())
@@ -76,7 +76,7 @@ func TestStatusTexts(t *testing.T) {
 func TestStatusOfNothingIsNoFailure(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "none")
-	want := "Nothing is unfinished in " + folder + ".\nNext: `rollcall run --state " + folder + "` begins 2026-11-21, unless that is sealed\n"
+	want := "Nothing is unfinished in " + folder + ".\nNext: `rollcall run --date 2026-11-21 --state " + folder + "` begins 2026-11-21, unless that is sealed\n"
 	if got := rollcall(t, "status", "--state", folder); got.code != Done || got.stdout != want || got.stderr != "" {
 		t.Errorf("status ended with %d:\n%s%s", got.code, got.stdout, got.stderr)
 	}

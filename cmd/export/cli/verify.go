@@ -15,6 +15,7 @@ import (
 	"rollcall/pipeline"
 	"rollcall/pipeline/verify"
 	"rollcall/schema"
+	"rollcall/schema/advice"
 	"rollcall/sinks"
 	"rollcall/sources"
 	"rollcall/sources/all"
@@ -67,7 +68,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			if a.flags.json {
 				err = a.answer(report)
 			} else {
-				showVerified(a.out.Printer(), report, a.named)
+				showVerified(a.out.Printer(), report, a.say)
 			}
 			if err != nil || report.Whole() {
 				return err
@@ -86,7 +87,7 @@ func (a *app) verifyCommand() *cobra.Command {
 // oneDate takes one date at most.
 func oneDate(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return misused(helpWith(cmd), "rollcall %s takes one date, and was given %q", cmd.Name(), strings.Join(args, " "))
+		return misusedSo(helpWith(cmd), "rollcall %s takes one date, and was given %q", cmd.Name(), strings.Join(args, " "))
 	}
 	if len(args) == 1 && !sinks.IsDate(args[0]) {
 		return misused("write it as 2026-11-21", "%q is no date", args[0])
@@ -119,7 +120,7 @@ func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error
 	case o.Date != "" && o.Date < o.From:
 		return o, misused("name an earlier --from", "%s is before --from %s, where history may have been pruned", o.Date, o.From)
 	case err != nil || o.Head != "" && len(sum) != 32:
-		return o, misused("give the 64 hexadecimal digits that `rollcall run` printed", "--head %q is no SHA-256", f.head)
+		return o, misused("give the 64 hexadecimal digits that run printed", "--head %q is no SHA-256", f.head)
 	}
 	for _, file := range f.keys {
 		key, err := publicKey(file)
@@ -233,9 +234,9 @@ func (h *heard) close() {
 	}
 }
 
-// showVerified tells a person what was proved, and everything that is wrong. Commands are told as
-// named has them.
-func showVerified(w console.Printer, r verify.Report, named func(advice string) string) {
+// showVerified tells a person what was proved, and everything that is wrong. Commands are as
+// say has them.
+func showVerified(w console.Printer, r verify.Report, say func(advice.Advice) string) {
 	w.Printf("Verified %s\n", r.Place)
 	showChain(w, r.Chain)
 	showSigned(w, r.Signed)
@@ -254,13 +255,13 @@ func showVerified(w console.Printer, r verify.Report, named func(advice string) 
 	}
 	switch unread := r.Listed - r.Files; {
 	case !r.Whole():
-		showFindings(w, r.Findings, named)
+		showFindings(w, r.Findings, say)
 	case unread > 0:
-		w.Printf("Nothing is wrong in what was read; the content of %s was not: %s reads it.\n", count(int(unread), "file"), named("`rollcall verify --all`"))
+		w.Printf("Nothing is wrong in what was read; the content of %s was not: %s\n", count(int(unread), "file"), say(advice.Say("{} reads it.", advice.Rollcall("verify").With("all", ""))))
 	default:
 		w.Printf("Nothing is wrong.\n")
 	}
-	showProof(w, r, named)
+	showProof(w, r, say)
 }
 
 func showChain(w console.Printer, c verify.Chain) {
@@ -275,10 +276,10 @@ func showChain(w console.Printer, c verify.Chain) {
 	w.Printf("\n  sealed last: %s\n    SHA-256 %s\n", c.Newest, c.Hash)
 }
 
-func showFindings(w console.Printer, list []verify.Finding, named func(advice string) string) {
+func showFindings(w console.Printer, list []verify.Finding, say func(advice.Advice) string) {
 	w.Printf("\n%s:\n", count(len(list), "finding"))
 	for _, f := range list {
-		w.Printf("  %-10s  %s\n              %s\n", f.Kind, f.Path, named(f.Message))
+		w.Printf("  %-10s  %s\n              %s\n", f.Kind, f.Path, say(advice.Say(f.Message, f.Commands...)))
 		if f.More > 0 {
 			w.Printf("              and %s more like this\n", humanize.Comma(f.More))
 		}
