@@ -35,7 +35,7 @@ func (h *history) second(configure func(*night)) (s snapshot, warnings string, e
 	result, err := n.run(func(r *pipeline.Request) {
 		r.Listen = func(e event.Event) {
 			if notice, ok := e.(event.Notice); ok && notice.Warning {
-				warnings += notice.Text + "; " + notice.Hint + "\n"
+				warnings += notice.Text + "; " + notice.Advice().String() + "\n"
 			}
 		}
 	})

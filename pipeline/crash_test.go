@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,7 @@ func (n *night) virtually(d disk.Disk, change func(*pipeline.Request)) (pipeline
 	}
 	ctx, cancel := context.WithTimeout(n.t.Context(), time.Hour)
 	defer cancel()
+	r.Given = cmp.Or(r.Given, noon(r.Date))
 	return pipeline.Run(ctx, r)
 }
 

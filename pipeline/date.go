@@ -1,13 +1,16 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"time"
 
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/state"
 	"rollcall/schema/advice"
+	"rollcall/schema/fault"
 	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 )
@@ -27,7 +30,7 @@ func choose(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sin
 	if r.Date != "" {
 		return settle(ctx, r, folder, sink, r.Date)
 	}
-	today := r.Now().UTC().Format(time.DateOnly)
+	today := state.Today(r.Now())
 	nights, err := folder.Nights()
 	if err != nil {
 		return choice{}, err
@@ -61,16 +64,18 @@ func settle(ctx context.Context, r Request, folder *state.Folder, sink sinks.Sin
 	if err != nil {
 		return choice{}, err
 	}
-	if sealed == nil {
-		r.tellFuture(date)
-		return choice{date: date}, nil
-	}
 	night, err := folder.Night(date)
 	if err != nil {
 		return choice{}, err
 	}
+	if sealed == nil {
+		return choice{date: date}, r.timely(date, night, false)
+	}
 	how := standingOf(night, sealed)
 	if r.Replace && how != finished {
+		if err := r.timely(date, night, true); err != nil {
+			return choice{}, err
+		}
 		if err := replaceable(ctx, sink, *sealed); err != nil {
 			return choice{}, err
 		}
@@ -121,18 +126,29 @@ func standingOf(night *state.Night, m *manifest.Sealed) standing {
 	}
 }
 
-// tellFuture says that a date has come nowhere on earth yet, where that is so: who mistypes one finds
-// it as the latest snapshot for a long time.
-func (r Request) tellFuture(date string) {
-	farEast := r.Now().UTC().Add(14 * time.Hour)
-	if date <= farEast.Format(time.DateOnly) {
-		return
+// timely is a fault where a date may not be asked about now: it has not come yet, or it is over, so that
+// the answers of today would pass for its own. A date of which the state folder has something is no new one.
+func (r Request) timely(date string, night *state.Night, sealed bool) error {
+	given := cmp.Or(r.Given, r.Now())
+	again := advice.Rollcall("run").With("date", date)
+	switch {
+	case night != nil && !(sealed && !night.Replace):
+		return nil
+	case state.ToCome(date, given):
+		return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has not come yet: in UTC it is %s", date, given.UTC().Format(time.DateTime)),
+			Hint: "name a date that has come, or leave --date out for " + state.Today(given)}
+	case r.Backdate:
+		return nil
+	case sealed && date < state.Yesterday(given):
+		return &fault.Error{Kind: fault.Configuration, Message: date + " is over, and what the vendors tell now would replace what they told then",
+			Hint: "if that is meant, {}: the manifest will say that the snapshot is backdated", Commands: []advice.Command{again.With("replace", "").With("backdate", "")}}
+	case !sealed && state.Over(date, given):
+		return &fault.Error{Kind: fault.Configuration, Message: date + " is over, and what the vendors tell now would pass for what they told then",
+			Hint:     "leave --date out for " + state.Today(given) + "; if that date is meant, {}: the manifest will say that the snapshot is backdated",
+			Commands: []advice.Command{again.With("backdate", "")}}
+	default:
+		return nil
 	}
-	r.Listen(event.Notice{
-		Warning: true,
-		Text:    date + " has not come yet: its snapshot holds what the vendors say now, and is the latest of all until then",
-		Hint:    "today is " + r.Now().UTC().Format(time.DateOnly) + "; stop this run now if another date was meant",
-	})
 }
 
 // tellKept says that a replacement stays as it was left, where there is one.

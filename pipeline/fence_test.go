@@ -90,6 +90,7 @@ func (h *host) work(ctx context.Context) (pipeline.Result, error) {
 			h.mu.Unlock()
 		}
 	}
+	r.Given = cmp.Or(r.Given, noon(r.Date))
 	return pipeline.Run(ctx, r)
 }
 
@@ -268,6 +269,7 @@ func TestTheLockIsLookedAtAfterASleep(t *testing.T) {
 		began := time.Now()
 		r := h.request()
 		r.Sink, r.Transport, r.Disk, r.Now = sink, h.sent, disktest.New(h.t, disktest.Options{}), other.slept
+		r.Given = cmp.Or(r.Given, noon(r.Date))
 		if _, err := pipeline.Run(h.t.Context(), r); !isHeldSink(err) {
 			t.Fatalf("got %v", err)
 		}

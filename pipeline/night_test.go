@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -135,6 +136,15 @@ func (n *night) request() pipeline.Request {
 	}
 }
 
+// noon is the middle of a date, when nobody doubts which day it is; the zero time where none is named.
+func noon(date string) time.Time {
+	day, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return time.Time{}
+	}
+	return day.Add(12 * time.Hour)
+}
+
 func (n *night) run(change func(*pipeline.Request)) (pipeline.Result, error) {
 	n.t.Helper()
 	r := n.request()
@@ -143,6 +153,7 @@ func (n *night) run(change func(*pipeline.Request)) (pipeline.Result, error) {
 	}
 	ctx, cancel := context.WithTimeout(n.t.Context(), 10*time.Minute) // only what hangs takes that long
 	defer cancel()
+	r.Given = cmp.Or(r.Given, noon(r.Date))
 	return pipeline.Run(ctx, r)
 }
 

@@ -48,7 +48,7 @@ func TestAPageThatCanNotBeWrittenCostsNoNight(t *testing.T) {
 	if err != nil || result.Code != pipeline.CodeComplete || result.Report != "" {
 		t.Fatalf("code %d, report %q, %v", result.Code, result.Report, err)
 	}
-	if len(told) != 1 || !told[0].Warning || !strings.HasPrefix(told[0].Text, "the report of "+date+" was not written: ") || !strings.Contains(told[0].Hint, "rollcall report "+date) {
+	if len(told) != 1 || !told[0].Warning || !strings.HasPrefix(told[0].Text, "the report of "+date+" was not written: ") || !strings.Contains(told[0].Advice().String(), "rollcall report "+date) {
 		t.Errorf("told %+v", told)
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,6 +126,7 @@ func (l *lake) run(change func(*pipeline.Request)) (pipeline.Result, error) {
 	if change != nil {
 		change(&r)
 	}
+	r.Given = cmp.Or(r.Given, noon(r.Date))
 	return pipeline.Run(l.t.Context(), r)
 }
 
@@ -247,6 +249,7 @@ func TestAStoppedReplacementKeepsBothTheOldSnapshotAndWhatWasFetched(t *testing.
 	r.Now = l.clock()
 	r.Replace, r.Sink, r.Transport, r.Workers = true, l.sink(nil), transport, 1
 	stopped := &pipeline.StoppedError{}
+	r.Given = cmp.Or(r.Given, noon(r.Date))
 	if _, err := pipeline.Run(ctx, r); !errors.As(err, &stopped) || stopped.Done == 0 {
 		t.Fatalf("got %v", err)
 	}

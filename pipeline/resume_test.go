@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -43,6 +44,7 @@ func (n *night) runCut(requests int64) (pipeline.Result, error) {
 	transport.left.Store(requests)
 	r.Transport = transport
 	r.Workers = 4 // with more, all requests may be on their way before the first is answered
+	r.Given = cmp.Or(r.Given, noon(r.Date))
 	return pipeline.Run(ctx, r)
 }
 

@@ -68,14 +68,16 @@ type HTTPClient interface {
 type Request struct {
 	World
 	Job    *job.Job
-	Date   string // 2026-11-21; empty: the state folder's fresh unsealed date, else today in UTC
-	State  string // the state folder
+	Date   string    // 2026-11-21; empty: the state folder's fresh unsealed date, else today in UTC
+	Given  time.Time // when that was asked for: what Date is held against; zero: Now()
+	State  string    // the state folder
 	Listen event.Listener
 	Accept []string // checks that seal all the same when they fail
 
-	Discard bool       // throw away what an earlier run of the date fetched, and begin anew
-	Replace bool       // seal a date anew that is sealed; one that is not is sealed as ever
-	Sink    sinks.Sink // nil: the one that the job names
+	Discard  bool       // throw away what an earlier run of the date fetched, and begin anew
+	Backdate bool       // seal a date although it is over
+	Replace  bool       // seal a date anew that is sealed; one that is not is sealed as ever
+	Sink     sinks.Sink // nil: the one that the job names
 
 	Workers int // of each endpoint; 0: as many as its pace and latency need
 	Memory  int // what the spool gathers before it writes a run, in bytes; 0: 16 MiB

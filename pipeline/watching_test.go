@@ -314,23 +314,3 @@ func TestANewerStateFolderKeepsARunOut(t *testing.T) {
 		t.Errorf("%d requests", asked)
 	}
 }
-
-func TestADateThatHasNotComeIsAskedWithAWarning(t *testing.T) {
-	t.Parallel()
-	world := simulated.New(unlimited(simulated.Options{Seed: 2, Users: 10, Groups: 3}))
-	for ahead, want := range map[int]bool{-30: false, 0: false, 2: true, 1000: true} {
-		n := newNight(t, world).block("rongcloud_group_members", groups("rc_groups"))
-		warned := false
-		result, err := n.run(func(r *pipeline.Request) {
-			r.Date = r.Now().UTC().AddDate(0, 0, ahead).Format(time.DateOnly)
-			r.Listen = func(e event.Event) {
-				if notice, is := e.(event.Notice); is && strings.Contains(notice.Text, "has not come yet") {
-					warned = true
-				}
-			}
-		})
-		if err != nil || warned != want || result.Code != pipeline.CodeComplete {
-			t.Errorf("%d days ahead: warned %v, code %d, %v", ahead, warned, result.Code, err)
-		}
-	}
-}

@@ -122,13 +122,19 @@ func (n *night) block(kind string, change func(*job.Data)) {
 	})
 }
 
+// noon is the middle of a date.
+func noon(date string) time.Time {
+	day, _ := time.Parse(time.DateOnly, date)
+	return day.Add(12 * time.Hour)
+}
+
 func (n *night) request() pipeline.Request {
 	return pipeline.Request{
 		World: pipeline.World{
 			Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Transport: n.world.Transport(), Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test",
 			Disk: disktest.New(n.t, disktest.Options{}), // which does not wait for the real one: hours of virtual time sync often
 		},
-		Job: n.job, Date: date, State: n.state,
+		Job: n.job, Date: date, Given: noon(date), State: n.state,
 		Listen: func(event.Event) {},
 	}
 }

@@ -98,6 +98,9 @@ type Notice struct {
 	Commands []advice.Command // each in the place of a {} in Hint
 }
 
+// Advice is what the notice says to do.
+func (n Notice) Advice() advice.Advice { return advice.Say(n.Hint, n.Commands...) }
+
 func (Started) isEvent()  {}
 func (Progress) isEvent() {}
 func (Notice) isEvent()   {}

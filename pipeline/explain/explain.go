@@ -84,7 +84,8 @@ const (
 // Night is what one snapshot knows.
 type Night struct {
 	Date    string    `json:"date"`
-	Group   *Standing `json:"group,omitempty"` // nil: no row
+	Late    bool      `json:"backdated,omitempty"` // the vendors were asked after the date was over in UTC
+	Group   *Standing `json:"group,omitempty"`     // nil: no row
 	User    *Standing `json:"user,omitempty"`
 	State   State     `json:"state,omitempty"` // of a pair
 	Why     string    `json:"why,omitempty"`   // where it is not plain
@@ -164,7 +165,7 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := &asker{Question: q, asked: q, subjects: map[string]*Subject{}, users: map[string]map[string]*Standing{}}
+	a := &asker{Question: q, asked: q, late: map[string]bool{}, subjects: map[string]*Subject{}, users: map[string]map[string]*Standing{}}
 	for _, date := range dates {
 		if date < q.Since && date != s.Date {
 			continue
@@ -198,6 +199,7 @@ func Ask(ctx context.Context, sink sinks.Sink, q Question) (Answer, error) {
 			return Answer{}, err
 		}
 		a.dates = append(a.dates, date)
+		a.late[date] = night.AskedLate()
 	}
 	if err := a.look(s); err != nil {
 		return Answer{}, err
@@ -227,6 +229,7 @@ type asker struct {
 	asked    Question // as it was asked
 	notes    []string
 	dates    []string                        // of the nights that were read, ascending
+	late     map[string]bool                 // of these, those that are backdated
 	subjects map[string]*Subject             // by source
 	users    map[string]map[string]*Standing // of a pair: the user's rows, by source and date
 }
@@ -394,7 +397,7 @@ func (a *asker) answer(s *snapshot.Snapshot) Answer {
 		if a.Group != "" && a.User != "" {
 			a.judge(subject)
 		}
-		subject.Now = Night{Date: s.Date}
+		subject.Now = Night{Date: s.Date, Late: s.AskedLate()}
 		if i := slices.IndexFunc(subject.History, func(n Night) bool { return n.Date == s.Date }); i >= 0 {
 			subject.Now = subject.History[i]
 		}
@@ -417,6 +420,7 @@ func (a *asker) complete(s *Subject) {
 		if user := a.users[s.Source][date]; user != nil {
 			n.User, there = user, true
 		}
+		n.Late = a.late[date]
 		if n.Date = date; there || len(whole) > 0 {
 			whole = append(whole, n)
 		}

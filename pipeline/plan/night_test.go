@@ -122,7 +122,7 @@ func (n *night) run(ctx context.Context, date string, transport http.RoundTrippe
 	n.t.Helper()
 	return pipeline.Run(ctx, pipeline.Request{
 		World: pipeline.World{Now: time.Now, Random: rand.Uint64, Transport: transport, Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test"},
-		Job:   n.job, Date: date, State: n.state, Listen: func(event.Event) {}, Workers: n.workers,
+		Job:   n.job, Date: date, Given: noon(date), State: n.state, Listen: func(event.Event) {}, Workers: n.workers,
 	})
 }
 
@@ -230,4 +230,10 @@ func (n *night) keys(m manifest.Manifest) map[string]int64 {
 		}
 	}
 	return all
+}
+
+// noon is the middle of a date.
+func noon(date string) time.Time {
+	day, _ := time.Parse(time.DateOnly, date)
+	return day.Add(12 * time.Hour)
 }

@@ -137,6 +137,7 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	if err := found.takeUp(p); err != nil {
 		return Plan{}, err
 	}
+	p.judgeDate()
 	if err := p.readBase(ctx); err != nil {
 		return Plan{}, err
 	}
@@ -181,6 +182,17 @@ func (p *planner) findSealed(ctx context.Context) (bool, error) {
 	p.Plan.Blocks, p.Endpoints = []Block{}, []Endpoint{}
 	p.Requests = exactly(0)
 	return true, nil
+}
+
+// judgeDate notes where a run would refuse the date.
+func (p *planner) judgeDate() {
+	switch {
+	case p.Resumed || p.Request.Date == "":
+	case state.ToCome(p.Plan.Date, p.StartsAt):
+		p.Notes = append(p.Notes, "a run refuses "+p.Plan.Date+", which has not come yet")
+	case state.Over(p.Plan.Date, p.StartsAt):
+		p.Notes = append(p.Notes, "a run refuses "+p.Plan.Date+", which is over, unless --backdate is given: the vendors tell how things are now")
+	}
 }
 
 // lay connects blocks and endpoints as a run does: two sources of one app share its budgets.

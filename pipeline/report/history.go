@@ -16,6 +16,7 @@ import (
 type night struct {
 	Date     string
 	Code     int
+	Late     bool // the vendors were asked after the date was over
 	Unread   bool // its manifest can't be read: there are no figures
 	Rows     map[string]int64
 	Asked    *int64 // keys
@@ -56,7 +57,7 @@ func history(ctx context.Context, s *snapshot.Snapshot) ([]night, error) {
 }
 
 func nightOf(m manifest.Manifest) night {
-	n := night{Date: m.Date, Code: m.ExitCode, Rows: map[string]int64{}, Roles: m.RoleCounts}
+	n := night{Date: m.Date, Late: m.AskedLate(), Code: m.ExitCode, Rows: map[string]int64{}, Roles: m.RoleCounts}
 	for _, f := range m.Files {
 		n.Rows[f.Table] += f.Rows
 	}

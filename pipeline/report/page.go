@@ -153,6 +153,9 @@ func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
 		{Label: "vendors asked", Text: asked(m)},
 		{Label: "where", Text: p.Place},
 	}
+	if m.AskedLate() {
+		p.Sealed = append(p.Sealed, fact{Label: "backdated", Text: "the vendors were asked after " + s.Date + " was over in UTC"})
+	}
 	if hidden := hidden(m.Columns); hidden != "" {
 		p.Sealed = append(p.Sealed, fact{Label: "privacy", Text: hidden})
 	}

@@ -65,6 +65,9 @@ func historyOf(nights []night) []historyRow {
 	var rows []historyRow
 	for _, n := range slices.Backward(nights) {
 		row := historyRow{Date: n.Date, Code: strconv.Itoa(n.Code), Whole: n.Code == 0}
+		if n.Late {
+			row.Date += " (backdated)"
+		}
 		if n.Unread {
 			row.Code = "unreadable"
 		}

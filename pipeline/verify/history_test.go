@@ -92,7 +92,7 @@ func simulateWith(t testing.TB, nasty bool, prepare func(date string, j *job.Job
 		prepare(date, j)
 		_, err := pipeline.Run(t.Context(), pipeline.Request{
 			World: pipeline.World{Now: time.Now, Random: rand.Uint64, Stdin: strings.NewReader(""), Host: "test", PID: 1, Process: process.Identity{Boot: "boot", Namespace: "test", PID: 1, Started: 1}, Version: "test", Linger: 1},
-			Job:   j, Date: date, State: t.TempDir(), Listen: func(event.Event) {}, Replace: slices.Contains(nights[:i], date),
+			Job:   j, Date: date, Given: noon(date), State: t.TempDir(), Listen: func(event.Event) {}, Replace: slices.Contains(nights[:i], date),
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", date, err)
@@ -273,4 +273,10 @@ func (h *history) paths(t testing.TB) (paths []string) {
 
 func part(table, date string) string {
 	return table + "/snapshot_date=" + date + "/part-00000.parquet"
+}
+
+// noon is the middle of a date.
+func noon(date string) time.Time {
+	day, _ := time.Parse(time.DateOnly, date)
+	return day.Add(12 * time.Hour)
 }

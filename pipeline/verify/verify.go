@@ -19,6 +19,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"rollcall/pipeline/snapshot"
@@ -107,6 +108,7 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	if v.Date != "" && v.archived[sinks.ManifestPath(v.Date)] {
 		return Report{}, v.archivedError(sinks.ManifestPath(v.Date))
 	}
+	v.backdated()
 	targets, broken := v.targets(), v.found.any()
 	v.choose(targets)
 	if err := v.files(ctx); err != nil {
@@ -125,6 +127,19 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	}
 	v.report.Findings = append(v.report.Findings, v.found.list...)
 	return v.report, nil
+}
+
+// backdated notes the snapshots whose vendors were asked after the date was over.
+func (v *verifier) backdated() {
+	var dates []string
+	for _, n := range v.sealed() {
+		if n.AskedLate() {
+			dates = append(dates, n.Date)
+		}
+	}
+	if len(dates) > 0 {
+		v.note("backdated, since the vendors were asked after the date was over in UTC: %s", strings.Join(dates, ", "))
+	}
 }
 
 // targets are the snapshots whose content is read, by date.

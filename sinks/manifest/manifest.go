@@ -63,6 +63,8 @@ type Manifest struct {
 	Roles     map[string]map[string]int64 `json:"roles"`     // memberships, by source and the vendor's word for the role; nil: not counted
 	Ownership Ownership                   `json:"ownership"` // of groups
 
+	Backdated bool `json:"backdated,omitzero"` // the vendors were asked after the date was over in UTC; absent where they were not
+
 	CutTexts         int64            `json:"cut_texts,omitzero"`  // texts of more than 64 KiB that were cut; absent where there are none
 	Data             map[string]Data  `json:"data"`                // what was asked, by data block: "rongcloud_group_members.all"; nil: not told
 	ChangesBaseSum   *string          `json:"changes_base_sha256"` // of the base's manifest as it was read
@@ -180,6 +182,14 @@ type Series struct {
 func (s *Series) whole() bool {
 	return s == nil || s.Step > 0 && len(s.Sent) == len(s.Throttled) && len(s.Sent) == len(s.Failed) && len(s.Sent) == len(s.Limit)
 }
+
+// Precedes tells whether a date was over in UTC when the first request was sent: its snapshot is backdated.
+func Precedes(date string, askedFrom Time) bool {
+	return !askedFrom.at.IsZero() && date < askedFrom.at.Format(time.DateOnly)
+}
+
+// AskedLate tells whether the snapshot is backdated; older manifests don't say it themselves.
+func (m Manifest) AskedLate() bool { return m.Backdated || Precedes(m.Date, m.AskedFrom) }
 
 // Path is where the manifest of date lies in a sink.
 func Path(date string) string { return sinks.ManifestPath(date) }

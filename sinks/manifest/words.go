@@ -15,6 +15,9 @@ func believable(m Manifest) error {
 	if m.ExitCode != 0 && m.ExitCode != 3 {
 		return fmt.Errorf("exit code %d is none of a sealed snapshot, which has 0 or 3", m.ExitCode)
 	}
+	if m.Backdated && !Precedes(m.Date, m.AskedFrom) {
+		return fmt.Errorf("it says that it is backdated, and was asked before its date was over")
+	}
 	for _, link := range []*Link{m.Previous, m.Replaces} {
 		if link != nil && !sinks.IsManifest(link.Path) && !sinks.IsReplaced(link.Path) {
 			return fmt.Errorf("link %q leads to no manifest", link.Path)

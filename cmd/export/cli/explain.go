@@ -98,7 +98,7 @@ func showExplained(w console.Printer, a explain.Answer) {
 		if i > 0 {
 			w.Println()
 		}
-		w.Printf("%s of %s, in the snapshot of %s\n", title(a), s.Source, a.Date)
+		w.Printf("%s of %s, in the snapshot of %s\n", title(a), s.Source, dated(a.Date, s.Now.Late))
 		if a.Group != "" && a.User != "" {
 			showPair(w, s)
 		}
@@ -111,6 +111,14 @@ func showExplained(w console.Printer, a explain.Answer) {
 		}
 		showHistory(w, s, a)
 	}
+}
+
+// dated is the date of a snapshot, and whether it was asked on it.
+func dated(date string, late bool) string {
+	if late {
+		return date + " (backdated)"
+	}
+	return date
 }
 
 func title(a explain.Answer) string {
@@ -267,7 +275,7 @@ func showHistory(w console.Printer, s explain.Subject, a explain.Answer) {
 			if event == "" {
 				event = "-"
 			}
-			table.Printf("  %s\t%s\t%s\n", n.Date, event, standsAs(n))
+			table.Printf("  %s\t%s\t%s\n", dated(n.Date, n.Late), event, standsAs(n))
 		}
 	} else {
 		table.Printf("  DATE\tVERDICT\tDECLARED\tCOLLECTED\tCHANGES SINCE THE BASE\n")
@@ -279,7 +287,7 @@ func showHistory(w console.Printer, s explain.Subject, a explain.Answer) {
 			if row == nil {
 				row = &explain.Standing{Verdict: "-"}
 			}
-			table.Printf("  %s\t%s\t%s\t%s\t%s\n", n.Date, row.Verdict, number(row.Declared), humanize.Comma(row.Collected), changesOf(n, a.Group == ""))
+			table.Printf("  %s\t%s\t%s\t%s\t%s\n", dated(n.Date, n.Late), row.Verdict, number(row.Declared), humanize.Comma(row.Collected), changesOf(n, a.Group == ""))
 		}
 	}
 	flush()

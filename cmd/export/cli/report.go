@@ -18,6 +18,7 @@ import (
 // sealedAnswer is a sealed snapshot as a script reads it.
 type sealedAnswer struct {
 	Date          string                      `json:"date"`
+	Backdated     bool                        `json:"backdated"` // the vendors were asked after the date was over
 	Place         string                      `json:"place"`
 	Already       bool                        `json:"already_sealed"`
 	Code          int                         `json:"exit_code"`
@@ -49,7 +50,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 		signed = m.Signature.KeyID
 	}
 	answer := sealedAnswer{
-		Date: r.Date, Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Signed: signed, Rows: rowsOf(m),
+		Date: r.Date, Backdated: m.AskedLate(), Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Signed: signed, Rows: rowsOf(m),
 		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Checks: append([]manifest.Check{}, m.Checks...),
 		Replaced: m.ReplacedTexts, Cut: m.CutTexts,
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
@@ -86,6 +87,9 @@ func report(w console.Printer, r pipeline.Result, took time.Duration) {
 	w.Printf("  users:  %s\n", tally(m.Verdicts.Users, "no data block lists their groups"))
 	if m.Discrepancies > 0 {
 		w.Printf("  %s contradictions between views that were read whole: see the table discrepancies\n", humanize.Comma(m.Discrepancies))
+	}
+	if m.AskedLate() {
+		w.Printf("  backdated: the vendors were asked from %s on, after that date was over in UTC\n", m.AskedFrom.Time().Format(time.RFC3339))
 	}
 	altered(w, m)
 	changed(w, m)

@@ -16,7 +16,6 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
-	"rollcall/schema/advice"
 	"rollcall/schema/spelling"
 )
 
@@ -24,6 +23,10 @@ const aboutRun = `Asks the vendors about every key, merges the answers into the 
 snapshot. What an earlier run of the same date left is gone on with, by itself: after any stop, type
 the same command again. A date that is sealed is not asked again. rollcall status shows from another
 terminal how far it is.
+
+A --date is today's in some time zone, or yesterday's in UTC, as schedulers name a night by the day that ended. An older one is
+refused, for the vendors tell how things are now, unless --backdate is given: then the manifest says so. One that was sealed
+before is always accepted, and so is one that an earlier run left unsealed.
 
 With --replace a sealed date is asked again: everything is fetched anew, and when all is ready the old manifest moves to
 _snapshots/replaced/, where the new one names it, and the files are swapped. Until then the old snapshot
@@ -38,7 +41,7 @@ it again; or a check failed), 5 (stopped before the end; run it again) or 6 (ano
 func (a *app) runCommand() *cobra.Command {
 	var address string
 	var accept []string
-	var discard, replace bool
+	var discard, replace, backdate bool
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "fetch, merge, write and seal one snapshot; resume what an earlier run left",
@@ -61,7 +64,7 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			defer stop()
-			result, err := a.night(cmd.Context(), order{job: j, state: a.flags.stateDir(), accept: accept, discard: discard, replace: replace}, watch)
+			result, err := a.night(cmd.Context(), order{job: j, given: begun, state: a.flags.stateDir(), accept: accept, discard: discard, replace: replace, backdate: backdate}, watch)
 			if err != nil {
 				return err
 			}
@@ -70,6 +73,7 @@ func (a *app) runCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:9100, while it runs")
 	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
+	cmd.Flags().BoolVar(&backdate, "backdate", false, "seal a --date that is over, although the vendors tell how things are today; the manifest says so")
 	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
 	cmd.Flags().BoolVar(&replace, "replace", false, "seal the date anew although it is sealed; the old snapshot stands until the new one is ready")
 	return cmd
@@ -154,11 +158,13 @@ func (a *app) metrics(address string) (watch event.Listener, stop func(), err er
 
 // order is what a command asks of a run.
 type order struct {
-	job     *job.Job
-	state   string
-	accept  []string
-	discard bool
-	replace bool
+	job      *job.Job
+	state    string
+	accept   []string
+	given    time.Time // when the command was typed
+	discard  bool
+	replace  bool
+	backdate bool
 }
 
 // night runs a job with progress on stderr, and tells others about it too.
@@ -170,7 +176,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 			other(e)
 		}
 		if notice, ok := e.(event.Notice); ok {
-			notice.Hint, notice.Commands = a.say(advice.Say(notice.Hint, notice.Commands...)), nil
+			notice.Hint, notice.Commands = a.say(notice.Advice()), nil
 			e = notice
 		}
 		progress.Listen(e)
@@ -185,7 +191,7 @@ func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pip
 			Now: a.env.Now, Random: a.env.Random, Stdin: a.env.Stdin, Transport: transport,
 			Host: a.env.Host, PID: a.env.PID, Process: a.env.Process, Look: a.env.Look, Apps: a.env.Apps, Version: a.env.Version,
 		},
-		Job: n.job, Date: a.flags.date, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard, Replace: n.replace,
+		Job: n.job, Date: a.flags.date, Given: n.given, Backdate: n.backdate, State: n.state, Listen: listen, Accept: n.accept, Discard: n.discard, Replace: n.replace,
 	})
 	progress.Close()
 	a.screen.Store(nil)

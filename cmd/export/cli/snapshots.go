@@ -22,8 +22,9 @@ type snapshotRow struct {
 	Manifest    string `json:"manifest"`
 	Sum         string `json:"manifest_sha256"`
 
-	Columns  map[string]manifest.Column `json:"columns,omitempty"`  // left out, or pseudonyms
-	Archived bool                       `json:"archived,omitempty"` // only its date is known: it must be restored before it can be read
+	Columns   map[string]manifest.Column `json:"columns,omitempty"`  // left out, or pseudonyms
+	Backdated bool                       `json:"backdated"`          // the vendors were asked after the date was over
+	Archived  bool                       `json:"archived,omitempty"` // only its date is known: it must be restored before it can be read
 }
 
 func (a *app) snapshotsCommand() *cobra.Command {
@@ -65,7 +66,7 @@ func (a *app) snapshotsCommand() *cobra.Command {
 func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
 	row := snapshotRow{
 		Date: m.Date, Sequence: m.Sequence, SealedAt: m.SealedAt.Time().Format(time.RFC3339), Code: m.ExitCode,
-		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum, Columns: m.Columns,
+		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum, Columns: m.Columns, Backdated: m.AskedLate(),
 	}
 	for _, f := range m.Files {
 		row.Bytes += f.Size
@@ -81,6 +82,9 @@ func (a *app) table(rows []snapshotRow) {
 		if r.Archived {
 			w.Printf("%s\tarchived\t\t\t\t\t%s\t\n", r.Date, r.Manifest)
 			continue
+		}
+		if r.Backdated {
+			r.SealedAt += " (backdated)"
 		}
 		w.Printf("%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), r.Manifest, r.Sum)
 	}

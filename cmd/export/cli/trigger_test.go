@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,14 +28,19 @@ func (w *trigger) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// realTime runs one command line on a clock that runs, from midnight of the tests' date. Signals,
+// realTime runs one command line on a clock that runs, from midnight of its --date or the tests' date. Signals,
 // where given, get an interrupt as soon as keys are being fetched.
 func realTime(t *testing.T, signals chan os.Signal, args ...string) outcome {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	env := testEnv(&stdout, &stderr, args...)
-	begun := time.Now()
-	env.Now = func() time.Time { return midnight.Add(time.Since(begun)) }
+	begun, from := time.Now(), midnight
+	if i := slices.Index(args, "--date"); i >= 0 && i+1 < len(args) {
+		if day, err := time.Parse(time.DateOnly, args[i+1]); err == nil {
+			from = day
+		}
+	}
+	env.Now = func() time.Time { return from.Add(time.Since(begun)) }
 	env.Random = rand.Uint64
 	if signals != nil {
 		env.Signals = signals
