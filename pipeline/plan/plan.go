@@ -137,7 +137,6 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	if err := found.takeUp(p); err != nil {
 		return Plan{}, err
 	}
-	p.judgeDate()
 	if err := p.readBase(ctx); err != nil {
 		return Plan{}, err
 	}
@@ -153,6 +152,7 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	p.schedule()
 	p.expectFiles()
 	p.advise()
+	p.judgeDate()
 	p.render()
 	return p.Plan, nil
 }

@@ -127,6 +127,7 @@ type Report struct {
 	Bytes    int64     `json:"bytes_read"`
 	Rows     int64     `json:"rows_read"`
 	Findings []Finding `json:"findings"`
+	Late     []string  `json:"backdated"`       // dates of snapshots whose vendors were asked after the date was over in UTC
 	Notes    []string  `json:"notes,omitempty"` // what a person should know and is not wrong
 }
 

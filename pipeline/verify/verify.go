@@ -19,7 +19,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"rollcall/pipeline/snapshot"
@@ -108,7 +107,7 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	if v.Date != "" && v.archived[sinks.ManifestPath(v.Date)] {
 		return Report{}, v.archivedError(sinks.ManifestPath(v.Date))
 	}
-	v.backdated()
+	v.report.Late = v.backdated()
 	targets, broken := v.targets(), v.found.any()
 	v.choose(targets)
 	if err := v.files(ctx); err != nil {
@@ -129,17 +128,15 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	return v.report, nil
 }
 
-// backdated notes the snapshots whose vendors were asked after the date was over.
-func (v *verifier) backdated() {
-	var dates []string
+// backdated are the dates of the snapshots whose vendors were asked after the date was over.
+func (v *verifier) backdated() []string {
+	dates := []string{}
 	for _, n := range v.sealed() {
 		if n.AskedLate() {
 			dates = append(dates, n.Date)
 		}
 	}
-	if len(dates) > 0 {
-		v.note("backdated, since the vendors were asked after the date was over in UTC: %s", strings.Join(dates, ", "))
-	}
+	return dates
 }
 
 // targets are the snapshots whose content is read, by date.

@@ -68,7 +68,7 @@ func (a *app) diffCommand() *cobra.Command {
 
 func twoDates(cmd *cobra.Command, args []string) error {
 	if len(args) != 2 {
-		return misusedSo(advice.Say("such as {}", advice.Rollcall("diff", "2026-11-20", "2026-11-21")), "rollcall %s takes two dates, and was given %d", cmd.Name(), len(args))
+		return misusedSo(advice.Say("name the earlier and the later one; {} lists what is sealed", advice.Rollcall("snapshots")), "rollcall %s takes two dates, and was given %d", cmd.Name(), len(args))
 	}
 	for _, date := range args {
 		if !sinks.IsDate(date) {

@@ -60,7 +60,7 @@ func differs(t *testing.T, h *audited) {
 		t.Errorf("a date and itself: %d, %s%s", got.code, got.stdout, got.stderr)
 	}
 	for _, c := range []struct{ args, message, hint string }{
-		{"diff 2026-11-21", "takes two dates, and was given 1", "rollcall diff 2026-11-20 2026-11-21 --config " + h.config},
+		{"diff 2026-11-21", "takes two dates, and was given 1", "rollcall snapshots --config " + h.config},
 		{"diff 2026-11-21 today", `"today" is no date`, "2026-11-21"},
 		{"diff 2026-11-21 2026-12-24", "the nearest 2026-11-25", "rollcall snapshots"},
 		{"diff 2026-11-21 2026-11-22 --table changes", `there is no table "changes" to compare`, "memberships, groups"},

@@ -250,6 +250,9 @@ func showVerified(w console.Printer, r verify.Report, say func(advice.Advice) st
 		}
 		w.Printf("  content: %s of %s read%s: %s, %s rows\n", count(int(r.Files), "file"), spanOf(r.Dates), part, humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.Rows))
 	}
+	if len(r.Late) > 0 {
+		w.Printf("  backdated: %s; the vendors were asked after the date was over in UTC\n", spanOf(r.Late))
+	}
 	for _, note := range r.Notes {
 		w.Printf("  note: %s\n", note)
 	}
