@@ -173,7 +173,7 @@ func TestAChangedListIsPlannedKeyByKey(t *testing.T) {
 	n.sealed(before)
 	n.job.Lists = full
 	p := n.plan(tonight)
-	if len(p.Notes) == 0 || !strings.Contains(p.Notes[0], "the configuration has changed since "+before) {
+	if !slices.ContainsFunc(p.Notes, func(note string) bool { return strings.Contains(note, "the configuration has changed since "+before) }) {
 		t.Errorf("notes are %q", p.Notes)
 	}
 	since := n.requests()
