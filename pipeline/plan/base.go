@@ -81,7 +81,8 @@ func (b *base) listed(d job.Data) (longest int64) {
 		return 0
 	}
 	for _, name := range slices.Concat(d.Users.Lists, d.Groups.Lists) {
-		longest = max(longest, b.Lists[name].Unique)
+		list, _ := b.Lists.Find(name)
+		longest = max(longest, list.IDs)
 	}
 	return longest
 }

@@ -138,8 +138,9 @@ type tableRow struct {
 }
 
 type listRow struct {
-	Name, Sum    string
-	Unique, Read figure
+	Name, Sum       string
+	IDs, Read       figure
+	Before, Without string
 }
 
 func newPage(s *snapshot.Snapshot, nights []night, f *found) page {

@@ -138,9 +138,9 @@ func recountManifest(m manifest.Manifest, add func(n int64, name ...string)) {
 	for _, f := range m.Files {
 		add(1, "files", f.Table)
 	}
-	for name, l := range m.Lists {
-		add(l.Unique, "lists", name, "unique")
-		add(l.Read, "lists", name, "read")
+	for _, l := range m.Lists {
+		add(l.IDs, "lists", l.Name, "ids")
+		add(l.Read, "lists", l.Name, "read")
 	}
 	for source, endpoints := range m.Requests {
 		for name, f := range endpoints {
