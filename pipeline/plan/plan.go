@@ -57,6 +57,8 @@ type Plan struct {
 	Running         bool       `json:"running"`           // a run is at work in the state folder
 	Resumed         bool       `json:"resumed"`           // the run would go on where an earlier one stopped
 	Answered        int64      `json:"answered"`          // keys that the earlier run had answered
+	Lists           []List     `json:"lists"`             // in the order of their names
+	ListsBase       string     `json:"lists_base"`        // the nearest earlier sealed date, with which a run compares its lists; empty: none
 	Blocks          []Block    `json:"blocks"`            // in the order of their addresses; the command line shows upstream first
 	Endpoints       []Endpoint `json:"endpoints"`         // the slowest first
 	Requests        Count      `json:"requests"`          // of all endpoints
@@ -71,6 +73,13 @@ type Plan struct {
 	Bytes           *int64     `json:"bytes"` // of all files
 	Warnings        []Warning  `json:"warnings"`
 	Notes           []string   `json:"notes"`
+}
+
+// List is one ID list.
+type List struct {
+	Name   string `json:"name"`
+	IDs    int64  `json:"ids"`    // each counted once
+	Before *int64 `json:"before"` // of the list of that name in ListsBase; null: there is none
 }
 
 // Block is one data block.
@@ -124,7 +133,7 @@ const (
 
 // Make plans one run.
 func Make(ctx context.Context, r Request) (Plan, error) {
-	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Sink.String(), Warnings: []Warning{}, Notes: []string{}}}
+	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Sink.String(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}}}
 	found, err := p.openState()
 	if err != nil {
 		return Plan{}, err
@@ -151,6 +160,7 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	}
 	p.schedule()
 	p.expectFiles()
+	p.compareLists()
 	p.advise()
 	p.judgeDate()
 	p.render()
@@ -161,7 +171,8 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 type planner struct {
 	Request
 	Plan
-	base   *base // nil: none
+	base   *base              // nil: none
+	before *manifest.Manifest // of ListsBase; nil: none
 	blocks []*block
 	lanes  []*lane
 }
@@ -179,7 +190,7 @@ func (p *planner) findSealed(ctx context.Context) (bool, error) {
 	at := m.SealedAt.Time()
 	p.SealedAt = &at
 	p.EndsAt, p.EndsAtUTC = p.StartsAt, p.StartsAt.UTC()
-	p.Plan.Blocks, p.Endpoints = []Block{}, []Endpoint{}
+	p.Plan.Blocks, p.Endpoints, p.Plan.Lists = []Block{}, []Endpoint{}, []List{}
 	p.Requests = exactly(0)
 	return true, nil
 }
