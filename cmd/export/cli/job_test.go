@@ -322,7 +322,8 @@ func TestOnlyChecksThatThereAreCanBeAccepted(t *testing.T) {
 		{[]string{"fewer", "owners"}, fewer, ""},
 		{[]string{"fewr"}, fewer, "did you mean --accept fewer?"},
 		{[]string{"everything"}, fewer, "there are these: fewer, owners"},
-		{[]string{"fewer"}, nil, "the snapshot block has no check; leave --accept out"},
+		{[]string{"list_shrunk", "uncovered", "fewer_memberships", "emptied", "list_without_rows"}, job.BuiltIn(), ""},
+		{[]string{"list_shrink"}, job.BuiltIn(), "did you mean --accept list_shrunk?"},
 	} {
 		err := acceptable(c.accept, c.checks)
 		if fault.HintOf(err) != c.hint || (c.hint != "") != (code(err) == ChangeFirst) {
