@@ -289,3 +289,40 @@ func TestWithPseudonymsListsAreComparedAndUncoveredMembershipsCounted(t *testing
 		t.Errorf("with another key: uncovered %v, list %+v", result.Manifest.Uncovered, list)
 	}
 }
+
+func TestUncoveredMembershipsAreCountedInAllViews(t *testing.T) {
+	t.Parallel()
+	n := watched(t).everything()
+	result, err := n.run(func(r *pipeline.Request) { r.Date = before })
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := n.read(result)
+	n.list("rc_users", first(20))
+	n.list("rc_groups", first(10))
+	n.list("tx_users", first(30))
+	n.list("tx_groups", first(5))
+	result, err = n.run(accepting("fewer_memberships", "list_shrunk", "uncovered"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := n.read(result)
+	covered := map[[3]string]bool{}
+	for _, o := range later.outcomes {
+		if view := result.Manifest.Data[o.Data].View; view != "role" { // which asks about pairs, and not about a group
+			covered[[3]string{o.Source, view, o.Key}] = true
+		}
+	}
+	for _, m := range later.memberships {
+		covered[[3]string{m.Source, m.GroupID, m.UserID}] = true
+	}
+	want := int64(0)
+	for _, m := range base.memberships {
+		if !covered[[3]string{m.Source, "group", m.GroupID}] && !covered[[3]string{m.Source, "user", m.UserID}] && !covered[[3]string{m.Source, m.GroupID, m.UserID}] {
+			want++
+		}
+	}
+	if got := result.Manifest.Uncovered; got == nil || *got != want || want == 0 || want == int64(len(base.memberships)) {
+		t.Errorf("uncovered %v, counted %d of %d", got, want, len(base.memberships))
+	}
+}
