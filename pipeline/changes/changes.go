@@ -12,6 +12,9 @@
 // meets the order of the groups through an external sort, in which only pairs take part that
 // differ, so that memory stays flat and a quiet night costs one reading of its base.
 //
+// Beside that it counts the memberships of the base that nobody asked about now ([Comparison.Uncovered]): they are
+// no change, and what shows that an ID list was cut.
+//
 // A file of the base that is not as its manifest says is *snapshot.DamagedError, one that is archived
 // is sinks.ErrArchived. A [Comparison] of a night at hand swallows both: it then has no rows and a Note that says why. Other errors (a sink
 // that is down, a full disk) end the comparison.

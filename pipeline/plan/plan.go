@@ -3,7 +3,8 @@
 //
 // What it knows it counts: the IDs of the lists, each once, and what a stopped run of the date
 // still has to ask. What only the vendors know it takes from the snapshot sealed last: each key is
-// expected to cost what it cost then. Where there is no such snapshot it says "at least". Every
+// expected to cost what it cost then. Where there is no such snapshot it says "at least". Lists are
+// compared with those of the nearest earlier date, as a run would. Every
 // figure is therefore a [Count] with its bounds, and a [Basis] that tells where it comes from.
 //
 // Time follows from package budget: places are held for a second and the latency, so requests
