@@ -10,19 +10,22 @@ import (
 	"rollcall/sinks/manifest"
 )
 
-// listShrunk compares each list with the one of its name in the base.
+// listShrunk compares each list with the one of its name in the base. Where some are beyond the limit, they alone
+// are named.
 func listShrunk(c job.Check, lists manifest.Lists, date string) (bool, string) {
-	ok, compared := true, 0
-	var fewer []string
+	compared := 0
+	var fewer, beyond []string
 	for _, list := range lists {
 		if list.Before == nil {
 			continue
 		}
 		compared++
 		if lost := *list.Before - list.IDs; lost > 0 {
-			fewer = append(fewer, fmt.Sprintf("ids.%s: %s, %s on %s (%s fewer, %s)", list.Name,
-				counted(list.IDs, "ID"), humanize.Comma(*list.Before), date, humanize.Comma(lost), percent(lost, *list.Before)))
-			ok = ok && c.Limit.Allows(lost, *list.Before)
+			text := fmt.Sprintf("ids.%s: %s, %s on %s (%s fewer, %s)", list.Name,
+				counted(list.IDs, "ID"), humanize.Comma(*list.Before), date, humanize.Comma(lost), percent(lost, *list.Before))
+			if fewer = append(fewer, text); !c.Limit.Allows(lost, *list.Before) {
+				beyond = append(beyond, text)
+			}
 		}
 	}
 	switch {
@@ -30,8 +33,10 @@ func listShrunk(c job.Check, lists manifest.Lists, date string) (bool, string) {
 		return true, fmt.Sprintf("the snapshot of %s has no list of the same name", date)
 	case len(fewer) == 0:
 		return true, fmt.Sprintf("no list has fewer IDs than on %s", date)
+	case len(beyond) > 0:
+		return false, strings.Join(beyond, "; ")
 	}
-	return ok, strings.Join(fewer, "; ")
+	return true, strings.Join(fewer, "; ")
 }
 
 // uncovered counts the memberships of the base that nobody asked about.

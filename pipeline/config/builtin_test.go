@@ -2,8 +2,10 @@ package config_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	"rollcall/pipeline/config"
 	"rollcall/pipeline/job"
 )
 
@@ -62,5 +64,26 @@ func TestBuiltInChecksAreThereUnlessABlockOfTheirNameSaysOtherwise(t *testing.T)
 `, options()).Checks
 	if want := (job.Check{Name: "fewer", Kind: job.Drop, Table: "groups", Limit: job.Tolerance{Count: 3}, Off: true}); len(written) != 6 || !slices.Contains(written, want) {
 		t.Errorf("beside a written one: %+v", written)
+	}
+}
+
+func TestTheStarterShowsTheBuiltInChecksAsTheyCanBeWritten(t *testing.T) {
+	t.Parallel()
+	head, commented, found := strings.Cut(string(config.Starter()), "snapshot {\n")
+	if !found {
+		t.Fatal("the starter has no snapshot")
+	}
+	var checks strings.Builder
+	for line := range strings.Lines(commented) {
+		if text, is := strings.CutPrefix(line, "  # "); is && (strings.HasPrefix(text, "check ") || strings.HasPrefix(text, "  ") || text == "}\n") {
+			checks.WriteString(text)
+		}
+	}
+	got := mustParse(t, head+"snapshot {\n"+checks.String()+"}\n", vendors(true)).Checks
+	for i, want := range []string{"emptied", "fewer_memberships", "list_shrunk", "list_without_rows", "no_owner", "uncovered"} {
+		if i >= len(got) || got[i].Name != want || want != "no_owner" && slices.Contains(job.BuiltIn(), got[i]) {
+			t.Errorf("with its comments taken away the starter has the checks %+v", got)
+			break
+		}
 	}
 }
