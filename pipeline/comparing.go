@@ -29,6 +29,8 @@ type compared struct {
 	unread bool               // the base could not be read, or not be compared with: the table is empty
 	notes  []string
 	counts changes.Counts
+
+	uncovered *int64 // memberships of the base that nobody asked about; nil: not known
 }
 
 // comparison opens the base of the night: the nearest earlier date that is sealed as the merge
@@ -91,6 +93,9 @@ func (r *run) mergeCompared(ctx context.Context, in merge.Input, out merge.Outpu
 		r.notice("the table changes stays empty: "+damage.Error(), todo.Text, todo.Commands...)
 		return summary, nil
 	}
+	if n, known := c.Uncovered(); known {
+		r.compared.uncovered = &n
+	}
 	for _, note := range r.compared.notes {
 		r.Listen(event.Notice{Warning: true, Text: note})
 	}
@@ -104,6 +109,7 @@ func (c compared) describe(m *manifest.Manifest, j *job.Job) {
 	m.Changes = map[string]int64{"joined": c.counts.Joined, "left": c.counts.Left, "role_changed": c.counts.RoleChanged}
 	m.ChangesUncertain = c.counts.Uncertain
 	m.ChangesNote = strings.Join(c.notes, "; ")
+	m.Uncovered = c.uncovered
 	if c.base != nil && !c.unread {
 		m.ChangesBase, m.ChangesBaseSum = &c.base.Date, &c.base.Sum
 	}

@@ -82,8 +82,11 @@ func TestABaseThatIsNotAsItWasSealedGivesNoChangesAndSaysSo(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := s.Manifest
-			if len(s.changes) > 0 || m.ChangesBase != nil || m.ChangesBaseSum != nil || m.Changes["joined"] != 0 {
-				t.Errorf("%d changes, compared with %v", len(s.changes), m.ChangesBase)
+			if len(s.changes) > 0 || m.ChangesBase != nil || m.ChangesBaseSum != nil || m.Changes["joined"] != 0 || m.Uncovered != nil {
+				t.Errorf("%d changes, compared with %v, uncovered %v", len(s.changes), m.ChangesBase, m.Uncovered)
+			}
+			if list := m.Lists[0]; list.Before == nil || *list.Before == 0 {
+				t.Errorf("the manifest of the base can be read, and tells of its lists: %+v", list)
 			}
 			for what, text := range map[string]string{"note": m.ChangesNote, "warnings": warnings} {
 				if !strings.Contains(text, c.note) || !strings.Contains(text, part(c.table)) {

@@ -21,7 +21,7 @@ func TestANightLeavesItsPageBesideItsSnapshot(t *testing.T) {
 		t.Fatalf("code %d, report %q, %v", result.Code, result.Report, err)
 	}
 	page, err := os.ReadFile(filepath.Join(n.out, result.Report))
-	if err != nil || !strings.Contains(string(page), "Sealed and complete") || !strings.Contains(string(page), result.Sum) {
+	if err != nil || !strings.Contains(string(page), "Sealed and complete for the lists given") || !strings.Contains(string(page), result.Sum) {
 		t.Errorf("the page does not tell of the night (%v):\n%.2000s", err, page)
 	}
 	n.job.Report = false

@@ -180,7 +180,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		Date: r.date, Tool: r.Version,
 		SealedAt: manifest.At(r.Now()), AskedFrom: moment(l.from), AskedUntil: moment(l.until),
 		Configuration: hex.EncodeToString(fingerprint[:]),
-		Lists:         map[string]manifest.List{}, Outcomes: map[string]map[string]int64{},
+		Outcomes:      map[string]map[string]int64{},
 		Verdicts:      manifest.Verdicts{Groups: words(s.Groups), Users: words(s.Users)},
 		Requests:      map[string]map[string]manifest.Figures{},
 		RoleCounts:    map[string]int64{"owner": 0, "admin": 0, "member": 0, "unknown": 0},
@@ -196,6 +196,10 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	for role, held := range s.Held {
 		m.RoleCounts[cmp.Or(role.String(), "unknown")] = held
 	}
+	var err error
+	if m.Lists, err = r.describeLists(ctx); err != nil {
+		return manifest.Manifest{}, err
+	}
 	m.Columns = r.veil.Columns()
 	r.compared.describe(&m, r.Job)
 	for _, rows := range s.Discrepancies {
@@ -203,9 +207,6 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	}
 	for data, outcomes := range s.Outcomes {
 		m.Outcomes[data] = words(outcomes)
-	}
-	for name, list := range r.night.Lists {
-		m.Lists[name] = manifest.List{SHA256: r.veil.Sum(list.SHA256), Unique: list.Unique, Read: list.Read}
 	}
 	for source, endpoints := range r.vendors.tallies() {
 		m.Requests[source] = map[string]manifest.Figures{}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"rollcall/pipeline/merge"
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
 	"rollcall/sinks/parquet"
@@ -102,7 +103,7 @@ func (c *Comparison) tellGroup(later *book, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Group(id, known.whole, known.roles); err != nil {
+	if err := c.Group(id, merge.GroupReading{Whole: known.whole, Roles: known.roles}); err != nil {
 		return err
 	}
 	for m := later.member(); m != nil && m.GroupID == id; m = later.member() {

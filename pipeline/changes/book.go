@@ -220,9 +220,10 @@ func (k kinds) of(address string) uint64 {
 	return k[kind]
 }
 
-// readers tells by which kinds of user views a user was read whole. Users are asked for in ascending order.
+// readers tells whether a user was asked about, and by which kinds of user views they were read whole. Users
+// are asked for in ascending order.
 type readers interface {
-	at(user string) (uint64, error)
+	at(user string) (whole uint64, asked bool, err error)
 	close() error
 }
 
@@ -251,25 +252,29 @@ type bookUsers struct {
 	bits     []uint64 // of the outcomes' kinds
 }
 
-func (r *bookUsers) at(user string) (mask uint64, err error) {
+func (r *bookUsers) at(user string) (whole uint64, asked bool, err error) {
 	for r.users.row != nil && r.users.row.UserID < user {
 		if err := r.users.next(); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 	}
-	if r.users.row == nil || r.users.row.UserID != user || !r.book.whole(r.users.row.Verdict, "user") {
-		return 0, nil
+	if r.users.row == nil || r.users.row.UserID != user {
+		return 0, false, nil
+	}
+	asked = r.users.row.Verdict != string(schema.NotAsked)
+	if !r.book.whole(r.users.row.Verdict, "user") {
+		return 0, asked, nil
 	}
 	for i, c := range r.outcomes {
 		outcome, err := outcomeAt(c, user)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if outcome == string(schema.OK) {
-			mask |= r.bits[i]
+			whole |= r.bits[i]
 		}
 	}
-	return mask, nil
+	return whole, asked, nil
 }
 
 func (r *bookUsers) close() error {
@@ -307,16 +312,16 @@ func (r *spoolUsers) next() error {
 	return err
 }
 
-func (r *spoolUsers) at(user string) (uint64, error) {
+func (r *spoolUsers) at(user string) (whole uint64, asked bool, err error) {
 	for r.ok && r.user < user {
 		if err := r.next(); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 	}
 	if !r.ok || r.user != user {
-		return 0, nil
+		return 0, false, nil
 	}
-	return r.mask, nil
+	return r.mask, true, nil
 }
 
 func (r *spoolUsers) close() error { return r.readings.Close() }

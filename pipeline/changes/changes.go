@@ -12,6 +12,9 @@
 // meets the order of the groups through an external sort, in which only pairs take part that
 // differ, so that memory stays flat and a quiet night costs one reading of its base.
 //
+// Beside that it counts the memberships of the base that nobody asked about now ([Comparison.Uncovered]): they are
+// no change, and what shows that an ID list was cut.
+//
 // A file of the base that is not as its manifest says is *snapshot.DamagedError, one that is archived
 // is sinks.ErrArchived. A [Comparison] of a night at hand swallows both: it then has no rows and a Note that says why. Other errors (a sink
 // that is down, a full disk) end the comparison.
@@ -67,12 +70,17 @@ type Comparison struct {
 	blind  [2][]string // of the base and of the later night, prefixes of groups that user views were not asked for
 	active bool        // the source at hand can be compared
 	group  group       // at hand, on the later night
+	asked  bool        // it was asked on the later night
 	id     string
 	before side // scratch
 	after  side
 	key    []byte
 	damage error
 	notes  []string
+
+	read      int64 // memberships of the base that were compared
+	uncovered int64 // of these, those whose group and user nobody asked about
+	unknown   bool  // not all of the base could be compared
 }
 
 // New compares night with base. Base should be proven; it is read until Close.
@@ -119,6 +127,16 @@ func (c *Comparison) forgive(err error) error {
 // Damage is what keeps the base from being read; nil where it was read.
 func (c *Comparison) Damage() error { return c.damage }
 
+// Uncovered is how many memberships of the base belong to no group and no user that was asked now, those of
+// sources that are not asked at all any more included. A pair that a role query was about counts as asked.
+// Where the base could not be read, or a source asks another app, it is not known.
+func (c *Comparison) Uncovered() (n int64, known bool) {
+	if c.damage != nil || c.unknown {
+		return 0, false
+	}
+	return c.uncovered + c.base.RowsOf("memberships") - c.read, true
+}
+
 // Notes are sentences about what could not be compared.
 func (c *Comparison) Notes() []string { return c.notes }
 
@@ -130,11 +148,11 @@ func (c *Comparison) Source(ctx context.Context, address string) error {
 	}
 	before, known := c.accounts[address]
 	if now, still := c.night.Accounts[address]; known && still && now != before {
-		c.active = false
+		c.active, c.unknown = false, true
 		c.notes = append(c.notes, fmt.Sprintf("%s asks another app than on %s: its memberships are not compared", address, c.base.Date))
 		return nil
 	}
-	c.source, c.id, c.group = address, "", group{}
+	c.source, c.id, c.group, c.asked = address, "", group{}, false
 	c.asks = c.sorter()
 	if err := c.base.begin(ctx, address); err != nil {
 		return c.forgive(err)
@@ -147,7 +165,7 @@ func (c *Comparison) Source(ctx context.Context, address string) error {
 }
 
 // Group begins one group of the source; the base's groups before it are gone through first.
-func (c *Comparison) Group(id string, whole, roles bool) error {
+func (c *Comparison) Group(id string, known merge.GroupReading) error {
 	if !c.active {
 		return nil
 	}
@@ -156,7 +174,7 @@ func (c *Comparison) Group(id string, whole, roles bool) error {
 			return c.forgive(err)
 		}
 	}
-	c.id, c.group = id, group{whole: whole, roles: roles}
+	c.id, c.group, c.asked = id, group{whole: known.Whole, roles: known.Roles}, known.Asked
 	return nil
 }
 
@@ -174,23 +192,27 @@ func (c *Comparison) Pair(p *merge.Pair) error {
 	c.after.Pair, c.after.group = *p, c.group
 	m := c.base.member()
 	if m == nil || m.GroupID != c.id || m.UserID != p.User {
-		return c.forgive(c.compare(c.id, p.User))
+		return c.forgive(c.compare(c.id, p.User, false))
 	}
-	return c.forgive(c.matched(m, c.id))
+	return c.forgive(c.matched(m, c.id, false))
 }
 
 // vanished looks at a membership of the base that the later night has no word about. Of its group
 // it has, where that is the one at hand.
 func (c *Comparison) vanished(m *schema.Membership) error {
 	c.after = side{}
+	unasked := c.night.Input != nil
 	if m.GroupID == c.id {
 		c.after.group = c.group
+		unasked = unasked && !c.asked
 	}
-	return c.matched(m, m.GroupID)
+	return c.matched(m, m.GroupID, unasked)
 }
 
-// matched compares a membership of the base with after, and goes on to the next.
-func (c *Comparison) matched(m *schema.Membership, id string) error {
+// matched compares a membership of the base with after, and goes on to the next. Unasked tells that nobody
+// asked its group or about the pair itself.
+func (c *Comparison) matched(m *schema.Membership, id string, unasked bool) error {
+	c.read++
 	if c.quiet(m) {
 		return c.base.members.next()
 	}
@@ -199,7 +221,7 @@ func (c *Comparison) matched(m *schema.Membership, id string) error {
 		return err
 	}
 	c.before = sideOf(m, known)
-	if err := c.compare(id, m.UserID); err != nil {
+	if err := c.compare(id, m.UserID, unasked); err != nil {
 		return err
 	}
 	return c.base.members.next()
@@ -210,8 +232,15 @@ func (c *Comparison) quiet(m *schema.Membership) bool {
 	return c.after.Present() && (m.Role == nil || *m.Role == c.after.Role.String())
 }
 
+// What the fourth byte of a record tells; the last two only of those that wait for their users.
+const (
+	certain = 1 << iota
+	decide  // the user's own lists decide about the change
+	unasked // the membership is uncovered where its user was not asked either
+)
+
 // compare judges the pair at hand.
-func (c *Comparison) compare(id, user string) error {
+func (c *Comparison) compare(id, user string, groupUnasked bool) error {
 	if !c.before.Present() && c.after.Present() {
 		known, err := c.base.group(id)
 		if err != nil {
@@ -230,9 +259,15 @@ func (c *Comparison) compare(id, user string) error {
 	}
 	value := [...]byte{byte(f.kind), byte(c.before.Role), byte(c.after.Role), 0}
 	if f.certain {
-		value[3] = 1
+		value[3] = certain
 	}
 	if f.ask && !f.certain {
+		value[3] |= decide
+	}
+	if groupUnasked {
+		value[3] |= unasked
+	}
+	if value[3]&(decide|unasked) != 0 {
 		c.key = sorted.AppendString(sorted.AppendString(c.key[:0], user), id)
 		return fault.Wrap(c.asks.Add(c.key, value[:]), "sort changes by user")
 	}
@@ -305,18 +340,25 @@ func (c *Comparison) answer(asks *sorted.Cursor, before, after readers) error {
 		return err
 	}
 	var u users
-	if u.before, err = before.at(user); err != nil {
+	if u.before, _, err = before.at(user); err != nil {
 		return err
 	}
-	if u.after, err = after.at(user); err != nil {
+	var asked bool
+	if u.after, asked, err = after.at(user); err != nil {
 		return err
 	}
 	value := [4]byte(asks.Value())
-	kind, certain := u.settle(Kind(value[0]))
-	value[0], value[3] = byte(kind), 0
-	if certain {
-		value[3] = 1
+	if value[3]&unasked != 0 && !asked {
+		c.uncovered++
 	}
+	if value[3]&decide != 0 {
+		kind, sure := u.settle(Kind(value[0]))
+		value[0], value[3] = byte(kind), 0
+		if sure {
+			value[3] = certain
+		}
+	}
+	value[3] &= certain
 	return c.found(string(text), user, value)
 }
 

@@ -62,7 +62,7 @@ func (r *Row) read(key, value []byte) error {
 			*text = string(part)
 		}
 	}
-	r.Kind, r.Before, r.After, r.Certain = Kind(value[0]), schema.Role(value[1]), schema.Role(value[2]), value[3] == 1
+	r.Kind, r.Before, r.After, r.Certain = Kind(value[0]), schema.Role(value[1]), schema.Role(value[2]), value[3]&certain != 0
 	return nil
 }
 

@@ -1,5 +1,5 @@
 // Package check looks at a snapshot before it is sealed: does it differ from the one before in a way
-// that a vendor's error explains better than a night's life?
+// that a vendor's error, or a wrong ID list, explains better than a night's life?
 //
 // It promises to judge from manifests alone, so that it costs nothing however large the tables are,
 // and to say with each result what was measured. Where there is nothing to compare with, a check
@@ -34,9 +34,12 @@ const (
 func Look(checks []job.Check, accepted []string, tonight manifest.Manifest, base *manifest.Manifest) []manifest.Check {
 	var results []manifest.Check
 	for _, c := range checks {
+		if c.Off {
+			continue
+		}
 		ok, measured := look(c, tonight, base)
 		found := manifest.Check{Name: c.Name, Kind: string(c.Kind), Result: Pass, Measured: measured}
-		if c.Kind == job.Drop || c.Kind == job.Ownerless {
+		if c.Kind.Limited() {
 			found.Limit = c.Limit.String()
 		}
 		switch {
@@ -59,8 +62,14 @@ func Refused(results []manifest.Check) []manifest.Check {
 }
 
 func look(c job.Check, tonight manifest.Manifest, base *manifest.Manifest) (ok bool, measured string) {
-	if c.Kind == job.Ownerless {
+	switch c.Kind {
+	case job.Ownerless:
 		return ownerless(c, tonight.Ownership)
+	case job.ListWithoutRows:
+		return listWithoutRows(tonight.Lists)
+	}
+	if base == nil && tonight.ChangesNote != "" {
+		return true, "there is nothing to compare with: " + tonight.ChangesNote
 	}
 	if base == nil {
 		return true, "there is no earlier snapshot to compare with"
@@ -70,6 +79,10 @@ func look(c job.Check, tonight manifest.Manifest, base *manifest.Manifest) (ok b
 		return drop(c, tonight, *base)
 	case job.Emptied:
 		return emptied(c, tonight, *base)
+	case job.ListShrunk:
+		return listShrunk(c, tonight.Lists, base.Date)
+	case job.Uncovered:
+		return uncovered(c, tonight, *base)
 	default:
 		return newRoles(tonight, *base)
 	}

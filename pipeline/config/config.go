@@ -121,6 +121,7 @@ func (l *loader) load(body *hclsyntax.Body) {
 	l.readSources()
 	l.readSink()
 	l.readSnapshot()
+	l.addBuiltIn()
 	l.readData()
 	l.readLists()
 }

@@ -268,12 +268,16 @@ snapshot {
 	if want := (job.S3{Bucket: "b", Prefix: "im", Endpoint: "http://127.0.0.1:9000", Encryption: "aws:kms", KMSKeyID: "key", Retention: job.Retention{Mode: "GOVERNANCE", Days: 30}}); *j.Sink.S3 != want {
 		t.Errorf("the sink is %+v", j.Sink.S3)
 	}
+	builtIn := job.BuiltIn()
 	wantChecks := []job.Check{
+		builtIn[0],
 		{Name: "empty", Kind: job.Emptied},
 		{Name: "empty_changes", Kind: job.Emptied, Table: "changes"},
+		builtIn[1], builtIn[2], builtIn[3],
 		{Name: "owners", Kind: job.Ownerless, Limit: job.Tolerance{Count: 3}},
 		{Name: "roles", Kind: job.NewRoles, Warn: true},
 		{Name: "rows", Kind: job.Drop, Table: "memberships", Limit: job.Tolerance{Share: 0.05}},
+		builtIn[4],
 	}
 	if !slices.Equal(j.Checks, wantChecks) {
 		t.Errorf("checks are\n%+v, want\n%+v", j.Checks, wantChecks)

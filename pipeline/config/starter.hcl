@@ -85,12 +85,28 @@ snapshot {
   # How many keys may have failed in a snapshot that is sealed all the same: a share or a number.
   tolerate_failed = "0.1%"
 
-  # Looked at before sealing, against the night before. After a failed check nothing is sealed and
+  # Looked at before sealing, against the snapshot before. After a failed check nothing is sealed and
   # nothing is lost: rollcall run --accept fewer_memberships seals all the same.
-  # check "fewer_memberships" {
-  #   table = "memberships"
-  #   drop  = "5%"
+  #
+  # Five checks are there without being written. A block of its name changes one; action = "warn" or
+  # "off" softens it:
+  # check "list_shrunk" {          # an ID list has over 20% and at least 20 IDs fewer
+  #   drop = "50%"                 # the only limit, once it is written
   # }
+  # check "uncovered" {            # so many memberships belong to no group and no user that was asked
+  #   drop = "50%"
+  # }
+  # check "fewer_memberships" {    # there are so many memberships fewer
+  #   drop = "5%"
+  # }
+  # check "emptied" {              # memberships, groups or users had rows and has none
+  #   action = "warn"
+  # }
+  # check "list_without_rows" {    # none of the 20 or more IDs of a list has a membership
+  #   action = "off"
+  # }
+  #
+  # Others are written:
   # check "no_owner" {
   #   ownerless = "1%"
   #   action    = "warn"

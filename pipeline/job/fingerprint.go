@@ -39,7 +39,7 @@ func Fingerprint(j *Job) [32]byte {
 	for _, d := range j.Data {
 		all.Data = append(all.Data, data{Data: d, Kind: d.Kind.Name})
 	}
-	all.Lists, all.Sink, all.Tolerate, all.Checks, all.Columns = j.Lists, j.Sink, j.Tolerate, j.Checks, j.Columns
+	all.Lists, all.Sink, all.Tolerate, all.Checks, all.Columns = j.Lists, j.Sink, j.Tolerate, written(j.Checks), j.Columns
 	if j.Pseudonymous() {
 		all.Lists = withoutIDs(j.Lists)
 	}

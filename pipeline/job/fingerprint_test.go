@@ -39,6 +39,15 @@ func TestFingerprintTellsValuesApartButNotSecrets(t *testing.T) {
 		t.Error("another data block gives the same fingerprint")
 	}
 	changed = configured("key", "one")
+	changed.Checks = job.BuiltIn()
+	if job.Fingerprint(changed) != first {
+		t.Error("checks that nobody wrote give another fingerprint")
+	}
+	changed.Checks[0].Off = true
+	if job.Fingerprint(changed) == first {
+		t.Error("a check that was switched off gives the same fingerprint")
+	}
+	changed = configured("key", "one")
 	changed.Data[0].Kind.Name = "b"
 	if job.Fingerprint(changed) == first {
 		t.Error("another kind of data gives the same fingerprint")

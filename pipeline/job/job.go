@@ -4,6 +4,7 @@
 package job
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -147,8 +148,11 @@ func (t Tolerance) Allows(missing, asked int64) bool {
 	return missing <= max(t.Count, int64(math.Floor(t.Share*float64(asked)+almost)))
 }
 
-// String is the tolerance as the configuration has it: "0.1%" or "10".
+// String is the tolerance as the configuration has it: "0.1%" or "10". Where both count it is "20%, or 19 if more".
 func (t Tolerance) String() string {
+	if t.Share > 0 && t.Count > 0 {
+		return fmt.Sprintf("%v, or %d if more", Tolerance{Share: t.Share}, t.Count)
+	}
 	if t.Share > 0 {
 		return strconv.FormatFloat(math.Round(t.Share*1e12)/1e10, 'f', -1, 64) + "%"
 	}
@@ -160,8 +164,9 @@ type Check struct {
 	Name  string
 	Kind  CheckKind
 	Table string    // of Drop, and of Emptied, where it may be empty: the three that matter
-	Limit Tolerance // of Drop: rows lost, of those in the base; of Ownerless: groups, of those judged
+	Limit Tolerance // of Drop: rows lost, of those in the base; of Ownerless: groups, of those judged; of ListShrunk and Uncovered: as Drop
 	Warn  bool      // what it finds is told, and keeps nothing from being sealed
+	Off   bool      `json:",omitempty"` // it is not looked at
 }
 
 // Column is a column of the tables that is left out, or whose IDs become pseudonyms.
@@ -177,17 +182,6 @@ type Column struct {
 func (j *Job) Pseudonymous() bool {
 	return slices.ContainsFunc(j.Columns, func(c Column) bool { return !c.Drop })
 }
-
-// CheckKind is what a check looks at.
-type CheckKind string
-
-// The kinds of checks, named as the attribute that asks for them.
-const (
-	Drop      CheckKind = "drop"      // a table has fewer rows than in the base
-	Emptied   CheckKind = "emptied"   // a table has no rows, and had some in the base
-	NewRoles  CheckKind = "new_roles" // a role that the base doesn't know
-	Ownerless CheckKind = "ownerless" // groups without an owner
-)
 
 // Label is the last part of an address: "all" of "rongcloud_group_members.all".
 func Label(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }

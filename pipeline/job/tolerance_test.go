@@ -20,6 +20,10 @@ func TestAToleranceAllowsWhatItSays(t *testing.T) {
 		{job.Tolerance{Share: 0.1 / 100}, 1, 999, false},
 		{job.Tolerance{Count: 3}, 3, 10, true},
 		{job.Tolerance{Share: 1}, 10, 10, true},
+		{job.Tolerance{Share: 0.2, Count: 19}, 19, 20, true}, // more than a fifth, and not twenty
+		{job.Tolerance{Share: 0.2, Count: 19}, 20, 99, false},
+		{job.Tolerance{Share: 0.2, Count: 19}, 20, 100, true}, // twenty, and not more than a fifth
+		{job.Tolerance{Share: 0.2, Count: 19}, 21, 100, false},
 	} {
 		if got := c.tolerance.Allows(c.missing, c.asked); got != c.want {
 			t.Errorf("%+v: %d of %d allowed: %v", c.tolerance, c.missing, c.asked, got)

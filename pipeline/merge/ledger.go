@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"rollcall/pipeline/spool"
 	"rollcall/schema"
 )
 
@@ -73,6 +74,49 @@ func (m *merger) outcome(source, address string, a *answer) error {
 	}
 	return nil
 }
+
+// Outcomes goes through what became of the keys of one data block, in ascending order of the keys.
+type Outcomes struct {
+	answers *answers
+	begun   bool
+}
+
+// OpenOutcomes stands before the first key. Block is an index into the input's blocks.
+func OpenOutcomes(ctx context.Context, in Input, block int) (*Outcomes, error) {
+	a, err := openAnswers(ctx, in, in.Blocks()[block], block)
+	return &Outcomes{answers: a}, err
+}
+
+// Next goes to the next key and gives its record: the outcome that stands, with the rows of the whole key. It is
+// nil at the end, and valid until the next call.
+func (o *Outcomes) Next() (*spool.Record, error) {
+	if o.begun {
+		if err := o.answers.next(); err != nil {
+			return nil, err
+		}
+	}
+	o.begun = true
+	if o.answers.done {
+		return nil, nil
+	}
+	return &o.answers.answer.Record, nil
+}
+
+// At gives the record of one key, nil where it was not asked. Keys must be sought in ascending order.
+func (o *Outcomes) At(key string) (*spool.Record, error) {
+	for !o.begun || !o.answers.done && o.answers.answer.Key < key {
+		if _, err := o.Next(); err != nil {
+			return nil, err
+		}
+	}
+	if o.answers.done || o.answers.answer.Key != key {
+		return nil, nil
+	}
+	return &o.answers.answer.Record, nil
+}
+
+// Close ends reading.
+func (o *Outcomes) Close() error { return o.answers.cursor.Close() }
 
 // pointNumber gives a pointer to a total, put into place; nil where there is none.
 func pointNumber(n int64, place *int64) *int64 {

@@ -193,7 +193,7 @@ func (g *groupPass) group(id string) error {
 	known, name, kind := g.names(id)
 	row := schema.Group{Source: g.address, GroupID: id, Verdict: string(standing.verdict)}
 	if w := g.options.Witness; w != nil {
-		if err := w.Group(id, standing.whole(), standing.roles); err != nil {
+		if err := w.Group(id, GroupReading{Asked: standing.asked != 0 || !standing.roles, Whole: standing.whole(), Roles: standing.roles}); err != nil {
 			return err
 		}
 	}

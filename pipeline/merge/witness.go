@@ -13,13 +13,19 @@ import (
 type Witness interface {
 	// Source begins one source.
 	Source(ctx context.Context, address string) error
-	// Group begins one group that was asked or named: read whole, or not; and whether no role
-	// block failed to answer about it.
-	Group(id string, whole, roles bool) error
+	// Group begins one group that was asked or named.
+	Group(id string, known GroupReading) error
 	// Pair is one user in the group that was begun last. It is valid until the call returns.
 	Pair(p *Pair) error
 	// Done ends the source.
 	Done(ctx context.Context) error
+}
+
+// GroupReading is how a group was read.
+type GroupReading struct {
+	Asked bool // for its members; or a role query about it failed, so that it is not known about which users
+	Whole bool // its own list was read whole
+	Roles bool // no role block failed to answer about it
 }
 
 // Pair is one user in one group, as a night tells it.
@@ -64,7 +70,7 @@ func OpenReadings(ctx context.Context, in Input, source string) (*Readings, erro
 	return &Readings{panel: panel}, err
 }
 
-// Next goes to the next user and tells the addresses of the blocks that read them whole: none
+// Next goes to the next user who was asked about, and tells the addresses of the blocks that read them whole: none
 // where the verdict that stands in the tables is another one. Ok is false at the end. What it gives
 // is valid until the next call.
 func (r *Readings) Next() (user string, whole []string, ok bool, err error) {

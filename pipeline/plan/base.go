@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"rollcall/pipeline/check"
 	"rollcall/pipeline/job"
 	"rollcall/schema"
 	"rollcall/schema/fault"
@@ -29,6 +30,7 @@ type base struct {
 func (p *planner) readBase(ctx context.Context) error {
 	history, err := manifest.ReadHistory(ctx, p.Sink)
 	live := manifest.Live(history.Chain)
+	p.findBefore(live)
 	if err != nil || len(live) == 0 {
 		return err
 	}
@@ -57,6 +59,42 @@ func (p *planner) readBase(ctx context.Context) error {
 	return nil
 }
 
+// findBefore finds the snapshot with which a run would compare its lists: the nearest earlier date. It need not be
+// the one sealed last.
+func (p *planner) findBefore(live []manifest.Sealed) {
+	for _, m := range live {
+		if m.Date < p.Plan.Date && m.Date > p.ListsBase {
+			p.before, p.ListsBase = &m.Manifest, m.Date
+		}
+	}
+}
+
+// compareLists holds the lists against those of the snapshot before, and warns where a check would keep a run from
+// sealing.
+func (p *planner) compareLists() {
+	var lists manifest.Lists
+	for i := range p.Plan.Lists {
+		list := &p.Plan.Lists[i]
+		if p.before != nil {
+			if before, found := p.before.Lists.Find(list.Name); found {
+				list.Before = &before.IDs
+			}
+		}
+		lists = append(lists, manifest.List{Name: list.Name, IDs: list.IDs, Before: list.Before})
+	}
+	for _, c := range p.Job.Checks {
+		if c.Kind != job.ListShrunk {
+			continue
+		}
+		for _, found := range check.Refused(check.Look([]job.Check{c}, nil, manifest.Manifest{Lists: lists}, p.before)) {
+			p.Warnings = append(p.Warnings, Warning{
+				Text:   fmt.Sprintf("%s: the check %s would keep a run from sealing", found.Measured, found.Name),
+				Levers: []string{"look for what cut the list", "where it is right, give the run --accept " + found.Name},
+			})
+		}
+	}
+}
+
 // figures are what the endpoint of a data block was asked.
 func (b *base) figures(source, name string) (manifest.Figures, bool) {
 	if b == nil {
@@ -81,7 +119,8 @@ func (b *base) listed(d job.Data) (longest int64) {
 		return 0
 	}
 	for _, name := range slices.Concat(d.Users.Lists, d.Groups.Lists) {
-		longest = max(longest, b.Lists[name].Unique)
+		list, _ := b.Lists.Find(name)
+		longest = max(longest, list.IDs)
 	}
 	return longest
 }

@@ -3,7 +3,8 @@
 //
 // What it knows it counts: the IDs of the lists, each once, and what a stopped run of the date
 // still has to ask. What only the vendors know it takes from the snapshot sealed last: each key is
-// expected to cost what it cost then. Where there is no such snapshot it says "at least". Every
+// expected to cost what it cost then. Where there is no such snapshot it says "at least". Lists are
+// compared with those of the nearest earlier date, as a run would. Every
 // figure is therefore a [Count] with its bounds, and a [Basis] that tells where it comes from.
 //
 // Time follows from package budget: places are held for a second and the latency, so requests
@@ -57,6 +58,8 @@ type Plan struct {
 	Running         bool       `json:"running"`           // a run is at work in the state folder
 	Resumed         bool       `json:"resumed"`           // the run would go on where an earlier one stopped
 	Answered        int64      `json:"answered"`          // keys that the earlier run had answered
+	Lists           []List     `json:"lists"`             // in the order of their names
+	ListsBase       string     `json:"lists_base"`        // the nearest earlier sealed date, with which a run compares its lists; empty: none
 	Blocks          []Block    `json:"blocks"`            // in the order of their addresses; the command line shows upstream first
 	Endpoints       []Endpoint `json:"endpoints"`         // the slowest first
 	Requests        Count      `json:"requests"`          // of all endpoints
@@ -71,6 +74,13 @@ type Plan struct {
 	Bytes           *int64     `json:"bytes"` // of all files
 	Warnings        []Warning  `json:"warnings"`
 	Notes           []string   `json:"notes"`
+}
+
+// List is one ID list.
+type List struct {
+	Name   string `json:"name"`
+	IDs    int64  `json:"ids"`    // each counted once
+	Before *int64 `json:"before"` // of the list of that name in ListsBase; null: there is none
 }
 
 // Block is one data block.
@@ -124,7 +134,7 @@ const (
 
 // Make plans one run.
 func Make(ctx context.Context, r Request) (Plan, error) {
-	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Sink.String(), Warnings: []Warning{}, Notes: []string{}}}
+	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Sink.String(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}}}
 	found, err := p.openState()
 	if err != nil {
 		return Plan{}, err
@@ -151,6 +161,7 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	}
 	p.schedule()
 	p.expectFiles()
+	p.compareLists()
 	p.advise()
 	p.judgeDate()
 	p.render()
@@ -161,7 +172,8 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 type planner struct {
 	Request
 	Plan
-	base   *base // nil: none
+	base   *base              // nil: none
+	before *manifest.Manifest // of ListsBase; nil: none
 	blocks []*block
 	lanes  []*lane
 }
@@ -179,7 +191,7 @@ func (p *planner) findSealed(ctx context.Context) (bool, error) {
 	at := m.SealedAt.Time()
 	p.SealedAt = &at
 	p.EndsAt, p.EndsAtUTC = p.StartsAt, p.StartsAt.UTC()
-	p.Plan.Blocks, p.Endpoints = []Block{}, []Endpoint{}
+	p.Plan.Blocks, p.Endpoints, p.Plan.Lists = []Block{}, []Endpoint{}, []List{}
 	p.Requests = exactly(0)
 	return true, nil
 }

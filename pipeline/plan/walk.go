@@ -156,6 +156,7 @@ func (p *planner) importLists(ctx context.Context, found *pending) (keyFiles, er
 			return nil, fault.Wrap(err, "ids.%s", list.Name)
 		}
 		files[list.Name] = file
+		p.Plan.Lists = append(p.Plan.Lists, List{Name: list.Name, IDs: file.Len()})
 	}
 	return files, nil
 }

@@ -118,7 +118,7 @@ func (w *world) describe(m *manifest.Manifest, t sinktest.Tables, night int) {
 	begin := w.begin.AddDate(0, 0, night)
 	m.Tool, m.SealedAt, m.AskedFrom, m.AskedUntil = "1.2.3", manifest.At(begin.Add(31*time.Minute)), manifest.At(begin), manifest.At(begin.Add(30*time.Minute))
 	m.Configuration = "5f1d"
-	m.Lists = map[string]manifest.List{"rooms": {SHA256: m.Files[0].SHA256, Unique: int64(len(t.Groups)), Read: int64(len(t.Groups)) + 3}}
+	m.Lists = manifest.Lists{{Name: "rooms", SHA256: m.Files[0].SHA256, IDs: int64(len(t.Groups)), Read: int64(len(t.Groups)) + 3, Keys: []string{manifest.GroupKeys}}}
 	m.Verdicts = manifest.Verdicts{Groups: map[string]int64{}, Users: map[string]int64{}}
 	m.Discrepancies = int64(len(t.Discrepancies))
 	for _, g := range t.Groups {

@@ -138,8 +138,9 @@ type tableRow struct {
 }
 
 type listRow struct {
-	Name, Sum    string
-	Unique, Read figure
+	Name, Sum       string
+	IDs, Read       figure
+	Before, Without string
 }
 
 func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
@@ -147,6 +148,7 @@ func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
 	p := page{Date: s.Date, Place: shown(s.Sink.String()), Whole: m.ExitCode == 0, Checks: checksOf(m), Nights: len(nights)}
 	p.Style, p.Policy = style()
 	p.Verdict, p.Sentences = verdict(m, tonight)
+	p.Sentences = append(p.Sentences, scope(m)...)
 	p.Tiles = tiles(m, nights)
 	p.Sealed = []fact{
 		{Label: "sealed", Text: moment(m.SealedAt.Time()) + " UTC"},
@@ -225,7 +227,7 @@ func verdict(m manifest.Manifest, n night) (string, []string) {
 		}
 	}
 	if m.ExitCode == 0 {
-		return "Sealed and complete", said
+		return "Sealed and " + Complete, said
 	}
 	return "Sealed, but not whole", said
 }

@@ -138,9 +138,9 @@ func recountManifest(m manifest.Manifest, add func(n int64, name ...string)) {
 	for _, f := range m.Files {
 		add(1, "files", f.Table)
 	}
-	for name, l := range m.Lists {
-		add(l.Unique, "lists", name, "unique")
-		add(l.Read, "lists", name, "read")
+	for _, l := range m.Lists {
+		add(l.IDs, "lists", l.Name, "ids")
+		add(l.Read, "lists", l.Name, "read")
 	}
 	for source, endpoints := range m.Requests {
 		for name, f := range endpoints {
@@ -225,7 +225,7 @@ func TestANightOfWhichLittleIsKnown(t *testing.T) {
 	sink := newSink(t)
 	sinktest.Seal(t, sink, "2026-11-21", sinktest.Tables{})
 	page, _ := pageOf(t, sink, "2026-11-21")
-	for _, want := range []string{"Sealed and complete", "No vendor gave a total", "Nothing to compare with", "The snapshot has no groups", "Nothing was asked", "The last snapshot<"} {
+	for _, want := range []string{"Sealed and complete for the lists given", "No vendor gave a total", "Nothing to compare with", "The snapshot has no groups", "Nothing was asked", "The last snapshot<"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 
@@ -103,9 +102,11 @@ func tablesOf(m manifest.Manifest) []tableRow {
 
 func listsOf(m manifest.Manifest) []listRow {
 	var all []listRow
-	for _, name := range slices.Sorted(maps.Keys(m.Lists)) {
-		l := m.Lists[name]
-		all = append(all, listRow{shown(name), l.SHA256, figure{"lists." + name + ".unique", l.Unique}, figure{"lists." + name + ".read", l.Read}})
+	for _, l := range m.Lists {
+		all = append(all, listRow{
+			Name: shown(l.Name), Sum: l.SHA256, IDs: figure{"lists." + l.Name + ".ids", l.IDs}, Read: figure{"lists." + l.Name + ".read", l.Read},
+			Before: optional(l.Before), Without: optional(l.WithoutRows),
+		})
 	}
 	return all
 }

@@ -39,3 +39,24 @@ func TestAPageSaysWhatItDoesNotHoldAsTheVendorTellsIt(t *testing.T) {
 		t.Errorf("it says %q of a page that holds all", got)
 	}
 }
+
+func TestWhatACompleteSnapshotDoesNotSay(t *testing.T) {
+	t.Parallel()
+	users := func(name string) manifest.List {
+		return manifest.List{Name: name, Keys: []string{manifest.UserKeys}}
+	}
+	for _, c := range []struct {
+		lists manifest.Lists
+		want  string
+	}{
+		{nil, "Whether all groups of the app were asked is not known."},
+		{manifest.Lists{{Name: "staff"}}, "Whether the lists hold all groups of the app is not known."}, // sealed before it was written down
+		{manifest.Lists{users("staff"), {Name: "rooms", Keys: []string{manifest.GroupKeys}}}, "Whether the lists hold all groups of the app is not known."},
+		{manifest.Lists{users("staff")}, "Its groups are those of the users in ids.staff; whether the app has others is not known."},
+		{manifest.Lists{users("a"), users("b"), users("c"), users("d")}, "Its groups are those of the users in ids.a, ids.b, ids.c, other lists; whether the app has others is not known."},
+	} {
+		if got := Scope(manifest.Manifest{Lists: c.lists}); got != c.want {
+			t.Errorf("%v: %q, want %q", c.lists, got, c.want)
+		}
+	}
+}

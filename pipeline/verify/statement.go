@@ -129,6 +129,11 @@ func (v *verifier) claims(n *node) {
 	if n.ChangesBase != nil && *n.ChangesBase >= n.Date {
 		v.found.add(Figures, n.Path, "its changes are against %.40q, which is not before %s", *n.ChangesBase, n.Date)
 	}
+	for _, list := range n.Lists {
+		if list.WithoutRows != nil && *list.WithoutRows > list.IDs {
+			v.found.add(Figures, n.Path, "of the %s in ids.%.40q %d are without a membership", plural(list.IDs, "ID"), list.Name, *list.WithoutRows)
+		}
+	}
 	last := map[string]manifest.File{}
 	for _, f := range n.Files {
 		v.sealedSums[f.SHA256] = append(v.sealedSums[f.SHA256], f.Path)

@@ -49,7 +49,7 @@ type Manifest struct {
 	AskedFrom     Time                          `json:"asked_from"`  // when the first request was sent to a vendor
 	AskedUntil    Time                          `json:"asked_until"` // when the last answer had been read
 	Configuration string                        `json:"configuration"`
-	Lists         map[string]List               `json:"lists"` // by name
+	Lists         Lists                         `json:"lists"` // in the order of names
 	Files         []File                        `json:"files"` // sorted by path
 	Outcomes      map[string]map[string]int64   `json:"outcomes"`
 	Verdicts      Verdicts                      `json:"verdicts"`
@@ -76,7 +76,11 @@ type Manifest struct {
 
 	Columns map[string]Column `json:"columns,omitempty"` // by name: columns that are not written as the vendors tell them
 
+	Uncovered *int64 `json:"uncovered,omitempty"` // memberships of the base whose group and user nobody asked about; absent: not known
+
 	Signature *signature.Signature `json:"signature"` // of all other words of this manifest; null: it is not signed
+
+	formerLists bool // it was read with its lists as an object by name, and is encoded so
 }
 
 // Column is what was done to a column before it was written. With pseudonyms, the fingerprints of ID
@@ -104,7 +108,7 @@ type Data struct {
 // Check is one check before sealing and what it found.
 type Check struct {
 	Name     string `json:"name"`
-	Kind     string `json:"kind"`     // "drop", "emptied", "new_roles", "ownerless"
+	Kind     string `json:"kind"`     // "drop", "emptied", "new_roles", "ownerless", "list_shrunk", "uncovered", "list_without_rows"
 	Result   string `json:"result"`   // "pass", "warn", "fail", or "accepted": it failed, and a person overruled it
 	Measured string `json:"measured"` // a sentence with figures
 	Limit    string `json:"limit"`    // as configured: "5%", "10"; empty where the kind has none
@@ -120,13 +124,6 @@ type Ownership struct {
 type Link struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
-}
-
-// List is the fingerprint of one ID list.
-type List struct {
-	SHA256 string `json:"sha256"` // hex
-	Unique int64  `json:"unique"` // IDs, each counted once
-	Read   int64  `json:"read"`   // IDs as they stood in the list
 }
 
 // File is one data file.
@@ -214,7 +211,11 @@ func Encode(m Manifest) ([]byte, error) {
 	if err := check(m); err != nil {
 		return nil, err
 	}
-	line, err := json.Marshal(m, json.Deterministic(true), jsontext.AllowInvalidUTF8(false))
+	options := []json.Options{json.Deterministic(true), jsontext.AllowInvalidUTF8(false)}
+	if m.formerLists {
+		options = append(options, json.WithMarshalers(writeLists()))
+	}
+	line, err := json.Marshal(m, options...)
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Bug, Message: "manifest of " + m.Date, Err: err}
 	}
@@ -235,9 +236,11 @@ func Decode(encoded []byte) (Manifest, error) {
 			Hint:    "it was sealed by a newer Rollcall: use that version or a later one"}
 	}
 	var m Manifest
-	if err := json.Unmarshal(encoded, &m, json.RejectUnknownMembers(true)); err != nil {
+	former := false
+	if err := json.Unmarshal(encoded, &m, json.RejectUnknownMembers(true), json.WithUnmarshalers(readLists(&former))); err != nil {
 		return Manifest{}, &fault.Error{Kind: fault.Bug, Message: "not a manifest", Err: err}
 	}
+	m.formerLists = former
 	if err := check(m); err != nil {
 		return Manifest{}, err
 	}
@@ -269,10 +272,8 @@ func check(m Manifest) error {
 			return wrong("link %q %q is no path with a SHA-256", link.Path, link.SHA256)
 		}
 	}
-	for name, list := range m.Lists {
-		if !isSum(list.SHA256) {
-			return wrong("list %q has no SHA-256", name)
-		}
+	if err := m.Lists.check(); err != nil {
+		return wrong("%s", err.Error())
 	}
 	for source, endpoints := range m.Requests {
 		for name, f := range endpoints {

@@ -18,7 +18,7 @@ import (
 )
 
 func sample() manifest.Manifest {
-	base := "2026-11-20"
+	base, before, without := "2026-11-20", int64(1121), int64(1)
 	return manifest.Manifest{
 		Date: "2026-11-21", Sequence: 2, Tool: "1.0.0", ExitCode: 3,
 		Previous:      &manifest.Link{Path: "_snapshots/2026-11-20.json", SHA256: strings.Repeat("ab", 32)},
@@ -26,7 +26,10 @@ func sample() manifest.Manifest {
 		AskedFrom:     manifest.At(time.Date(2026, 11, 21, 3, 0, 0, 0, time.FixedZone("CST", 8*3600))),
 		AskedUntil:    manifest.At(time.Date(2026, 11, 21, 3, 4, 0, 0, time.UTC)),
 		Configuration: "cafe",
-		Lists:         map[string]manifest.List{"staff": {SHA256: strings.Repeat("00", 32), Unique: 2, Read: 3}, "rooms": {SHA256: strings.Repeat("01", 32)}},
+		Lists: manifest.Lists{
+			{Name: "rooms", SHA256: strings.Repeat("01", 32)},
+			{Name: "staff", IDs: 2, SHA256: strings.Repeat("00", 32), Before: &before, Read: 3, Keys: []string{manifest.UserKeys}, WithoutRows: &without},
+		},
 		Files: []manifest.File{
 			{Path: "users/snapshot_date=2026-11-21/part-00000.parquet", Table: "users", Size: 9, SHA256: strings.Repeat("11", 32)},
 			{Path: "groups/snapshot_date=2026-11-21/part-00000.parquet", Table: "groups", Size: 8, Rows: 1, SHA256: strings.Repeat("22", 32), MinKey: []string{"a", "<g>"}, MaxKey: []string{"a", "<g>"}},
@@ -51,7 +54,8 @@ func TestEncodeGivesOneCanonicalLine(t *testing.T) {
 	t.Parallel()
 	const want = `{"version":1,"date":"2026-11-21","sequence":2,"previous":{"path":"_snapshots/2026-11-20.json","sha256":"abababababababababababababababababababababababababababababababab"},"replaces":null,"tool":"1.0.0","exit_code":3,` +
 		`"sealed_at":"2026-11-21T03:04:05.678901Z","asked_from":"2026-11-20T19:00:00.000000Z","asked_until":"2026-11-21T03:04:00.000000Z","configuration":"cafe",` +
-		`"lists":{"rooms":{"sha256":"0101010101010101010101010101010101010101010101010101010101010101","unique":0,"read":0},"staff":{"sha256":"0000000000000000000000000000000000000000000000000000000000000000","unique":2,"read":3}},` +
+		`"lists":[{"name":"rooms","ids":0,"sha256":"0101010101010101010101010101010101010101010101010101010101010101","before":null,"read":0,"keys":[],"without_rows":null},` +
+		`{"name":"staff","ids":2,"sha256":"0000000000000000000000000000000000000000000000000000000000000000","before":1121,"read":3,"keys":["users"],"without_rows":1}],` +
 		`"files":[{"path":"groups/snapshot_date=2026-11-21/part-00000.parquet","table":"groups","size":8,"rows":1,"sha256":"2222222222222222222222222222222222222222222222222222222222222222","min_key":["a","<g>"],"max_key":["a","<g>"]},` +
 		`{"path":"users/snapshot_date=2026-11-21/part-00000.parquet","table":"users","size":9,"rows":0,"sha256":"1111111111111111111111111111111111111111111111111111111111111111","min_key":[],"max_key":[]}],` +
 		`"outcomes":{"rongcloud_user_groups.staff":{"gone":1,"ok":2}},"verdicts":{"groups":{"exact":1},"users":{"not_asked":4}},"requests":{"rongcloud.prod":{"user_groups":{"requests":3,"retries":0,"throttles":0,"per_second":100,"latency_ms":0,"seconds":0,"failures":0,"latencies":[],"series":null}}},"replaced_texts":0,"changes_base":"2026-11-20","discrepancies":0,` +
@@ -135,7 +139,16 @@ func TestDecodeRefuses(t *testing.T) {
 		"negative requests":               strings.Replace(good, `"requests":3`, `"requests":-3`, 1),
 		"a negative size":                 strings.Replace(good, `"size":8`, `"size":-8`, 1),
 		"negative rows":                   strings.Replace(good, `"rows":1`, `"rows":-1`, 1),
-		"a negative list":                 strings.Replace(good, `"unique":2`, `"unique":-2`, 1),
+		"a negative list":                 strings.Replace(good, `"ids":2`, `"ids":-2`, 1),
+		"a negative list before":          strings.Replace(good, `"before":1121`, `"before":-1`, 1),
+		"fewer than none without rows":    strings.Replace(good, `"without_rows":1`, `"without_rows":-1`, 1),
+		"lists out of order":              strings.Replace(good, `"name":"rooms"`, `"name":"zoo"`, 1),
+		"a list twice":                    strings.Replace(good, `"name":"rooms"`, `"name":"staff"`, 1),
+		"a list without a sum":            strings.Replace(good, `"sha256":"00`, `"sha256":"`, 1),
+		"keys that are neither":           strings.Replace(good, `"keys":["users"]`, `"keys":["rooms"]`, 1),
+		"memberships below zero":          strings.Replace(good, `,"signature":null`, `,"uncovered":-1,"signature":null`, 1),
+		"a former list of another form":   strings.Replace(withFormerLists(good), `"unique":2`, `"ids":2`, 1),
+		"a former list without a sum":     strings.Replace(withFormerLists(good), `"sha256":"00`, `"sha256":"`, 1),
 		"negative discrepancies":          strings.Replace(good, `"discrepancies":0`, `"discrepancies":-1`, 1),
 		"a check that failed":             strings.Replace(good, `"checks":[]`, `"checks":[{"name":"x","kind":"drop","result":"fail","measured":"","limit":""}]`, 1),
 		"an unknown change":               strings.Replace(good, `"changes":{}`, `"changes":{"moved":1}`, 1),
@@ -193,6 +206,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(line)
+	f.Add([]byte(withFormerLists(string(line))))
 	f.Add([]byte(`{"version":1}` + "\n"))
 	f.Add([]byte(`{"version":99999999999999999999}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

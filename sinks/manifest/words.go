@@ -91,10 +91,8 @@ func noneNegative(m Manifest) error {
 			return fmt.Errorf("%s is below zero", what)
 		}
 	}
-	for name, list := range m.Lists {
-		if list.Unique < 0 || list.Read < 0 {
-			return fmt.Errorf("list %q has fewer than no IDs", name)
-		}
+	if m.Uncovered != nil && *m.Uncovered < 0 {
+		return fmt.Errorf("uncovered is below zero")
 	}
 	counts := []map[string]int64{m.Verdicts.Groups, m.Verdicts.Users, m.Changes, m.RoleCounts}
 	for _, of := range []map[string]map[string]int64{m.Outcomes, m.Roles} {

@@ -32,7 +32,7 @@ func Seal(t testing.TB, sink sinks.Sink, date string, tables Tables) manifest.Se
 	files := tables.write(t, t.TempDir())
 	m := manifest.Manifest{
 		Date: date, Sequence: 1, Tool: "test", SealedAt: manifest.At(time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)),
-		Lists: map[string]manifest.List{}, Outcomes: map[string]map[string]int64{}, Requests: map[string]map[string]manifest.Figures{},
+		Lists: manifest.Lists{}, Outcomes: map[string]map[string]int64{}, Requests: map[string]map[string]manifest.Figures{},
 	}
 	if chain := must[[]manifest.Sealed](t)(manifest.Chain(t.Context(), sink)); len(chain) > 0 {
 		latest := chain[len(chain)-1]

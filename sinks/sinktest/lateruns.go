@@ -108,7 +108,7 @@ func (r *lateRun) files() map[string]string {
 // manifest is what the run seals, as files in its folder.
 func (r *lateRun) manifest(ctx context.Context) (manifest.Manifest, error) {
 	m := manifest.Manifest{Date: r.date, Sequence: 1, Tool: r.state, SealedAt: manifest.At(time.Now()),
-		Lists: map[string]manifest.List{}, Outcomes: map[string]map[string]int64{}, Requests: map[string]map[string]manifest.Figures{}}
+		Lists: manifest.Lists{}, Outcomes: map[string]map[string]int64{}, Requests: map[string]map[string]manifest.Figures{}}
 	history, err := manifest.ReadHistory(ctx, r.sink)
 	if err != nil {
 		return m, err

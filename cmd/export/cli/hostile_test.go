@@ -99,7 +99,9 @@ func (b *besieged) forge(date string) {
 	}
 	m.Tool, m.Configuration, m.ChangesNote = hostile, hostile, hostile
 	m.Checks = []manifest.Check{{Name: hostile, Kind: hostile, Result: "warn", Measured: hostile, Limit: hostile}}
-	m.Lists[hostile] = m.Lists["rongcloud_users"]
+	list, _ := m.Lists.Find("rongcloud_users")
+	list.Name = hostile
+	m.Lists = append(m.Lists, list)
 	m.Outcomes[hostile] = map[string]int64{"failed": 1, "gone": 2}
 	m.Requests[hostile] = map[string]manifest.Figures{hostile: {Requests: 3, Throttles: 2}}
 	m.Data[hostile] = manifest.Data{Source: hostile, View: "group", Only: []string{hostile}, Blind: hostile}

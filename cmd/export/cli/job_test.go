@@ -35,7 +35,7 @@ func TestDemoSealsAndSaysWhereAndWhatToTry(t *testing.T) {
 	part := filepath.Join(out, "snapshots/memberships/snapshot_date=2026-11-21/part-00000.parquet")
 	for _, want := range []string{
 		"Sealed 2026-11-21 in " + out,
-		"Complete: every key was answered",
+		"Complete for the lists given: every key was answered", "Whether the lists hold all groups of the app is not known.", "  ids.rongcloud_users: ",
 		"/user/group/query.json                         40 requests  at most ",
 		`duckdb -c "SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
 		`python3 -c "import duckdb; print(duckdb.sql('''SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
@@ -251,6 +251,9 @@ func TestReport(t *testing.T) {
 		Requests: map[string]map[string]manifest.Figures{"rongcloud.prod": {"user_groups": {Requests: 3400}, "group_members": {Requests: 12_000, Throttles: 17}}},
 		Outcomes: map[string]map[string]int64{"rongcloud_group_members.all": {"ok": 392, "gone": 5, "failed": 3, "denied": 0}, "rongcloud_user_groups.staff": {"ok": 3400}},
 	}
+	base, before, uncovered := "2026-11-20", int64(1121), int64(7530)
+	m.ChangesBase, m.Uncovered = &base, &uncovered
+	m.Lists = manifest.Lists{{Name: "rooms", IDs: 1, Keys: []string{"groups"}}, {Name: "staff\x1b[2J", IDs: 30, Before: &before, Keys: []string{"users"}}}
 	r := pipeline.Result{
 		Date: "2026-11-21", Place: "s3://acme-audit/im", Code: Partial, Path: "_snapshots/2026-11-21.json", Manifest: m,
 		URL: func(path string) string { return "s3://acme-audit/im/" + path },
@@ -267,6 +270,10 @@ func TestReport(t *testing.T) {
 		{Name: "fewer_memberships", Kind: "drop", Result: "accepted", Measured: "memberships: 1,200,034 rows, 1,400,000 on 2026-11-20 (199,966 fewer, 14.28%)", Limit: "5%"},
 		{Name: "new_roles", Kind: "new_roles", Result: "warn", Measured: "not there on 2026-11-20: rongcloud.prod has \"\x1b[2J\" (1 membership)"},
 		{Name: "owners", Kind: "ownerless", Result: "pass", Measured: "2 of 390 groups read whole have no owner (0.51%)", Limit: "1%"},
+		{Name: "emptied", Kind: "emptied", Result: "pass", Measured: "nothing is empty"},
+		{Name: "list_shrunk", Kind: "list_shrunk", Result: "accepted", Measured: "ids.staff: 30 IDs, 1,121 on 2026-11-20 (1,091 fewer, 97.32%)", Limit: "20%, or 19 if more"},
+		{Name: "uncovered", Kind: "drop", Result: "pass", Measured: "users: 5 rows, 5 on 2026-11-20", Limit: "5%"},
+		{Name: "list_without_rows", Kind: "list_without_rows", Result: "pass", Measured: "some ID of each list of 20 or more has a membership"},
 	}
 	r.Gaps, r.Already = nil, true
 	out.Reset()
@@ -274,7 +281,7 @@ func TestReport(t *testing.T) {
 	golden(t, "report_not_whole_sealed_before", out.String())
 
 	r.Code, r.Gaps, r.Already = Done, nil, true
-	r.Manifest.Checks, r.Manifest.Discrepancies = nil, 0
+	r.Manifest.Checks, r.Manifest.Discrepancies, r.Manifest.ChangesBase, r.Manifest.Uncovered, r.Manifest.Lists = nil, 0, nil, nil, r.Manifest.Lists[1:]
 	r.Manifest.Verdicts = manifest.Verdicts{Groups: map[string]int64{"exact": 400}, Users: map[string]int64{"unverifiable": 3400}}
 	out.Reset()
 	report(console.NewPrinter(&out), r, 0)
@@ -315,7 +322,8 @@ func TestOnlyChecksThatThereAreCanBeAccepted(t *testing.T) {
 		{[]string{"fewer", "owners"}, fewer, ""},
 		{[]string{"fewr"}, fewer, "did you mean --accept fewer?"},
 		{[]string{"everything"}, fewer, "there are these: fewer, owners"},
-		{[]string{"fewer"}, nil, "the snapshot block has no check; leave --accept out"},
+		{[]string{"list_shrunk", "uncovered", "fewer_memberships", "emptied", "list_without_rows"}, job.BuiltIn(), ""},
+		{[]string{"list_shrink"}, job.BuiltIn(), "did you mean --accept list_shrunk?"},
 	} {
 		err := acceptable(c.accept, c.checks)
 		if fault.HintOf(err) != c.hint || (c.hint != "") != (code(err) == ChangeFirst) {

@@ -17,7 +17,7 @@ func TestAReportGoesWhereItIsWanted(t *testing.T) {
 	}
 	config := filepath.Join("demo", "rollcall.hcl")
 	whole := func(page string) bool {
-		return strings.HasPrefix(page, "<!DOCTYPE html>") && strings.HasSuffix(page, "</html>\n") && strings.Contains(page, "<title>Rollcall 2026-11-21: Sealed and complete</title>")
+		return strings.HasPrefix(page, "<!DOCTYPE html>") && strings.HasSuffix(page, "</html>\n") && strings.Contains(page, "<title>Rollcall 2026-11-21: Sealed and complete for the lists given</title>")
 	}
 
 	if got := rollcall(t, "report", "--config", config); got.code != Done || !whole(got.stdout) {

@@ -101,6 +101,9 @@ func showPlan(w console.Printer, p plan.Plan) {
 	if p.Resumed {
 		w.Printf("A run of this date was stopped: %s %s answered, and what is left is shown.\n", plural(p.Answered, "key"), english.PluralWord(int(p.Answered), "is", "are"))
 	}
+	for _, list := range p.Lists {
+		showList(w, list.Name, list.IDs, list.Before, p.ListsBase)
+	}
 	showBlocks(w, p)
 	showEndpoints(w, p)
 	w.Printf("\n%s\n", filesOf(p))

@@ -11,6 +11,8 @@ import (
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/check"
+	"rollcall/pipeline/job"
+	reports "rollcall/pipeline/report"
 	"rollcall/schema"
 	"rollcall/sinks/manifest"
 )
@@ -34,6 +36,8 @@ type sealedAnswer struct {
 	Discrepancies int64                       `json:"discrepancies"`
 	Base          *string                     `json:"changes_base"`
 	Changes       map[string]int64            `json:"changes"`
+	Lists         manifest.Lists              `json:"lists"`
+	Uncovered     *int64                      `json:"uncovered"` // memberships of the base that nobody asked about; null: not known
 	Checks        []manifest.Check            `json:"checks"`
 	Replaced      int64                       `json:"replaced_texts"` // texts whose invalid Unicode was replaced
 	Cut           int64                       `json:"cut_texts"`      // texts that were longer than 64 KiB and were cut
@@ -51,7 +55,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	}
 	answer := sealedAnswer{
 		Date: r.Date, Backdated: m.AskedLate(), Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Signed: signed, Rows: rowsOf(m),
-		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Checks: append([]manifest.Check{}, m.Checks...),
+		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Lists: append(manifest.Lists{}, m.Lists...), Uncovered: m.Uncovered, Checks: append([]manifest.Check{}, m.Checks...),
 		Replaced: m.ReplacedTexts, Cut: m.CutTexts,
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
@@ -92,6 +96,7 @@ func report(w console.Printer, r pipeline.Result, took time.Duration) {
 		w.Printf("  backdated: the vendors were asked from %s on, after that date was over in UTC\n", m.AskedFrom.Time().Format(time.RFC3339))
 	}
 	altered(w, m)
+	listed(w, m)
 	changed(w, m)
 	checks(w, m.Checks)
 	asked(w, r, took)
@@ -138,16 +143,56 @@ func changed(w console.Printer, m manifest.Manifest) {
 	}
 }
 
-// checks lists what was looked at before sealing, and what it came to.
+// listed says how many IDs each list had, and the list of its name in the snapshot before, and how many of that
+// one's memberships nobody asked about now.
+func listed(w console.Printer, m manifest.Manifest) {
+	base := ""
+	if m.ChangesBase != nil {
+		base = *m.ChangesBase
+	}
+	for _, list := range m.Lists {
+		showList(w, list.Name, list.IDs, list.Before, base)
+	}
+	if m.Uncovered != nil && *m.Uncovered > 0 {
+		w.Printf("  %s no longer covered by the lists: nobody asked about their group or user now\n", plural(*m.Uncovered, "membership"))
+	}
+}
+
+// showList is one line about an ID list. The date of the run before may be empty.
+func showList(w console.Printer, name string, ids int64, before *int64, base string) {
+	w.Printf("  ids.%s: %s", name, plural(ids, "ID"))
+	if before != nil {
+		w.Printf(", %s the run before", humanize.Comma(*before))
+		if base != "" {
+			w.Printf(" (%s)", base)
+		}
+	}
+	w.Println()
+}
+
+// checks lists what was looked at before sealing, and what it came to; built-in checks that passed in one line.
 func checks(w console.Printer, results []manifest.Check) {
 	words := map[string]string{check.Pass: "passed", check.Warn: "WARNING", check.Fail: "FAILED", check.Accepted: "FAILED, and was accepted"}
+	var passed []string
 	for _, c := range results {
+		if c.Result == check.Pass && isBuiltIn(c) {
+			passed = append(passed, c.Name)
+			continue
+		}
 		w.Printf("  check %s %s: %s", c.Name, words[c.Result], c.Measured)
 		if c.Limit != "" {
 			w.Printf("; limit %s", c.Limit)
 		}
 		w.Println()
 	}
+	if len(passed) > 0 {
+		w.Printf("  built-in checks passed: %s\n", strings.Join(passed, ", "))
+	}
+}
+
+// isBuiltIn tells whether a check is one that applies without being written, be it with another limit.
+func isBuiltIn(c manifest.Check) bool {
+	return slices.ContainsFunc(job.BuiltIn(), func(b job.Check) bool { return b.Name == c.Name && string(b.Kind) == c.Kind })
 }
 
 // asked says what the vendors were asked, and where they refused that as too many requests.
@@ -178,7 +223,8 @@ func shortfall(w console.Printer, r pipeline.Result) {
 		}
 	}
 	if r.Code == pipeline.CodeComplete {
-		w.Printf("Complete: every key was answered, and every count that a vendor gave is met.\n")
+		w.Printf("Complete for the lists given: every key was answered, and every count that a vendor gave is met.\n")
+		w.Printf("%s\n", reports.Scope(r.Manifest))
 	} else {
 		w.Printf("Not whole:\n")
 		gaps(w, missing)

@@ -32,11 +32,14 @@ With --replace a sealed date is asked again: everything is fetched anew, and whe
 _snapshots/replaced/, where the new one names it, and the files are swapped. Until then the old snapshot
 stands. Stopped at whatever moment, the same command goes on.
 
-Where a check of the configuration fails, nothing is sealed and nothing is lost: the same command with
---accept NAME seals all the same, asks nothing again, and the manifest says so.
+Where a check fails, be it of the configuration or built in, nothing is sealed and nothing is lost: the same
+command with --accept NAME seals all the same, asks nothing again, and the manifest says so. Built-in checks
+compare with the snapshot before: emptied, fewer_memberships, list_shrunk, uncovered; and list_without_rows
+finds a list none of whose IDs has a membership.
 
-Ends with 0 (sealed and complete), 3 (sealed, but not whole), 4 (not sealed: too much is missing, run
-it again; or a check failed), 5 (stopped before the end; run it again) or 6 (another run is at work).`
+Ends with 0 (sealed, and complete for the lists given), 3 (sealed, but not whole), 4 (not sealed: too
+much is missing, run it again; or a check failed), 5 (stopped before the end; run it again) or 6
+(another run is at work).`
 
 func (a *app) runCommand() *cobra.Command {
 	var address string
@@ -126,8 +129,6 @@ func acceptable(accept []string, checks []job.Check) error {
 		hint := "there are these: " + strings.Join(names, ", ")
 		if near := spelling.Nearest(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean --accept %s?", near)
-		} else if len(names) == 0 {
-			hint = "the snapshot block has no check; leave --accept out"
 		}
 		return misused(hint, "there is no check %q", name)
 	}

@@ -40,5 +40,11 @@ snapshot {
     drop  = null
   }
   chek "x" { emptied = true }
+  check "list_shrank" { drop = "50%" }
+  check "uncoverd" { action = "off" }
+  check "uncovered" { table = "users" }
+  check "list_without_rows" { drop = "5%" }
+  check "emptied" { emptied = false }
+  check "list_shrunk" { drop = "most" }
 }
 check "outside" { emptied = true }

@@ -199,7 +199,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `rollcall`.`raw_manifests` (
   `date` string COMMENT 'the date of the snapshot',
   `sequence` bigint COMMENT 'place in the order of sealing, from 1',
   `tool` string COMMENT 'the version of Rollcall that sealed it',
-  `exit_code` int COMMENT '0: complete; 3: sealed, but not whole',
+  `exit_code` int COMMENT '0: complete for the lists given; 3: sealed, but not whole',
   `sealed_at` string COMMENT 'when it was sealed, UTC',
   `asked_from` string COMMENT 'when the first request was sent to a vendor, UTC; empty where nothing was asked',
   `asked_until` string COMMENT 'when the last answer had been read, UTC; empty where nothing was asked',
