@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/pipeline/check"
+	"rollcall/pipeline/job"
 	"rollcall/schema/advice"
 	"rollcall/sinks/manifest"
 )
@@ -27,7 +29,11 @@ func (e *ChecksError) Advice() advice.Advice {
 	for _, name := range e.names("") {
 		accepting = accepting.With("accept", name)
 	}
-	return advice.Say("look into it first; if the snapshot is right as it is, seal it with {}: nothing is asked again", accepting)
+	todo := advice.Say("look into it first; if the snapshot is right as it is, seal it with {}: nothing is asked again", accepting)
+	if slices.ContainsFunc(check.Refused(e.Results), func(c manifest.Check) bool { return job.CheckKind(c.Kind).OfLists() }) {
+		return todo.Then("; if an ID list was wrong, correct it, throw away what was fetched and begin anew with {}", e.Command.With("discard", ""))
+	}
+	return todo
 }
 
 func (e *ChecksError) names(before string) (names []string) {

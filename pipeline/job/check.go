@@ -34,6 +34,11 @@ func (k CheckKind) Limited() bool {
 	return slices.Contains([]CheckKind{Drop, Ownerless, ListShrunk, Uncovered}, k)
 }
 
+// OfLists tells whether a kind of check looks for wrong ID lists.
+func (k CheckKind) OfLists() bool {
+	return slices.Contains([]CheckKind{ListShrunk, Uncovered, ListWithoutRows}, k)
+}
+
 // written are the checks that are not as they would be without being written.
 func written(checks []Check) []Check {
 	return slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return slices.Contains(BuiltIn(), c) })
