@@ -123,6 +123,7 @@ func (l *loader) load(body *hclsyntax.Body) {
 	l.readSnapshot()
 	l.readData()
 	l.readLists()
+	l.checkProxies()
 }
 
 // index finds all blocks and gives them their addresses, so that references can be told apart

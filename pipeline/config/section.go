@@ -67,6 +67,16 @@ func (s *section) where(name string) hcl.Range {
 	return s.block.DefRange()
 }
 
+// origin is an attribute as a message about its value names it, with the variable or file that the value comes from.
+func (s *section) origin(name string) string {
+	if attribute, ok := s.block.Body.Attributes[name]; ok {
+		if from := called(attribute.Expr); from != "" {
+			return fmt.Sprintf("%s, which comes from %s,", name, from)
+		}
+	}
+	return name
+}
+
 // missing tells that an attribute must be given.
 func (s *section) missing(name, detail string) {
 	s.fault(s.where(name), fmt.Sprintf("%s is missing", name), detail)
