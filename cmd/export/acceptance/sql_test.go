@@ -142,7 +142,7 @@ func TestTheDuckDBScriptWorksWithoutASnapshot(t *testing.T) {
 // Where DuckDB would misread a folder's name it shows no snapshot, or values of the path, and says nothing.
 func TestTheDuckDBScriptReadsAFolderOfAnyNameOrIsRefused(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, small(), localSink)
+	s := newSite(t, handful(), localSink)
 	s.run(0, "run", "--progress", "none")
 	config, err := os.ReadFile(filepath.Join(s.dir, "rollcall.hcl"))
 	if err != nil {
