@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,8 +125,6 @@ func TestWhatBecomesOfAFailureFollowsFromItsKind(t *testing.T) {
 		"who refuses everybody is down":             {breaks(refused), fault.Transient, "vendor.example refused the connection", 18},
 		"a cut connection is transient":             {breaks(io.ErrUnexpectedEOF), fault.Item, "was cut", 15},
 		"a host that nobody finds is down":          {breaks(&net.DNSError{Name: "vendor.example"}), fault.Transient, "could not be resolved", 18},
-		"no file for a socket is nobody's answer":   {breaks(&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}), fault.Bug, "no connection to vendor.example can be opened: too many open files", 1},
-		"nor is none for the name's server":         {breaks(&net.DNSError{Name: "vendor.example", Err: "dial udp 10.0.0.2:53: socket: too many open files in system"}), fault.Bug, "too many open files", 1},
 		"an untrusted certificate is final":         {breaks(untrusted), fault.Configuration, "certificate of vendor.example", 1},
 		"an error that quotes the URL is hushed":    {breaks(errors.New("bad /members?" + secret)), fault.Item, "no answer from vendor.example", 15},
 		"an answer that is too large is its item's": {always(200, strings.Repeat("x", 2<<20)), fault.Item, "larger than 1 MiB", 1},

@@ -17,24 +17,6 @@ func handful() simulated.Options {
 	return simulated.Options{Seed: 4, Users: 20, Groups: 4, Limits: wide()}
 }
 
-func TestATemporaryFolderThatIsNotThereIsNamedWithTMPDIR(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, handful(), localSink)
-	s.env = append(s.env, "TMPDIR="+filepath.Join(s.dir, "none"))
-	s.run(0, "run", "--date", "2026-11-28", "--progress", "none") // which needs none
-	s.write("list.csv", "group_id,user_id\n")
-	s.write("file", "")
-	for _, temporary := range []string{"none", "file"} {
-		s.env[len(s.env)-1] = "TMPDIR=" + filepath.Join(s.dir, temporary)
-		for _, command := range [][]string{{"verify"}, {"diff", "2026-11-28", "2026-11-28"}, {"plan"}, {"reconcile", "--expected", "list.csv"}} {
-			_, stderr := s.run(2, command...)
-			if !strings.Contains(stderr, filepath.Join(s.dir, temporary)+" (TMPDIR)") || !strings.Contains(stderr, "What to do: set TMPDIR") {
-				t.Errorf("%v: %s", command, stderr)
-			}
-		}
-	}
-}
-
 // Few files stop the run wherever one more is needed first, and nothing is blamed but the limit.
 func TestARunThatCantOpenMoreFilesNamesTheLimit(t *testing.T) {
 	t.Parallel()

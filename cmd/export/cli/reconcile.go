@@ -95,7 +95,7 @@ func mapping(flag string, given []string, fits func(name, value string) error) (
 	for _, one := range given {
 		name, value, ok := strings.Cut(one, "=")
 		if !ok || name == "" {
-			return nil, misused("write it as in `rollcall help reconcile`", "--%s %q is no pair of names", flag, one)
+			return nil, misused("give both names with = between them, and without blanks", "--%s %q is no pair of names", flag, one)
 		}
 		if err := fits(name, value); err != nil {
 			return nil, err

@@ -114,5 +114,5 @@ func unusable(parent string, err error) error {
 	if cause, ok := errors.AsType[*fs.PathError](err); ok {
 		err = cause.Err
 	}
-	return &fault.Error{Kind: fault.Configuration, Message: "no temporary folder can be made in " + parent + " (TMPDIR)", Hint: "set TMPDIR to a folder that exists and has space", Err: err}
+	return &fault.Error{Kind: fault.Configuration, Message: "no temporary folder can be made in " + parent, Hint: "set TMPDIR to a folder that exists and has space", Err: err}
 }
