@@ -114,6 +114,10 @@ func TestASecretIsPrintableASCII(t *testing.T) {
 		}
 	}
 	told := tell(t, fmt.Sprintf(small, `env("SECRET")`, "snapshot {\n column \"user_id\" { hmac_key = env(\"HMAC\") }\n}"), map[string]string{"KEY": "\ufeffk", "SECRET": "s", "HMAC": "hunter2hunter2hunter2\ufeff"}, nil)
+	number := tell(t, strings.Replace(fmt.Sprintf(small, `env("SECRET")`, ""), "app_key ", "share = env(\"SHARE\")\n  app_key ", 1), map[string]string{"KEY": "k", "SECRET": "s", "SHARE": "0.5\u00a0"}, nil)
+	if number != `error: share, which comes from env("SHARE"), has the wrong type: a number is required; it ends with a no-break space (U+00A0)` {
+		t.Error(number)
+	}
 	for _, want := range []string{`app_key, which comes from env("KEY"), begins with a byte order mark`, `hmac_key, which comes from env("HMAC"), ends with a byte order mark`} {
 		if !strings.Contains(told, want) {
 			t.Errorf("%s: %s", want, told)
@@ -152,6 +156,10 @@ func TestAProxyIsAnAddress(t *testing.T) {
 			}
 			if told != want {
 				t.Errorf("%s=%q: %q", name, value, told)
+			}
+			here := strings.Replace(fmt.Sprintf(small, `env("SECRET")`, ""), "app_key ", "endpoint = \"http://127.0.0.1:8080\"\n  app_key ", 1)
+			if told := tell(t, here, map[string]string{"KEY": "k", "SECRET": "s", name: value}, nil); told != "" {
+				t.Errorf("%s=%q for a host of this machine: %q", name, value, told)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,9 +12,10 @@ import (
 )
 
 // checkProxies tells of variables that name no proxy, where vendors are to be asked: HTTP libraries ignore
-// such a value and go round the proxy. The value, which may hold a password, is not shown.
+// such a value and go round the proxy. The value, which may hold a password, is not shown. No proxy is asked
+// for a host of this machine.
 func (l *loader) checkProxies() {
-	if !l.options.Secrets {
+	if !l.options.Secrets || !l.asksElsewhere() {
 		return
 	}
 	for _, names := range [][]string{{"HTTPS_PROXY", "https_proxy"}, {"HTTP_PROXY", "http_proxy"}} {
@@ -32,6 +34,20 @@ func (l *loader) checkProxies() {
 			break // the other spelling is not looked at
 		}
 	}
+}
+
+// asksElsewhere tells whether a source is not known to be on this machine.
+func (l *loader) asksElsewhere() bool {
+	for _, s := range l.sources {
+		u, err := url.Parse(s.Config.Account().Endpoint)
+		if err != nil {
+			return true
+		}
+		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return true
+		}
+	}
+	return false
 }
 
 // isProxy tells whether a value is an address of a proxy; without a scheme it is one of http.
