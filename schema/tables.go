@@ -23,9 +23,9 @@ type Membership struct {
 	UserID      string  `parquet:"user_id,plain,id(3)" key:"3" bloom:"yes" doc:"the vendor's ID of the user" private:"user"`
 	Role        *string `parquet:"role,dict,id(4)" doc:"owner, admin or member, from the first view that names a role (role view, else group view, else user view)" null:"where that view names a role of the vendor's own, or no view names any"`
 	RoleRaw     *string `parquet:"role_raw,dict,id(5)" doc:"that role in the vendor's own word, be it known or not" null:"where no view names a role"`
-	Nickname    *string `parquet:"nickname,plain,id(6)" doc:"the member's name in this group" null:"where no view told it" private:"detail"`
-	JoinedAt    *int64  `parquet:"joined_at,plain,timestamp(microsecond),id(7)" doc:"when the user joined, as the vendor tells it" unit:"microseconds, UTC" null:"where no view told it" private:"detail"`
-	Extra       *string `parquet:"extra,plain,id(8)" doc:"the vendor's extension text of this membership" null:"where no view told it" private:"detail"`
+	Nickname    *string `parquet:"nickname,plain,id(6)" doc:"the member's name in this group" null:"where no view gave it, or none that can be read" private:"detail"`
+	JoinedAt    *int64  `parquet:"joined_at,plain,timestamp(microsecond),id(7)" doc:"when the user joined, as the vendor tells it" unit:"microseconds, UTC" null:"where no view gave it, or none that can be read" private:"detail"`
+	Extra       *string `parquet:"extra,plain,id(8)" doc:"the vendor's extension text of this membership" null:"where no view gave it, or none that can be read" private:"detail"`
 	InUserView  *bool   `parquet:"in_user_view,id(9)" doc:"whether the user's own list named the group" null:"where that list did not, and was not asked for or not read whole"`
 	InGroupView *bool   `parquet:"in_group_view,id(10)" doc:"whether the group's own list named the user" null:"where that list did not, and was not asked for or not read whole"`
 	InRoleView  *bool   `parquet:"in_role_view,id(11)" doc:"whether the role query called the user a member" null:"where it was not asked, or not answered"`
@@ -48,8 +48,8 @@ func (m *Membership) RoleWord() string {
 type Group struct {
 	Source           string  `parquet:"source,dict,id(1)" key:"1" doc:"the vendor account"`
 	GroupID          string  `parquet:"group_id,plain,id(2)" key:"2" bloom:"yes" doc:"the vendor's ID of the group" private:"group"`
-	Name             *string `parquet:"name,plain,id(3)" doc:"the group's name" null:"where no view told it" private:"detail"`
-	Type             *string `parquet:"type,dict,id(4)" doc:"the group's type in the vendor's own word" null:"where no view told it"`
+	Name             *string `parquet:"name,plain,id(3)" doc:"the group's name" null:"where no view gave it, or none that can be read" private:"detail"`
+	Type             *string `parquet:"type,dict,id(4)" doc:"the group's type in the vendor's own word" null:"where no view gave it, or none that can be read"`
 	DeclaredMembers  *int64  `parquet:"declared_members,plain,id(5)" doc:"how many members the vendor says the group has" unit:"members" null:"where the vendor gave no total of all members"`
 	CollectedMembers int64   `parquet:"collected_members,plain,id(6)" doc:"how many members the group's own answers named" unit:"members"`
 	Owners           int64   `parquet:"owners,plain,id(7)" doc:"memberships of this group with role owner" unit:"memberships"`

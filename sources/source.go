@@ -72,7 +72,7 @@ type Reading struct {
 	Declared   int64 // the vendor's last total; -1 where it gives none, which is where Data.Total is false, or where only some were asked for
 	Drifted    bool  // the total changed while paging
 	Unverified bool  // only some were asked for, so that the total says nothing (Only)
-	Replaced   int   // display texts in which invalid Unicode became U+FFFD
+	Replaced   int   // displayed values that can't be read: invalid Unicode became U+FFFD, and what has a wrong type is absent
 	Cut        int   // display texts longer than schema.MaxText, which were cut
 }
 

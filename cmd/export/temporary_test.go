@@ -107,11 +107,13 @@ func TestATemporaryFolderThatIsNotThereIsTheSettingsFault(t *testing.T) {
 		t.Fatalf("%v: %s", err, text)
 	}
 	for _, args := range [][]string{{"verify"}, {"plan"}, {"diff", night(t, dir), night(t, dir)}, {"reconcile", "--expected", "users.txt", "--format", "csv"}} {
-		command := program(t, dir, append(args, "--config", "rollcall.hcl")...)
-		command.Env = append(command.Env, "TMPDIR=/nonexistent")
-		text, _ := command.CombinedOutput()
-		if code := command.ProcessState.ExitCode(); code != 2 || !strings.Contains(string(text), "/nonexistent: no such file or directory\nWhat to do: set TMPDIR") {
-			t.Errorf("%q ended with %d: %s", args, code, text)
+		for folder, why := range map[string]string{"/nonexistent": "no such file or directory", filepath.Join(dir, "rollcall.hcl"): "not a directory"} {
+			command := program(t, dir, append(args, "--config", "rollcall.hcl")...)
+			command.Env = append(command.Env, "TMPDIR="+folder)
+			text, _ := command.CombinedOutput()
+			if code := command.ProcessState.ExitCode(); code != 2 || !strings.Contains(string(text), folder+": "+why+"\nWhat to do: set TMPDIR") {
+				t.Errorf("%q ended with %d: %s", args, code, text)
+			}
 		}
 	}
 }

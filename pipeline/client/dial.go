@@ -191,6 +191,8 @@ func unreachable(through *url.URL, err error) error {
 	what := "gave no connection"
 	var dns *net.DNSError
 	switch {
+	case outOfFiles(err):
+		return err
 	case certificate(err):
 		f := fault.New(fault.Configuration, "the certificate of the proxy %s can't be trusted", through.Host)
 		f.Hint = proxyHint

@@ -32,6 +32,8 @@ func networkFault(err error, request *http.Request, timeout time.Duration) error
 	var dns *net.DNSError
 	var wait net.Error
 	switch {
+	case outOfFiles(err): // the vendor is not at fault, and no other attempt would help
+		return &fault.Error{Kind: fault.Bug, Message: "no connection to " + host + " can be opened", Err: syscall.EMFILE}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &wait) && wait.Timeout():
 		return fault.New(fault.Transient, "no answer from %s within %v", host, timeout)
 	case errors.As(err, &dns):
@@ -43,6 +45,12 @@ func networkFault(err error, request *http.Request, timeout time.Duration) error
 		return fault.New(fault.Transient, "the connection to %s was cut", host)
 	}
 	return fault.New(fault.Transient, "no answer from %s: %q", host, harmless(err, request)) // it may hold what the vendor sent
+}
+
+// outOfFiles tells whether there was no file left for a socket; a resolver gives its causes as text alone.
+func outOfFiles(err error) bool {
+	var dns *net.DNSError
+	return fault.OutOfFiles(err) || errors.As(err, &dns) && strings.Contains(dns.Err, syscall.EMFILE.Error())
 }
 
 // untrusted is a fault of a host whose certificate was refused: nothing was sent to it.

@@ -10,6 +10,7 @@ import (
 
 	"rollcall/pipeline/job"
 	"rollcall/schema"
+	"rollcall/schema/spelling"
 )
 
 // minHMACKey is how many bytes the key of pseudonyms must have: it must not be guessed.
@@ -103,6 +104,8 @@ func (s *section) readPseudonym(column *job.Column) {
 		s.missing("hmac_key", "It is null. Pseudonyms need a key.")
 	case ok && key == "":
 		s.fault(attribute.Expr.Range(), "hmac_key is empty", "Make one with: openssl rand -hex 32")
+	case ok && spelling.Unprintable(key) != "":
+		s.fault(attribute.Expr.Range(), fmt.Sprintf("%s %s; it must be printable ASCII", s.origin("hmac_key"), spelling.Unprintable(key)), "Make one with: openssl rand -hex 32")
 	case ok && len(key) < minHMACKey:
 		s.fault(attribute.Expr.Range(), fmt.Sprintf("hmac_key is too short: it needs %d bytes or more", minHMACKey), "Short keys can be guessed. Make one with: openssl rand -hex 32")
 	default:

@@ -124,6 +124,7 @@ func (l *loader) load(body *hclsyntax.Body) {
 	l.addBuiltIn()
 	l.readData()
 	l.readLists()
+	l.checkProxies()
 }
 
 // index finds all blocks and gives them their addresses, so that references can be told apart

@@ -10,6 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"rollcall/schema/spelling"
 )
 
 // section is one block while it is read. It remembers what was asked for, so that the rest can be
@@ -67,6 +69,16 @@ func (s *section) where(name string) hcl.Range {
 	return s.block.DefRange()
 }
 
+// origin is an attribute as a message about its value names it, with the variable or file that the value comes from.
+func (s *section) origin(name string) string {
+	if attribute, ok := s.block.Body.Attributes[name]; ok {
+		if from := called(attribute.Expr); from != "" {
+			return fmt.Sprintf("%s, which comes from %s,", name, from)
+		}
+	}
+	return name
+}
+
 // missing tells that an attribute must be given.
 func (s *section) missing(name, detail string) {
 	s.fault(s.where(name), fmt.Sprintf("%s is missing", name), detail)
@@ -113,12 +125,19 @@ func (s *section) value(name string, want cty.Type) (v cty.Value, ok bool) {
 		s.diags = append(s.diags, explain(faults)...)
 		return cty.NilVal, false
 	}
-	v, err := convert.Convert(v, want)
+	converted, err := convert.Convert(v, want)
 	if err != nil {
-		s.fault(attribute.Expr.Range(), fmt.Sprintf("%s has the wrong type: %s", name, err), fmt.Sprintf("Give %s.", kindOf(want)))
+		flaw := ""
+		if v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+			flaw = spelling.Unprintable(v.AsString())
+		}
+		if flaw != "" {
+			flaw = "; it " + flaw
+		}
+		s.fault(attribute.Expr.Range(), fmt.Sprintf("%s has the wrong type: %s%s", s.origin(name), err, flaw), fmt.Sprintf("Give %s.", kindOf(want)))
 		return cty.NilVal, false
 	}
-	return v, v.IsWhollyKnown() && !v.IsNull()
+	return converted, converted.IsWhollyKnown() && !converted.IsNull()
 }
 
 func kindOf(t cty.Type) string {

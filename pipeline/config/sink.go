@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"rollcall/pipeline/job"
+	"rollcall/schema/spelling"
 )
 
 // DefaultSink is where snapshots go when no sink is configured: a folder beside the configuration.
@@ -55,6 +56,7 @@ func (l *loader) readLocal(block *hclsyntax.Block) *job.Local {
 		s.fault(s.where("path"), "path is no folder", `A bucket is a sink of its own: sink "s3" "NAME" { bucket = "…" }`)
 	}
 	s.end()
+	s.warnOfPlace("path", l.localPath(path))
 	return &job.Local{Path: l.localPath(path)}
 }
 
@@ -62,16 +64,19 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 	s := l.section(block)
 	sink := &job.S3{}
 	bucket, ok := s.needText("bucket", `"acme-audit"`)
-	if ok && strings.ContainsAny(bucket, "/:") {
-		s.fault(s.where("bucket"), "bucket is a name alone", "Leave out s3:// and what follows the name; folders inside the bucket go to prefix.")
-	}
 	sink.Bucket = bucket
 	prefix, _ := s.text("prefix")
 	sink.Prefix = strings.Trim(prefix, "/")
 	sink.Region, _ = s.text("region")
+	before := len(s.diags)
 	sink.Endpoint, _ = s.text("endpoint")
+	if ok {
+		s.checkBucket(bucket, sink.Endpoint == "" && len(s.diags) == before)
+	}
 	if sink.Endpoint != "" {
-		if u, err := url.Parse(sink.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		if invisible := spelling.Invisible(sink.Endpoint); invisible != "" {
+			s.fault(s.where("endpoint"), s.origin("endpoint")+" "+invisible, "Take it out.")
+		} else if u, err := url.Parse(sink.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			s.fault(s.where("endpoint"), "endpoint is no address", `Give it as "https://HOST:PORT", or leave it out for AWS.`)
 		} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			s.fault(s.where("endpoint"), "endpoint holds more than an address", "Leave out user, password and query; credentials come from the AWS SDK's chain.")
@@ -86,6 +91,7 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 		}
 	}
 	s.end()
+	s.warnOfPlace("prefix", strings.TrimRight("s3://"+sink.Bucket+"/"+sink.Prefix, "/"))
 	return sink
 }
 

@@ -92,7 +92,7 @@ func (s *section) decode(config sources.Config) bool {
 	}
 	for _, problem := range config.Validate() {
 		if !unread[problem.Attribute] {
-			s.fault(s.where(problem.Attribute), strings.TrimSpace(problem.Attribute+" "+problem.Message), sentence(problem.Hint))
+			s.fault(s.where(problem.Attribute), strings.TrimSpace(s.origin(problem.Attribute)+" "+problem.Message), sentence(problem.Hint))
 		}
 	}
 	for name := range secrets {

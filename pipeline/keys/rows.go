@@ -23,7 +23,8 @@ import (
 // Column is a column of a table that [ReadRows] gives.
 type Column struct {
 	Name     string
-	Optional bool // it may be absent, and its values null or empty
+	Optional bool   // it may be absent, and its values null or empty
+	Hint     string // what else helps where it is absent, with what parts it from another hint
 }
 
 // RowOptions says which table to read.
@@ -103,7 +104,7 @@ func (t *rowTable) find(line int, there []string) ([]int, error) {
 		if near := spelling.Nearest(c.Name, there); near != "" {
 			hint = fmt.Sprintf("is it %q? name it %s", near, c.Name)
 		}
-		return nil, t.fault(line, hint, "no column %q: %s", c.Name, thereAre(there))
+		return nil, t.fault(line, hint+c.Hint, "no column %q: %s", c.Name, thereAre(there))
 	}
 	t.values = make([][]byte, len(t.columns))
 	return at, nil
@@ -198,7 +199,7 @@ func (t *rowTable) object(line int, decoder *jsontext.Decoder) error {
 	}
 	for _, c := range t.columns {
 		if !c.Optional && !slices.Contains(there, c.Name) {
-			return t.fault(line, fmt.Sprintf("name the member %s", c.Name), "no column %q: %s", c.Name, thereAre(there))
+			return t.fault(line, fmt.Sprintf("name the member %s", c.Name)+c.Hint, "no column %q: %s", c.Name, thereAre(there))
 		}
 	}
 	return nil

@@ -82,7 +82,7 @@ type Summary struct {
 	Asked         int64            // keys, of all blocks
 	Missing       int64            // keys denied or failed
 	Requests      int64
-	Replaced      int64 // texts in which invalid Unicode became U+FFFD
+	Replaced      int64 // displayed values that could not be read: invalid Unicode became U+FFFD, a wrong type null
 	Cut           int64 // texts that were cut because they were too long
 	Disagrees     bool  // some group or user is short, over or drifted
 

@@ -241,16 +241,19 @@ func get(t *testing.T, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func TestAnAddressThatCantBeListenedOnIsTheConfigurationsFault(t *testing.T) {
+func TestWhatIsNoAddressIsAnotherFaultThanAnAddressThatIsTaken(t *testing.T) {
 	t.Parallel()
 	taken, err := metrics.Serve("127.0.0.1:0", told())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	for _, address := range []string{"9100", "127.0.0.1:99999", "192.0.2.1:9100", strings.TrimSuffix(strings.TrimPrefix(taken.URL, "http://"), "/metrics")} {
+	for address, kind := range map[string]fault.Kind{
+		"9100": fault.Configuration, "127.0.0.1": fault.Configuration, "127.0.0.1:99999": fault.Configuration, "127.0.0.1:-1": fault.Configuration, "127.0.0.1:metrics!": fault.Configuration,
+		"192.0.2.1:9100": fault.Transient, strings.TrimSuffix(strings.TrimPrefix(taken.URL, "http://"), "/metrics"): fault.Transient,
+	} {
 		_, err := metrics.Serve(address, told())
-		if fault.KindOf(err) != fault.Configuration || fault.HintOf(err) == "" || !strings.Contains(err.Error(), address) {
+		if fault.KindOf(err) != kind || err == nil || fault.HintOf(err) == "" || !strings.Contains(err.Error(), address) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

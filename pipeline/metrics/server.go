@@ -17,25 +17,26 @@ const lastScrape = time.Second
 
 // Server shows metrics over HTTP until it is closed.
 type Server struct {
-	URL string // where to scrape: "http://127.0.0.1:9100/metrics"
+	URL string // where to scrape: "http://127.0.0.1:17655/metrics"
 
 	http  http.Server
 	ended chan error
 }
 
-// Serve listens on an address, such as "127.0.0.1:9100" or ":9100"; port 0 takes any free one.
-// An address that can't be listened on is a Configuration fault.
+// Serve listens on an address, such as "127.0.0.1:17655" or ":17655"; port 0 takes any free one. What is no
+// address is a Configuration fault; an address that can't be listened on now, since another program does, is
+// a Transient one.
 func Serve(address string, m *Metrics) (*Server, error) {
 	handler, err := m.Handler()
 	if err != nil {
 		return nil, err
 	}
+	if err := checkAddress(address); err != nil {
+		return nil, refused(fault.Configuration, address, err)
+	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, &fault.Error{
-			Kind: fault.Configuration, Message: "metrics can't be served at " + address, Err: err,
-			Hint: "give a free address of this machine, such as 127.0.0.1:9100; port 0 takes any free port",
-		}
+		return nil, refused(fault.Transient, address, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", handler)
@@ -53,6 +54,22 @@ func Serve(address string, m *Metrics) (*Server, error) {
 	}
 	go func() { s.ended <- s.http.Serve(listener) }()
 	return s, nil
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err
+}
+
+func refused(kind fault.Kind, address string, err error) error {
+	return &fault.Error{
+		Kind: kind, Message: "metrics can't be served at " + address, Err: err,
+		Hint: "give a free address of this machine, such as 127.0.0.1:17655; port 0 takes any free port",
+	}
 }
 
 // Close stops listening, lets scrapes under way end within a second, and returns when nothing

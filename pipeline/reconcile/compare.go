@@ -142,6 +142,9 @@ func (c *comparison) membership(m *schema.Membership) error {
 	}
 	group := pair{m.Source, m.GroupID, ""}
 	if !c.records.ok || c.records.at.pair != here {
+		if err := c.unmatched(here, inSnapshot); err != nil {
+			return err
+		}
 		listed := c.lastSeen == group || c.records.ok && group == pair{c.records.at.source, c.records.at.group, ""}
 		if c.OnlyListedGroups && !listed {
 			c.summary.Unlisted++

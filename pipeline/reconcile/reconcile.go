@@ -53,6 +53,13 @@ type Options struct {
 	Records keys.RowOptions // its Columns are set by Run
 	Source  string          // of all records; empty: their column source, or the one that knows the group
 
+	// ColumnNames gives what the records call one of the columns group_id, user_id, role and source; one that is
+	// not named has that name itself.
+	ColumnNames map[string]string
+	// Roles gives what a word in the column of roles means, in lower case: owner, admin, member, or empty for a
+	// role that is not compared.
+	Roles map[string]string
+
 	// OnlyListedGroups leaves out memberships of groups that the records don't name.
 	OnlyListedGroups bool
 	// Blind tells whether users' own lists of a source may leave this group out although they are
@@ -62,7 +69,7 @@ type Options struct {
 	Hash func(column, id string) string
 
 	Scratch string           // an existing folder
-	Memory  int              // bytes of each of at most four sorts at a time; 0 means 48 MiB
+	Memory  int              // bytes of each of at most five sorts at a time; 0 means 48 MiB
 	Listen  func(rows int64) // told how many records and memberships have been read; may be nil
 }
 
@@ -90,6 +97,7 @@ type Summary struct {
 	Memberships int64          `json:"memberships"`   // of the snapshot that were compared
 	Unlisted    int64          `json:"unlisted"`      // memberships left out, of groups that no record names
 	Agree       int64          `json:"agree"`
+	Spellings   Spellings      `json:"spellings"`
 	Counts      map[Kind]int64 `json:"differences"`
 }
 
@@ -118,14 +126,14 @@ func Run(ctx context.Context, s *snapshot.Snapshot, options Options, yield func(
 	r := &reconciler{
 		Options: options, snapshot: s,
 		records: sorted.New(scratch, options.Memory), unplaced: sorted.New(scratch, options.Memory), questions: sorted.New(scratch, options.Memory),
-		claims: sorted.New(scratch, options.Memory), results: sorted.New(scratch, options.Memory),
+		claims: sorted.New(scratch, options.Memory), results: sorted.New(scratch, options.Memory), spellings: sorted.New(scratch, options.Memory),
 		summary: Summary{Date: s.Date, Place: s.Sink.String(), Sources: []string{}, NotCompared: []string{}, Counts: map[Kind]int64{}},
 	}
-	for _, sorter := range []*sorted.Sorter{r.records, r.unplaced, r.questions, r.claims, r.results} {
+	for _, sorter := range []*sorted.Sorter{r.records, r.unplaced, r.questions, r.claims, r.results, r.spellings} {
 		sorter.Check = ctx.Err
 		defer sorter.Close()
 	}
-	for _, step := range []func(context.Context) error{r.sources, r.read, r.place, r.compare, r.ask, r.settle} {
+	for _, step := range []func(context.Context) error{r.sources, r.read, r.place, r.compare, r.ask, r.settle, r.respell} {
 		if err := step(ctx); err != nil {
 			return Summary{}, err
 		}
@@ -143,6 +151,7 @@ type reconciler struct {
 	questions *sorted.Sorter
 	claims    *sorted.Sorter // what each source says of records that are held against several
 	results   *sorted.Sorter // differences, as they are told
+	spellings *sorted.Sorter // pairs that one side lacks: (spelling, group, user)
 	summary   Summary
 	known     []string // sources of the snapshot
 	anywhere  bool     // there are records that don't name their source
@@ -173,21 +182,24 @@ func (r *reconciler) unknownSource(place, source string) error {
 
 // read sorts the records.
 func (r *reconciler) read(ctx context.Context) error {
-	r.Records.Columns = []keys.Column{{Name: "group_id"}, {Name: "user_id"}, {Name: "role", Optional: true}, {Name: "source", Optional: true}}
-	seen := map[string]bool{}
+	r.Records.Columns = r.columns()
+	seen, filled := map[string]bool{}, make([]bool, len(r.Records.Columns))
 	var key, value []byte
 	err := keys.ReadRows(ctx, r.Records, func(line int, values [][]byte) error {
 		r.tick()
 		r.summary.Read++
+		for i, value := range values {
+			filled[i] = filled[i] || len(value) > 0
+		}
 		place := fmt.Sprintf("%s:%d: ", r.file(), line)
 		source, compared, err := r.sourceOf(place, string(values[3]))
 		if err != nil || !compared {
 			return err
 		}
 		seen[source] = true
-		role := strings.ToLower(string(values[2]))
-		if _, ok := schema.ParseRole(role); role != "" && !ok {
-			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%sthe role %.40q is not known", place, values[2]), Hint: "use owner, admin or member, or leave the role empty where it is not to be compared"}
+		role, err := r.role(place, string(values[2]))
+		if err != nil {
+			return err
 		}
 		key = sorted.AppendString(sorted.AppendString(sorted.AppendString(key[:0], source), r.id("group_id", values[0])), r.id("user_id", values[1]))
 		expected := record{role: role}
@@ -203,6 +215,11 @@ func (r *reconciler) read(ctx context.Context) error {
 	if r.summary.Read == 0 {
 		return &fault.Error{Kind: fault.Configuration, Message: r.file() + " has no records", Hint: "an empty file would make every membership unknown to the application; check what writes it"}
 	}
+	for i, c := range r.Records.Columns {
+		if !filled[i] && c.Name != published()[i] { // a misspelt name would compare nothing, and say nothing
+			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has nothing in the column %q", r.file(), c.Name), Hint: fmt.Sprintf("check the name in --columns %s=%s", published()[i], c.Name)}
+		}
+	}
 	r.anywhere = seen[""]
 	for _, source := range r.known {
 		if r.anywhere || seen[source] || source == r.Source {
@@ -212,6 +229,36 @@ func (r *reconciler) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// published are the names of the columns of records, as they are without [Options.ColumnNames].
+func published() []string { return []string{"group_id", "user_id", "role", "source"} }
+
+func (r *reconciler) columns() []keys.Column {
+	var all []keys.Column
+	for i, name := range published() {
+		c := keys.Column{Name: name, Optional: i > 1, Hint: fmt.Sprintf("; or say which column it is: --columns %s=NAME", name)}
+		if other := r.ColumnNames[name]; other != "" {
+			c.Name = other
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// role is what a word in the column of roles means; empty where it is not compared.
+func (r *reconciler) role(place, word string) (string, error) {
+	role := strings.ToLower(word)
+	if meant, given := r.Roles[role]; given {
+		return meant, nil
+	}
+	if _, ok := schema.ParseRole(role); role != "" && !ok {
+		return "", &fault.Error{
+			Kind: fault.Configuration, Message: fmt.Sprintf("%sthe role %.40q is not known", place, word),
+			Hint: "say which one it is, as in --role Manager=admin (owner, admin or member), or --role Guest= where it is not to be compared",
+		}
+	}
+	return role, nil
 }
 
 // id is an ID of the records as the snapshot has it.

@@ -44,6 +44,11 @@ func (r *reconciler) tally(p pair, expected string, f finding) error {
 		r.summary.Agree++
 		return nil
 	}
+	if f.weight >= untold {
+		if err := r.unmatched(p, inRecords); err != nil {
+			return err
+		}
+	}
 	return r.add(p, f.kind, expected, f.vendor, f.why)
 }
 

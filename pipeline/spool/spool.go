@@ -57,7 +57,7 @@ type Record struct {
 	Declared   int64 // -1: none
 	Requests   int64
 	Attempts   int64
-	Replaced   int64  // texts in which invalid Unicode became U+FFFD
+	Replaced   int64  // displayed values that could not be read: invalid Unicode became U+FFFD, a wrong type null
 	Cut        int64  // texts that were cut because they were too long
 	Code       string // the vendor's, empty where there is none
 	Message    string

@@ -22,14 +22,8 @@ var database = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,127}$`)
 
 // Athena gives the DDL of all tables and views over the snapshots in a bucket.
 func Athena(place Place, options AthenaOptions) (string, error) {
-	if err := place.check(); err != nil {
+	if err := CheckAthena(place); err != nil {
 		return "", err
-	}
-	if !place.inBucket() {
-		e := fault.New(fault.Configuration, "Athena reads buckets, and the snapshots are in %s", place.Root)
-		e.Hint = "give --location s3://BUCKET/PREFIX where a copy of them lies, or use {}"
-		e.Commands = []advice.Command{advice.Rollcall("sql", "duckdb")}
-		return "", e
 	}
 	if !database.MatchString(options.Database) {
 		e := fault.New(fault.Configuration, "%q is no name of an Athena database", options.Database)
@@ -57,6 +51,26 @@ func Athena(place Place, options AthenaOptions) (string, error) {
 		Place
 		AthenaOptions
 	}{place, options})
+}
+
+// CheckAthena tells whether Athena can read what lies in a place: in a location it knows no patterns, and in
+// partition projection ${ } stands for a column's value.
+func CheckAthena(place Place) error {
+	if err := place.check(); err != nil {
+		return err
+	}
+	if !place.inBucket() {
+		e := fault.New(fault.Configuration, "Athena reads buckets, and the snapshots are in %s", place.Root)
+		e.Hint = "give --location s3://BUCKET/PREFIX where a copy of them lies, or use {}"
+		e.Commands = []advice.Command{advice.Rollcall("sql", "duckdb")}
+		return e
+	}
+	if strings.ContainsAny(place.Root, `*?[]{}$\`) {
+		e := fault.New(fault.Configuration, "Athena can't read what lies below %s", place.Root)
+		e.Hint = `it takes * ? [ ] { } $ and a backslash in a location for more than letters: choose another prefix, or read a copy`
+		return e
+	}
+	return nil
 }
 
 // fields lists a table's columns as Hive's DDL does.

@@ -84,13 +84,14 @@ func TestASecretNamesThePlaceAndHoldsNone(t *testing.T) {
 
 func TestPathsAreQuoted(t *testing.T) {
 	t.Parallel()
-	const odd = `s3://acme/it's 100% ü\n`
+	const odd = `s3://acme/it's 100% ü`
 	for text, want := range map[string][]string{
 		athena(t, dialect.Place{Root: odd}): {
-			`LOCATION 's3://acme/it\'s 100% ü\\n/memberships/'`, `'s3://acme/it\'s 100% ü\\n/users/snapshot_date=${snapshot_date}'`, `'s3://acme/it''s 100% ü\n/' || f.path`,
+			`LOCATION 's3://acme/it\'s 100% ü/memberships/'`, `'s3://acme/it\'s 100% ü/users/snapshot_date=${snapshot_date}'`, `'s3://acme/it''s 100% ü/' || f.path`,
 		},
-		duckdb(t, dialect.Place{Root: `s3://acme/its 100% ü\n`}): {`SCOPE 's3://acme/its 100% ü\n'`, `read_text('s3://acme/its 100% ü\n/_snapshots/*.json')`},
-		duckdb(t, dialect.Place{Root: `/it's 100% ü\n`}):         {`read_text('/it''s 100% ü\n/_snapshots/*.json')`},
+		duckdb(t, dialect.Place{Root: `s3://acme/its 100% ü`}): {`SCOPE 's3://acme/its 100% ü'`, `read_text('s3://acme/its 100% ü/_snapshots/*.json')`},
+		duckdb(t, dialect.Place{Root: `/it's 100% ü`}):         {`read_text('/it''s 100% ü/_snapshots/*.json')`},
+		duckdb(t, dialect.Place{Root: `/year=2026/t=`}):        {`read_text('/year=2026/t=/_snapshots/*.json')`},
 		// what DuckDB would take for a pattern
 		duckdb(t, dialect.Place{Root: "/a [1]*?"}): {`read_text('/a [[]1][*][?]/_snapshots/*.json')`, `list('/a [[]1][*][?]/' || f.path`, `'/a [1]*?/' || f.path AS path`},
 	} {
@@ -118,7 +119,17 @@ func TestAPlaceThatCantBeReadIsAFault(t *testing.T) {
 		"a bucket that DuckDB can't list": func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a/it's"}) },
 		"a bucket that it misreads":       func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a/b%20c"}) },
 		"no place":                        func() (string, error) { return dialect.DuckDB(dialect.Place{}) },
-		"an endpoint of two lines":        func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a", Endpoint: "https://x\n"}) },
+		"a backslash":                     func() (string, error) { return dialect.DuckDB(dialect.Place{Root: `/back\slash`}) },
+		"a backslash in a bucket":         func() (string, error) { return dialect.DuckDB(dialect.Place{Root: `s3://a/back\slash`}) },
+		"another date's folder":           func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a/snapshot_date=2020-01-01/b"}) },
+		"another date's folder in a bucket": func() (string, error) {
+			return dialect.DuckDB(dialect.Place{Root: "s3://a/Snapshot_Date=2020-01-01"})
+		},
+		"a folder named like a column": func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a/group_id=5"}) },
+		"a pattern for Athena":         func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/b*"}, good) },
+		"a backslash for Athena":       func() (string, error) { return dialect.Athena(dialect.Place{Root: `s3://a/b\c`}, good) },
+		"a template for Athena":        func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/${b}"}, good) },
+		"an endpoint of two lines":     func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a", Endpoint: "https://x\n"}) },
 	} {
 		if sql, err := ask(); err == nil || sql != "" || fault.KindOf(err) != fault.Configuration {
 			t.Errorf("%s gave %v and %d bytes of SQL", name, err, len(sql))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -18,13 +19,8 @@ var unlisted = regexp.MustCompile(`['"&<>+]|%[0-9A-Fa-f]{2}`)
 // DuckDB gives a script that makes all views over the snapshots in a place. It is plain SQL, so that any
 // client can run it, `duckdb --init` among them.
 func DuckDB(place Place) (string, error) {
-	if err := place.check(); err != nil {
+	if err := CheckDuckDB(place); err != nil {
 		return "", err
-	}
-	if unlisted.MatchString(place.Root) && place.inBucket() {
-		e := fault.New(fault.Configuration, "DuckDB can't list what lies below %s", place.Root)
-		e.Hint = `it misreads ' " & < > + and %20 in the names of a bucket's folders, and would show no snapshot at all: choose another prefix, or read a copy`
-		return "", e
 	}
 	return render("duckdb.sql.tmpl", template.FuncMap{
 		"view": func(s string) string { return "CREATE OR REPLACE TEMP VIEW " + name(s) },
@@ -35,10 +31,49 @@ func DuckDB(place Place) (string, error) {
 		"before":   func(day string) string { return day + " - 1" },
 		"bucket":   place.inBucket,
 		"secret":   func() string { return secret(place) },
-		"pattern":  func() string { return literally(place.Root) },
+		"pattern":  func() string { return Literally(place.Root) },
 		"empty":    empty,
 		"variable": func(table string) string { return text("rollcall_" + table) },
 	}, place)
+}
+
+// CheckDuckDB tells whether DuckDB can read what lies in a place. Where it can't, it says nothing itself, and
+// shows no snapshot or another one's values.
+func CheckDuckDB(place Place) error {
+	if err := place.check(); err != nil {
+		return err
+	}
+	refused := func(hint, format string, args ...any) error {
+		e := fault.New(fault.Configuration, format, args...)
+		e.Hint = hint
+		return e
+	}
+	const elsewhere = "give the sink another path, or read a copy"
+	if unlisted.MatchString(place.Root) && place.inBucket() {
+		return refused(`it misreads ' " & < > + and %20 in the names of a bucket's folders, and would show no snapshot at all: choose another prefix, or read a copy`,
+			"DuckDB can't list what lies below %s", place.Root)
+	}
+	if strings.Contains(place.Root, `\`) {
+		return refused("it takes a backslash for what parts folders, and would show no snapshot at all: "+elsewhere,
+			"DuckDB can't list what lies below %s", place.Root)
+	}
+	for folder := range strings.SplitSeq(place.Root, "/") {
+		if name, _, is := strings.Cut(folder, "="); is && isColumn(name) {
+			return refused(fmt.Sprintf("it would show %s in the column %s of every row: %s", folder, strings.ToLower(name), elsewhere),
+				"DuckDB takes the folder %s above the snapshots for a column's value", folder)
+		}
+	}
+	return nil
+}
+
+// isColumn tells whether a view has a column of this name, in whatever case.
+func isColumn(name string) bool {
+	if strings.EqualFold(name, "snapshot_date") {
+		return true
+	}
+	return slices.ContainsFunc(schema.Tables(), func(t schema.Table) bool {
+		return slices.ContainsFunc(t.Columns, func(c schema.Column) bool { return strings.EqualFold(c.Name, name) })
+	})
 }
 
 // secret tells DuckDB how to reach the bucket. It names where credentials come from, and holds none.
@@ -64,8 +99,8 @@ func secret(p Place) string {
 	return strings.Join(parts, ", ")
 }
 
-// literally is a path that DuckDB takes for nothing but itself: where it looks for files, * ? and [ mean others.
-func literally(path string) string {
+// Literally is a path that DuckDB takes for nothing but itself: where it looks for files, * ? and [ mean others.
+func Literally(path string) string {
 	return strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(path)
 }
 

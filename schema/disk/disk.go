@@ -6,7 +6,10 @@
 // run makes of it. Reading is not part of it: what was read can't be lost.
 //
 // Durable is what was synced: a file's content by [File.Sync], its name by [Disk.SyncFolder] of the
-// folder it stands in, and so on up. [Replace] and [Folder] do what is needed in the right order. Errors are those of package os.
+// folder it stands in, and so on up. [Replace] and [Folder] do what is needed in the right order. Some file
+// systems (CIFS, several of FUSE) can't sync folders and write names through by themselves, or not at all: there
+// the sync of a folder does nothing, since no other way exists, while the sync of a file still fails where it
+// fails. Errors are those of package os.
 //
 // In a folder that other programs write, too, symbolic links, pipes and devices may have been planted.
 // [Beneath] confines a disk there, and [Tree] reads there: both go through plain folders and plain
@@ -21,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // Disk is the local file system. It is safe for use by many goroutines.
@@ -137,7 +141,7 @@ func (o OS) RemoveAll(path string) error {
 	return err
 }
 
-// SyncFolder opens the folder and syncs it.
+// SyncFolder opens the folder and syncs it. A file system that knows no sync of folders is content.
 func (o OS) SyncFolder(path string) error {
 	var folder *os.File
 	err := o.in(path, func(root *os.Root, name string) (err error) {
@@ -149,7 +153,11 @@ func (o OS) SyncFolder(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	synced := folder.Sync()
+	if errors.Is(synced, syscall.EINVAL) || errors.Is(synced, syscall.ENOTSUP) || errors.Is(synced, syscall.EOPNOTSUPP) {
+		synced = nil
+	}
+	return errors.Join(synced, folder.Close())
 }
 
 // Write makes a file of what from gives, whole and synced; its name is not durable yet. A file

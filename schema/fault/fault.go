@@ -11,6 +11,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"rollcall/schema"
@@ -120,9 +121,21 @@ type (
 	}
 )
 
+// OutOfFiles tells whether err says that this process, or the whole system, can open no more files.
+func OutOfFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// moreFiles is what to do about it, wherever it hits: in a socket, the spool, a sink or a list.
+const moreFiles = "raise the limit on open files, then run the same command again: `ulimit -n 4096`, or LimitNOFILE=4096 in a systemd unit; " +
+	"a run needs about one for each request under way, and 200 more"
+
 // AdviceOf is the advice of the first error in the chain that has one: a fault, or one with a method
-// Advice or Hint. The text is empty where there is none.
+// Advice or Hint. The text is empty where there is none. Where no more files can be opened, nothing else helps.
 func AdviceOf(err error) advice.Advice {
+	if OutOfFiles(err) {
+		return advice.Say(moreFiles)
+	}
 	if a, ok := errors.AsType[advised](err); ok {
 		return a.Advice()
 	}

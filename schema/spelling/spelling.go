@@ -1,5 +1,6 @@
 // Package spelling finds the name that a person probably meant, and writes text from elsewhere so that
-// it can be shown. It never fails: where nothing is near enough it says so by an empty string.
+// it can be shown, and names characters that can't be seen. It never fails: where nothing is near enough it
+// says so by an empty string.
 package spelling
 
 import "unicode/utf8"

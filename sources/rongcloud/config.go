@@ -22,12 +22,8 @@ type Config struct {
 func (c *Config) Validate() []sources.Problem {
 	problems := append(wire.CheckEndpoint(c.Endpoint, c.AllowHTTP, regions()),
 		wire.CheckBackup(c.Endpoint, c.BackupEndpoint, c.Failover, c.AllowHTTP, regions())...)
-	if !wire.Printable(c.AppKey) {
-		problems = append(problems, sources.Problem{Attribute: "app_key",
-			Message: "is empty, or holds blanks, line breaks or other than ASCII characters",
-			Hint:    "copy the App Key from RongCloud's console, without anything around it"})
-	}
-	secret := wire.CheckSecret("app_secret", c.AppSecret.Reveal(), "copy the App Secret from RongCloud's console into the variable or file it comes from")
+	problems = append(problems, wire.CheckAccount("app_key", c.AppKey, "copy the App Key from RongCloud's console, without anything around it")...)
+	secret := wire.CheckSecret("app_secret", c.AppSecret.Reveal(), "copy the App Secret from RongCloud's console, without anything around it, into the variable or file it comes from")
 	if c.AppSecret != "" && c.AppSecret.Reveal() == c.AppKey {
 		secret = append(secret, sources.Problem{Attribute: "app_secret", Message: "is the same as app_key",
 			Hint: "give the App Secret, which stands beside the App Key in RongCloud's console"})

@@ -9,7 +9,7 @@ import (
 
 func TestEveryFaultIsToldAtOnce(t *testing.T) {
 	t.Parallel()
-	c := &rongcloud.Config{Endpoint: "https://api-b.rong-api.com/v4", AppKey: "with blank", AppSecret: "with blank"}
+	c := &rongcloud.Config{Endpoint: "https://api-b.rong-api.com/v4", AppKey: "with blank", AppSecret: "ends in one "}
 	var told []string
 	for _, p := range c.Validate() {
 		told = append(told, p.Attribute)

@@ -134,6 +134,8 @@ func TestConformance(t *testing.T) {
 		Server:     w.Handler,
 		Cases:      cases(w),
 		RoleKey:    "role",
+		Texts:      []string{"name", "nickname", "extra"},
+		TimeKeys:   []string{"time", "joinTime"},
 		TotalKeys:  []string{"totalCount"},
 		EchoKey: func(data string) string {
 			return map[bool]string{true: "groupId", false: "userId"}[data == "group_members"]

@@ -32,6 +32,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"code":200,"groups":[{"name":"GroupName_1","id":"GroupId_1"}]}`, uint8(0))
 	f.Add(`{"code":"200","totalCount":"40","pageToken":"X","members":[{"userId":"u","role":"1","time":"5","nickname":"\ud800"}]}`, uint8(1))
 	f.Add(`{"code":200,"groups":[{"groupId":"g","role":2,"joinTime":7,"name":null}],"pageToken":null}`, uint8(2))
+	f.Add("{\"code\":200,\"members\":[{\"userId\":\"u\t1\",\"role\":1,\"time\":1.7E12,\"nickname\":\"a\x00b\",\"extra\":{\"a\":1}}]}", uint8(1))
 	f.Add(`{"url":"/x","code":1002,"errorMessage":"invalid App-Key."}`, uint8(1))
 	f.Fuzz(func(t *testing.T, body string, which uint8) {
 		q := sources.Question{Data: []string{userGroups, groupMembers, joinedGroups}[which%3], Key: "key"}

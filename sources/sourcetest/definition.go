@@ -122,10 +122,15 @@ func checkConfig(t *testing.T, o Options) {
 			mustBlame(t, broken, a.name, "empty")
 		}
 		if a.field.Type == reflect.TypeFor[schema.Secret]() {
-			broken := o.Config(endpointOfNobody)
-			value := attributes(t, broken)[i].value
-			value.SetString(value.String() + "\n")
-			mustBlame(t, broken, a.name, "ending in a line break")
+			for what, change := range map[string][2]string{
+				"ending in a line break": {"", "\n"}, "beginning with a byte order mark": {"\ufeff", ""}, "ending in a no-break space": {"", "\u00a0"},
+				"with a blank before it": {" ", ""}, "with a letter that is not ASCII": {"", "é1"},
+			} {
+				broken := o.Config(endpointOfNobody)
+				value := attributes(t, broken)[i].value
+				value.SetString(change[0] + value.String() + change[1])
+				mustBlame(t, broken, a.name, what)
+			}
 		}
 	}
 }
@@ -153,7 +158,8 @@ func checkEndpoints(t *testing.T, o Options) {
 		}
 	}
 	for _, bad := range []string{"", "chat.example.com", "ftp://chat.example.com", "http://chat.example.com", "https://",
-		endpointOfNobody + "/api", endpointOfNobody + "?a=b", endpointOfNobody + "#x", "https://u:p@chat.example.com", "https://chat example", "https:chat"} {
+		endpointOfNobody + "/api", endpointOfNobody + "?a=b", endpointOfNobody + "#x", "https://u:p@chat.example.com", "https://chat example", "https:chat",
+		endpointOfNobody + "\u00a0", "\ufeff" + endpointOfNobody, endpointOfNobody + "\n"} {
 		mustBlame(t, o.Config(bad), "endpoint", bad)
 	}
 	config := o.Config("http://chat.example.com")

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rollcall/schema"
+	"rollcall/sources"
 )
 
 const strangeRole = "Overlord"
@@ -48,6 +49,8 @@ func checkDrift(t *testing.T, o Options) {
 			return c
 		})
 	})
+	t.Run("control characters need no escape", func(t *testing.T) { checkControls(t, o) })
+	t.Run("a displayed value that can't be read costs nothing else", func(t *testing.T) { checkUnreadable(t, o) })
 	t.Run("empty pages end a walk", func(t *testing.T) { checkEmpty(t, o) })
 }
 
@@ -61,6 +64,89 @@ func (o Options) drifts(t *testing.T, change func(object map[string]any), want f
 			continue
 		}
 		mustEqual(t, got, want(c).Want)
+	}
+}
+
+// checkControls puts control characters into texts and unknown fields, without an escape.
+func checkControls(t *testing.T, o Options) {
+	const escaped, plain = `\t\n\u0000`, "\t\n\x00"
+	for _, c := range o.Cases {
+		source := o.open(t, garbled(o.Server(), func(_ int64, a *answer) {
+			body := rewrite(t, a.body, func(object map[string]any) {
+				object["releasedTomorrow"] = plain
+				for _, key := range o.Texts {
+					if text, ok := object[key].(string); ok {
+						object[key] = text + plain
+					}
+				}
+			}, nil)
+			a.body = bytes.ReplaceAll(body, []byte(escaped), []byte(plain))
+		}))
+		got, err := source.Ask(t.Context(), &Caller{}, c.Question)
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		want := c.Want
+		want.Rows = slices.Clone(want.Rows)
+		for i := range want.Rows {
+			for _, text := range displayed(&want.Rows[i]) {
+				if text.Valid {
+					text.Value += plain
+				}
+			}
+		}
+		mustEqual(t, got, want)
+	}
+}
+
+// displayed are the texts of a row that say nothing about who is a member, and as what.
+func displayed(row *sources.Row) []*schema.Text {
+	return []*schema.Text{&row.GroupName, &row.Nickname, &row.Extra}
+}
+
+// checkUnreadable gives every displayed value another type: it is absent and counted, and all else is there.
+func checkUnreadable(t *testing.T, o Options) {
+	if len(o.Texts) == 0 || len(o.TimeKeys) == 0 {
+		t.Fatal("no Texts or no TimeKeys are given")
+	}
+	for _, odd := range []string{"1.7E12", "1700000000000.0", `{"a":"b"}`, "[1]", "true"} {
+		for _, c := range o.Cases {
+			source := o.open(t, garbled(o.Server(), func(_ int64, a *answer) {
+				a.body = rewrite(t, a.body, func(object map[string]any) {
+					for _, key := range slices.Concat(o.Texts, o.TimeKeys) {
+						if value, has := object[key]; has && value != nil {
+							object[key] = json.RawMessage(odd)
+						}
+					}
+				}, nil)
+			}))
+			got, err := source.Ask(t.Context(), &Caller{}, c.Question)
+			if err != nil {
+				t.Errorf("%s, %s for what is only displayed: %v", c.Name, odd, err)
+				continue
+			}
+			want := c.Want
+			want.Rows, want.Replaced = slices.Clone(want.Rows), 0
+			for i := range want.Rows {
+				row := &want.Rows[i]
+				for _, text := range displayed(row) {
+					if text.Valid {
+						want.Replaced++
+					}
+					*text = schema.Text{}
+				}
+				if row.Joined.Valid {
+					want.Replaced++
+				}
+				row.Joined = schema.Micros{}
+			}
+			if got.Replaced < want.Replaced { // a row that came twice counts twice
+				t.Errorf("%s, %s for what is only displayed: %d values are counted, of %d", c.Name, odd, got.Replaced, want.Replaced)
+			}
+			want.Replaced = got.Replaced
+			mustEqual(t, got, want)
+		}
 	}
 }
 

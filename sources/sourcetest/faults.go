@@ -111,7 +111,7 @@ func checkBroken(t *testing.T, o Options) {
 		"a number":           func([]byte) []byte { return []byte(`200`) },
 		"two answers":        func(b []byte) []byte { return append(b, b...) },
 		"a key twice":        func(b []byte) []byte { return []byte(`{"twice":1,"twice":2,` + strings.TrimSpace(string(b))[1:]) },
-		"control characters": func(b []byte) []byte { return []byte(`{"new":"` + "\x01" + `",` + strings.TrimSpace(string(b))[1:]) },
+		"control characters": func(b []byte) []byte { return []byte(`{"new":` + "\x01" + `1,` + strings.TrimSpace(string(b))[1:]) },
 		"depth":              func(b []byte) []byte { return []byte(`{"new":` + strings.Repeat("[", 1_000_000)) },
 	}
 	for _, c := range o.first() {

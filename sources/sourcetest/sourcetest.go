@@ -7,7 +7,8 @@
 // read from its definition, so nothing can be skipped: a block that says Only or Topics must have
 // a case with them, and every block at least one. It promises that a source which passes gives all
 // that the vendor gave or a fault of the right kind, believes no answer that names another question,
-// lacks its total or contradicts itself, lets no total end a walk, and keeps its secrets.
+// lacks its total or contradicts itself, lets no total end a walk, loses no key to a value that is only
+// displayed, and keeps its secrets.
 //
 // The suite talks to loopback addresses only. Run it with -race.
 package sourcetest
@@ -41,6 +42,12 @@ type Options struct {
 
 	// RoleKey is the key under which answers name roles.
 	RoleKey string
+
+	// Texts are the keys of texts that are only displayed: names, nicknames and what an app adds.
+	Texts []string
+
+	// TimeKeys are the keys of times of joining.
+	TimeKeys []string
 
 	// TotalKeys are the keys under which answers declare their totals.
 	TotalKeys []string

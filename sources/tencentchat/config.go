@@ -33,13 +33,9 @@ func (c *Config) Validate() []sources.Problem {
 			Message: "is " + strconv.FormatInt(c.SDKAppID, 10) + ", which is no SDKAppID",
 			Hint:    "copy the SDKAppID, a number like 1400000000, from Tencent's console"})
 	}
-	if !wire.Printable(c.Identifier) {
-		problems = append(problems, sources.Problem{Attribute: "identifier",
-			Message: "is empty, or holds blanks, line breaks or other than ASCII characters",
-			Hint:    "name an administrator account of the app; the first one is called administrator"})
-	}
+	problems = append(problems, wire.CheckAccount("identifier", c.Identifier, "name an administrator account of the app; the first one is called administrator")...)
 	return append(problems, wire.CheckSecret("secret_key", c.SecretKey.Reveal(),
-		"copy the key from Tencent's console into the variable or file it comes from")...)
+		"copy the key from Tencent's console, without anything around it, into the variable or file it comes from")...)
 }
 
 // Account tells whose data this is.

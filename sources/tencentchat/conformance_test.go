@@ -172,6 +172,8 @@ func TestConformance(t *testing.T) {
 		Server:     w.Handler,
 		Cases:      cases(w),
 		RoleKey:    "Role",
+		Texts:      []string{"Name", "NameCard"},
+		TimeKeys:   []string{"JoinTime"},
 		TotalKeys:  []string{"TotalCount", "MemberNum"},
 		EchoKey: func(data string) string {
 			return map[bool]string{true: "Member_Account", false: "GroupId"}[data == "joined_groups"]

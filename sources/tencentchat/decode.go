@@ -98,7 +98,7 @@ func joined(d *wire.Decoder, name []byte, row *sources.Row) {
 	case "Name":
 		row.GroupName = d.Text()
 	case "Type":
-		row.GroupType = d.Word()
+		row.GroupType = d.Label()
 	case "SelfInfo":
 		d.Object(func(name []byte) { self(d, name, row) })
 	}

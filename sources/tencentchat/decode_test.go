@@ -53,6 +53,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"ActionStatus":"OK","ErrorCode":0,"TotalCount":"1","GroupIdList":[{"GroupId":"g","Type":"Public","Name":"\ud800","SelfInfo":{"Role":"Owner","JoinTime":5}}]}`, uint8(0))
 	f.Add(`{"ActionStatus":"OK","ErrorCode":0,"UserIdList":[{"Member_Account":"u","Role":"NotMember"}]}`, uint8(1))
 	f.Add(`{"ActionStatus":"OK","ErrorCode":"0","MemberNum":2,"Next":"5","MemberList":[{"Member_Account":"u","Role":"Member ","JoinTime":"7","NameCard":""}]}`, uint8(2))
+	f.Add("{\"ErrorCode\":0,\"TotalCount\":1,\"GroupIdList\":[{\"GroupId\":\"g\t\",\"Type\":[],\"Name\":7,\"SelfInfo\":{\"Role\":\"Owner\",\"JoinTime\":1.5}}]}", uint8(0))
 	f.Add(`{"ActionStatus":"FAIL","ErrorCode":10010,"ErrorInfo":"gone"}`, uint8(2))
 	f.Fuzz(func(t *testing.T, body string, which uint8) {
 		q := sources.Question{Data: []string{joinedGroups, groupRoles, groupMembers}[which%3], Key: "key"}

@@ -5,9 +5,12 @@
 // Decoding is strict where a wrong answer could pass for a right one: broken or cut JSON,
 // duplicate keys, trailing bytes and values of the wrong type are errors, and keys match in their
 // exact case. It is lenient where vendors are known to vary: null stands for an empty list or an
-// absent value, and unknown fields are skipped. Invalid Unicode becomes U+FFFD in a display text
-// and is counted; in an ID it is an error, since the ID would name somebody else. A display text of
-// more than 64 KiB is cut and counted; an ID of more than 1,024 bytes is an error.
+// absent value, unknown fields are skipped, and a control character that stands in a string as it is,
+// without an escape, is read as the escaped one would be. Invalid Unicode becomes U+FFFD in a display
+// text and is counted; in an ID it is an error, since the ID would name somebody else. A display text of
+// more than 64 KiB is cut and counted; an ID of more than 1,024 bytes is an error. What is only displayed
+// (names, nicknames, types, times of joining) and has a value of the wrong type is absent and counted; IDs,
+// roles, totals and codes with such a value are errors.
 //
 // What both vendors' walks over pages have in common is here as well ([Collector]): each row is kept
 // once, rows that contradict each other are noticed, and a walk that brings nothing new is ended.
@@ -41,9 +44,9 @@ type Decoder struct {
 	next    int       // place of the next new word
 }
 
-// Altered counts the display texts that are not kept as the vendor sent them.
+// Altered counts the displayed values that are not kept as the vendor sent them.
 type Altered struct {
-	Replaced int // invalid Unicode became U+FFFD
+	Replaced int // invalid Unicode became U+FFFD, or the value could not be read and is absent
 	Cut      int // longer than schema.MaxText
 }
 
@@ -52,8 +55,19 @@ func (a *Altered) Add(b Altered) { a.Replaced, a.Cut = a.Replaced+b.Replaced, a.
 
 // Decode reads body, which must be one JSON object, and calls field for each of its keys. Field
 // reads the value by exactly one call of d, or leaves it, and it is skipped. The name is valid
-// until field returns. Decode tells how many display texts it altered.
+// until field returns. Where the body holds control characters without an escape, Decode begins once
+// more and calls field for the first key again. It tells how many displayed values it altered.
 func Decode(body []byte, field func(d *Decoder, name []byte)) (Altered, error) {
+	altered, err := decode(body, field)
+	if err != nil {
+		if escaped, found := escapeControls(body); found {
+			return decode(escaped, field)
+		}
+	}
+	return altered, err
+}
+
+func decode(body []byte, field func(d *Decoder, name []byte)) (Altered, error) {
 	// Invalid UTF-8 is let through here because text and ID below judge it, each in its own way.
 	d := &Decoder{json: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))}
 	if kind := d.json.PeekKind(); kind != '{' && kind != 0 {
@@ -102,14 +116,37 @@ func (d *Decoder) List(element func()) {
 	d.close()
 }
 
-// Text reads a display text; null is an absent one.
+// escapeControls escapes the control characters that stand in the strings of a JSON text. One behind a
+// backslash stays: nobody knows what was meant.
+func escapeControls(body []byte) (escaped []byte, found bool) {
+	inside, behindBackslash := false, false
+	for _, b := range body {
+		switch {
+		case !inside:
+			inside = b == '"'
+		case behindBackslash:
+			behindBackslash = false
+		case b == '\\':
+			behindBackslash = true
+		case b == '"':
+			inside = false
+		case b < ' ':
+			escaped, found = fmt.Appendf(escaped, `\u%04x`, b), true
+			continue
+		}
+		escaped = append(escaped, b)
+	}
+	return escaped, found
+}
+
+// Text reads a display text; null is an absent one, and so is what is no text, which is counted.
 func (d *Decoder) Text() schema.Text {
 	raw, ok := d.value()
 	switch {
 	case !ok || raw.Kind() == 'n':
 		return schema.Text{}
 	case raw.Kind() != '"':
-		d.fail("%s where a text belongs", raw.Kind())
+		d.altered.Replaced++
 		return schema.Text{}
 	}
 	return schema.SomeText(d.display(raw))
@@ -183,21 +220,38 @@ func (d *Decoder) Echo() string {
 // Word reads a short text or a number of the vendor's own, without the blanks around it; null and
 // the empty text are an absent one.
 func (d *Decoder) Word() schema.Text {
+	word, kind := d.word()
+	if kind != 0 {
+		d.fail("%s where a word belongs", kind)
+	}
+	return word
+}
+
+// Label reads a Word that is only displayed: what is none is absent, and counted.
+func (d *Decoder) Label() schema.Text {
+	word, kind := d.word()
+	if kind != 0 {
+		d.altered.Replaced++
+	}
+	return word
+}
+
+// word reads a word. Kind is that of a value that is none, else 0.
+func (d *Decoder) word() (_ schema.Text, kind jsontext.Kind) {
 	raw, ok := d.value()
 	if !ok || raw.Kind() == 'n' {
-		return schema.Text{}
+		return schema.Text{}, 0
 	}
 	switch raw.Kind() {
 	case '0':
-		return d.intern(raw)
+		return d.intern(raw), 0
 	case '"':
 		if simple(raw) && len(raw) <= schema.MaxText {
-			return d.intern(bytes.TrimSpace(raw[1 : len(raw)-1]))
+			return d.intern(bytes.TrimSpace(raw[1 : len(raw)-1])), 0
 		}
-		return d.intern(bytes.TrimSpace([]byte(d.display(raw))))
+		return d.intern(bytes.TrimSpace([]byte(d.display(raw)))), 0
 	default:
-		d.fail("%s where a word belongs", raw.Kind())
-		return schema.Text{}
+		return schema.Text{}, raw.Kind()
 	}
 }
 
@@ -219,17 +273,7 @@ func (d *Decoder) intern(word []byte) schema.Text {
 // Int reads a whole number that is a number or a numeric string; ok is false for null and for an
 // empty string.
 func (d *Decoder) Int() (n int64, ok bool) {
-	raw, ok := d.value()
-	if !ok || raw.Kind() == 'n' {
-		return 0, false
-	}
-	digits := []byte(raw)
-	if raw.Kind() == '"' {
-		if digits = bytes.TrimSpace(raw[1 : len(raw)-1]); len(digits) == 0 {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseInt(string(digits), 10, 64)
+	n, digits, err := d.int()
 	if err != nil {
 		// A few characters show what stands there, and too few to give a secret away.
 		const shown = 11
@@ -238,21 +282,36 @@ func (d *Decoder) Int() (n int64, ok bool) {
 			text, more = text[:shown], "…"
 		}
 		d.fail("%s where a whole number belongs", Quote(string(text)+more))
-		return 0, false
 	}
-	return n, true
+	return n, err == nil && len(digits) > 0
+}
+
+// int reads a whole number. Digits are its text, and empty for null and an empty string.
+func (d *Decoder) int() (n int64, digits []byte, err error) {
+	raw, ok := d.value()
+	if !ok || raw.Kind() == 'n' {
+		return 0, nil, nil
+	}
+	digits = raw
+	if raw.Kind() == '"' {
+		if digits = bytes.TrimSpace(raw[1 : len(raw)-1]); len(digits) == 0 {
+			return 0, nil, nil
+		}
+	}
+	n, err = strconv.ParseInt(string(digits), 10, 64)
+	return n, digits, err
 }
 
 // Time reads a moment counted in units of so many microseconds since 1970; null, "" and 0 are an
-// absent one.
+// absent one, and so is what is no whole number or out of range, which is counted.
 func (d *Decoder) Time(unit int64) schema.Micros {
-	n, ok := d.Int()
-	if !ok || n == 0 {
-		return schema.Micros{}
-	}
+	n, _, err := d.int()
 	micros := n * unit
-	if micros/unit != n {
-		d.fail("the time %d, which is out of range", n)
+	switch {
+	case err != nil, micros/unit != n:
+		d.altered.Replaced++
+		return schema.Micros{}
+	case n == 0:
 		return schema.Micros{}
 	}
 	return schema.Micros{Value: micros, Valid: true}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"rollcall/schema/spelling"
 	"rollcall/sources"
 )
 
@@ -38,9 +39,12 @@ func checkAddress(attribute, address string, allowHTTP bool, regions []Region) [
 	}
 	example := "give https:// and the host alone; the vendor's own: " + Regions(regions)
 	u, err := url.Parse(Endpoint(address))
+	invisible := spelling.Invisible(address)
 	switch {
 	case strings.Contains(address, "@"):
 		return problem(example, "carries a user name or password, which it must not")
+	case invisible != "":
+		return problem("take it out", "%s %s", Quote(address), invisible)
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
 		return problem(example, "%s is no address of a server", Quote(address))
 	case u.Scheme != "https" && u.Scheme != "http":
@@ -111,20 +115,27 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// Printable tells whether text is visible ASCII throughout, as keys and accounts in headers and
-// signatures must be.
-func Printable(text string) bool {
-	return text != "" && strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
-}
-
 // CheckSecret tells what is wrong with a secret attribute, and never shows it.
 func CheckSecret(attribute, value, where string) []sources.Problem {
-	switch {
-	case value == "":
+	if value == "" {
 		return []sources.Problem{{Attribute: attribute, Message: "is empty", Hint: where}}
-	case strings.TrimSpace(value) != value:
-		return []sources.Problem{{Attribute: attribute, Message: "begins or ends with blank space or a line break",
-			Hint: "take the blank space out of the variable or file it comes from"}}
+	}
+	if flaw := spelling.Unprintable(value); flaw != "" {
+		return []sources.Problem{{Attribute: attribute, Message: flaw + "; it must be printable ASCII", Hint: where}}
 	}
 	return nil
+}
+
+// CheckAccount tells what is wrong with an attribute that names an app or an account.
+func CheckAccount(attribute, value, where string) []sources.Problem {
+	flaw := spelling.Unprintable(value)
+	switch {
+	case value == "":
+		flaw = "is empty"
+	case flaw == "" && strings.Contains(value, " "):
+		flaw = "holds a blank"
+	case flaw == "":
+		return nil
+	}
+	return []sources.Problem{{Attribute: attribute, Message: flaw + "; it must be printable ASCII without blanks", Hint: where}}
 }

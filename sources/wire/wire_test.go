@@ -1,11 +1,13 @@
 package wire_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -156,6 +158,56 @@ func TestTextsTellAbsentFromEmpty(t *testing.T) {
 	}
 }
 
+func TestWhatIsOnlyDisplayedAndCantBeReadIsAbsentAndCounted(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"7", "true", "{}", `{"a":[1]}`, "[]"} {
+		if got, replaced, err := value(text, (*wire.Decoder).Text); err != nil || got.Valid || replaced != 1 {
+			t.Errorf("%s as a text is %v, %d, %v", text, got, replaced, err)
+		}
+	}
+	for _, text := range []string{"true", "{}", "[1]"} {
+		if got, replaced, err := value(text, (*wire.Decoder).Label); err != nil || got.Valid || replaced != 1 {
+			t.Errorf("%s as a label is %v, %d, %v", text, got, replaced, err)
+		}
+		if _, _, err := value(text, (*wire.Decoder).Word); fault.KindOf(err) != fault.Transient {
+			t.Errorf("%s as a word: %v", text, err)
+		}
+	}
+	millis := func(d *wire.Decoder) schema.Micros { return d.Time(1000) }
+	for _, text := range []string{"1.7E12", "1700000000000.0", `"2024-01-01 00:00:00"`, "9223372036854775808", "9223372036854775807", "true", "{}", "[]"} {
+		if got, replaced, err := value(text, millis); err != nil || got.Valid || replaced != 1 {
+			t.Errorf("%s as a time is %v, %d, %v", text, got, replaced, err)
+		}
+	}
+	for text, want := range map[string]schema.Micros{"7": {Value: 7000, Valid: true}, `"-7"`: {Value: -7000, Valid: true}, "0": {}, `"0"`: {}, `""`: {}, "null": {}} {
+		if got, replaced, err := value(text, millis); err != nil || got != want || replaced != 0 {
+			t.Errorf("%s as a time is %v, %d, %v", text, got, replaced, err)
+		}
+	}
+}
+
+func TestControlCharactersNeedNoEscape(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"\"a\tb\"": "a\tb", "\"\x00\r\n\x1f\"": "\x00\r\n\x1f", "\"\\\"\t\\\\\"": "\"\t\\", "\"a\tb\\u0009\\n\"": "a\tb\t\n",
+	} {
+		if got, replaced, err := value(text, (*wire.Decoder).Text); err != nil || got != schema.SomeText(want) || replaced != 0 {
+			t.Errorf("%q is %q, %d, %v", text, got.Value, replaced, err)
+		}
+		if got, _, err := value(text, (*wire.Decoder).ID); err != nil || got != want {
+			t.Errorf("%q as an ID is %q, %v", text, got, err)
+		}
+	}
+	if got, replaced, err := value("\t\n\"\xff\t\"\r\n", (*wire.Decoder).Text); err != nil || got.Value != "\ufffd\t" || replaced != 1 {
+		t.Errorf("beside invalid Unicode it is %q, %d, %v", got.Value, replaced, err)
+	}
+	for _, text := range []string{"\"\\\t\"", "\x01", "\"\t", "\"a\t\", \"v\":\"\"", "1\x00"} {
+		if _, _, err := value(text, (*wire.Decoder).Text); fault.KindOf(err) != fault.Transient {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestWordsAreTrimmed(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]schema.Text{
@@ -170,8 +222,8 @@ func TestWordsAreTrimmed(t *testing.T) {
 func TestAnErrorSticksAndNamesNoValue(t *testing.T) {
 	t.Parallel()
 	_, err := wire.Decode([]byte(`{"a":true,"b":"private text"`), func(d *wire.Decoder, _ []byte) {
-		if text := d.Text(); text.Valid {
-			t.Errorf("%q was read after an error", text.Value)
+		if text := d.ID(); text != "" {
+			t.Errorf("%q was read after an error", text)
 		}
 	})
 	if fault.KindOf(err) != fault.Transient || strings.Contains(err.Error(), "private") {
@@ -179,18 +231,34 @@ func TestAnErrorSticksAndNamesNoValue(t *testing.T) {
 	}
 }
 
-// What Decode skips it checks as strictly as what it reads.
+// What Decode skips it checks as strictly as what it reads. But for control characters it is as strict as a
+// parser of JSON.
 func FuzzDecode(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"a":[1,{"b":null}]}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, `{"a":01}`, `{} {}`, `[]`, ` {"a" : "b"} `, "{\"a\":\"\x01\"}", `{"a":`} {
+	for _, seed := range []string{`{}`, `{"a":[1,{"b":null}]}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, `{"a":01}`, `{} {}`, `[]`, ` {"a" : "b"} `, "{\"a\":\"\x01\"}", "{\"a\":\"\\\x01\"}", "{\"a\t\":1,\"a\\t\":2}", `{"a":`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		valid := jsontext.Value(body).IsValid(jsontext.AllowInvalidUTF8(true)) && jsontext.Value(body).Kind() == '{'
-		if _, err := wire.Decode(body, func(*wire.Decoder, []byte) {}); (err == nil) != valid {
+		control := bytes.ContainsFunc(body, func(r rune) bool { return r < ' ' })
+		if _, err := wire.Decode(body, func(*wire.Decoder, []byte) {}); valid && err != nil || !valid && err == nil && !control {
 			t.Errorf("valid %v, and yet: %v", valid, err)
 		}
 		if _, err := wire.Decode(body, func(d *wire.Decoder, _ []byte) { d.Word() }); err != nil && fault.KindOf(err) != fault.Transient {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// An ID is never another one, whatever characters stand in it as they are.
+func FuzzControlCharacters(f *testing.F) {
+	for _, seed := range []string{"", "u1", "a\tb", "\x00\n\r\x1f\x7f", `a"b\c`, "\\\t", "Ü😀\u2028"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		written := `"` + strings.NewReplacer(`"`, `\"`, `\`, `\\`).Replace(id) + `"`
+		got, _, err := value(written, (*wire.Decoder).ID)
+		if fits := utf8.ValidString(id) && len(id) <= schema.MaxID; (err == nil) != fits || err == nil && got != id {
+			t.Errorf("%q is read as %q, %v", id, got, err)
 		}
 	})
 }

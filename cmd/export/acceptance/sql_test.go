@@ -139,6 +139,51 @@ func TestTheDuckDBScriptWorksWithoutASnapshot(t *testing.T) {
 	}
 }
 
+// Where DuckDB would misread a folder's name it shows no snapshot, or values of the path, and says nothing.
+func TestTheDuckDBScriptReadsAFolderOfAnyNameOrIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, handful(), localSink)
+	s.run(0, "run", "--progress", "none")
+	config, err := os.ReadFile(filepath.Join(s.dir, "rollcall.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const query = "SELECT count(*), count(DISTINCT group_id), min(snapshot_date) = max(snapshot_date) FROM memberships UNION ALL SELECT count(*), 0, true FROM sealed_files"
+	script, _ := s.run(0, "sql", "duckdb")
+	want := newDesk(t, script).ask(query)
+	var folders []string
+	for _, c := range " !\"#$%&'()*+,-:;<=>?@[\\]^_`{|}~" {
+		folders = append(folders, fmt.Sprintf("a%cb", c))
+	}
+	folders = append(folders, "a[!b]", "[]]", "**", "%3D", "%2F", "a%20b", "{a,b}", "year=2026", "x=1/snapshot_date", "SNAPSHOT_DATE=2020-01-01/deep", "snapshot_date=2020-01-01", "group_id=5", "Role=owner/deep", "Ü 张")
+	refused := 0
+	for _, folder := range folders {
+		place := filepath.Join(s.dir, "odd", folder)
+		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(place, os.DirFS(filepath.Join(s.dir, "snapshots"))); err != nil {
+			t.Fatal(err)
+		}
+		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace("odd/" + folder)
+		s.write("odd.hcl", strings.Replace(string(config), s.sink, `sink "local" "odd" { path = "`+quoted+`" }`, 1))
+		code, script, stderr := Run(t, s.dir, s.env, "sql", "duckdb", "--config", "odd.hcl")
+		if code == 2 && strings.Contains(stderr, "DuckDB") {
+			refused++
+			continue
+		}
+		if code != 0 {
+			t.Fatalf("%s: exit code %d: %s", folder, code, stderr)
+		}
+		if got := newDesk(t, script).ask(query); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", folder, got, want)
+		}
+	}
+	if refused != 5 { // a backslash, and four named like columns
+		t.Errorf("%d of %d folders are refused", refused, len(folders))
+	}
+}
+
 func TestTheDuckDBScriptShowsWhatIsSealedAndNothingElse(t *testing.T) {
 	h := newHistory(t)
 	script, _ := h.run(0, "sql", "duckdb")

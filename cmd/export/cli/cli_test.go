@@ -116,7 +116,7 @@ func TestMisuseIsAnsweredWithAdvice(t *testing.T) {
 		{"help frobnicate", "Error: there is no command \"frobnicate\"\nWhat to do: `rollcall help` lists the commands\n"},
 		{"version --frobnicate", "Error: there is no flag --frobnicate\nWhat to do: `rollcall help version` lists its flags\n"},
 		{"--frobnicate", "Error: there is no flag --frobnicate\nWhat to do: `rollcall help` lists the commands and the flags\n"},
-		{"run --metrcs :9100", "Error: there is no flag --metrcs\nWhat to do: did you mean --metrics?\n"},
+		{"run --metrcs :17655", "Error: there is no flag --metrcs\nWhat to do: did you mean --metrics?\n"},
 		{"version --confg x", "Error: there is no flag --confg\nWhat to do: did you mean --config?\n"},
 		{"version -x", "Error: there is no flag -x\nWhat to do: `rollcall help version` lists its flags\n"},
 		{"demo --users many", "Error: --users \"many\" is no whole number\nWhat to do: give a whole number, such as 100\n"},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
+	"rollcall/schema/dialect"
 )
 
 const aboutDemo = `Does the whole job with no account: simulated vendors on a loopback port with real budgets, two
@@ -101,7 +102,7 @@ func roleQuery(r pipeline.Result) string {
 	var files []string
 	for _, f := range r.Manifest.Files {
 		if f.Table == "memberships" {
-			files = append(files, "'"+strings.ReplaceAll(r.URL(f.Path), "'", "''")+"'")
+			files = append(files, "'"+strings.ReplaceAll(dialect.Literally(r.URL(f.Path)), "'", "''")+"'")
 		}
 	}
 	return fmt.Sprintf("SELECT source, role, count(*) AS memberships FROM read_parquet([%s]) GROUP BY ALL ORDER BY ALL", strings.Join(files, ", "))

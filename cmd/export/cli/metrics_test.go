@@ -21,17 +21,7 @@ import (
 // has ended.
 func TestMetricsCountWhatTheVendorsCount(t *testing.T) {
 	t.Parallel()
-	begun := time.Now()
-	now := func() time.Time { return midnight.Add(time.Since(begun)) }
-	options := simulated.Demo()
-	options.Now, options.TencentUsers, options.TencentGroups = now, 0, 0
-	options.Users, options.Groups, options.MaxLatency = 40, 8, time.Millisecond
-	options.MinLatency, options.Nasty, options.Huge, options.Disagreements = 0, false, false, 0
-	vendors, err := serve(options, "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer vendors.close()
+	vendors, now := fewKeys(t)
 	const throttles, failures = 2, 1
 	vendors.world.Fault(
 		simulated.Fault{Path: simulated.PathUserGroups, Nth: 5, Times: throttles, Do: simulated.Throttled("")},
@@ -78,12 +68,29 @@ func TestMetricsCountWhatTheVendorsCount(t *testing.T) {
 		}
 	}
 	shows(t, text, `rollcall_run_info{date="2026-11-21",place=%q,resumed="false",version="v0.0.0-test"} 1`, filepath.Join(filepath.Dir(config), "snapshots"))
-	shows(t, text, `rollcall_keys_done{data="rongcloud_user_groups.all",endpoint="user_groups",source="rongcloud.demo",unit="users"} %d`, options.Users)
+	shows(t, text, `rollcall_keys_done{data="rongcloud_user_groups.all",endpoint="user_groups",source="rongcloud.demo",unit="users"} %d`, 40)
 	shows(t, text, `rollcall_run_phase{phase="merging"} 1`)
 	if connection, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")); err == nil {
 		connection.Close()
 		t.Error("metrics are still served after the run")
 	}
+}
+
+// fewKeys serves a world of a few users and groups that answer at once, and gives its clock.
+func fewKeys(t *testing.T) (*server, func() time.Time) {
+	t.Helper()
+	begun := time.Now()
+	now := func() time.Time { return midnight.Add(time.Since(begun)) }
+	options := simulated.Demo()
+	options.Now, options.TencentUsers, options.TencentGroups = now, 0, 0
+	options.Users, options.Groups, options.MaxLatency = 40, 8, time.Millisecond
+	options.MinLatency, options.Nasty, options.Huge, options.Disagreements = 0, false, false, 0
+	vendors, err := serve(options, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = vendors.close() })
+	return vendors, now
 }
 
 func shows(t *testing.T, text, format string, args ...any) {
@@ -125,7 +132,7 @@ func scrape(t *testing.T, url string) string {
 	return string(text)
 }
 
-func TestMetricsWhereNobodyCanListenStopTheRunBeforeItBegins(t *testing.T) {
+func TestMetricsAtWhatIsNoAddressStopTheRunBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	vendors, err := serve(simulated.Demo(), "127.0.0.1:0")
 	if err != nil {
@@ -136,7 +143,7 @@ func TestMetricsWhereNobodyCanListenStopTheRunBeforeItBegins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, address := range []string{"9100", strings.TrimPrefix(vendors.URL, "http://")} {
+	for _, address := range []string{"9100", "127.0.0.1:99999"} {
 		got := rollcall(t, "run", "--config", config, "--metrics", address)
 		if got.code != ChangeFirst || !strings.HasPrefix(got.stderr, "Error: metrics can't be served at "+address+": ") || !strings.Contains(got.stderr, "What to do: give a free address") {
 			t.Errorf("--metrics %s ended with %d: %s", address, got.code, got.stderr)
@@ -144,5 +151,22 @@ func TestMetricsWhereNobodyCanListenStopTheRunBeforeItBegins(t *testing.T) {
 	}
 	if counts := vendors.world.Counts(); counts[simulated.PathUserGroups].Requests != 0 {
 		t.Error("the vendors were asked all the same")
+	}
+}
+
+func TestMetricsWhereAnotherProgramListensCostTheMetricsAndNotTheRun(t *testing.T) {
+	t.Parallel()
+	vendors, now := fewKeys(t)
+	config, err := vendors.write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimPrefix(vendors.URL, "http://")
+	var stdout, stderr bytes.Buffer
+	env := testEnv(&stdout, &stderr, "run", "--config", config, "--metrics", address, "--progress", "none")
+	env.Now, env.Random = now, rand.Uint64
+	code := Main(t.Context(), env)
+	if talk := stderr.String(); code != Done || !strings.Contains(talk, "Warning: metrics can't be served at "+address+": ") || !strings.Contains(talk, "the run goes on without them") {
+		t.Errorf("it ended with %d: %s", code, talk)
 	}
 }

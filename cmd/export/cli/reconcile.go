@@ -14,6 +14,7 @@ import (
 	"rollcall/pipeline/keys"
 	"rollcall/pipeline/reconcile"
 	"rollcall/pipeline/snapshot"
+	"rollcall/schema"
 	"rollcall/sources"
 	"rollcall/sources/all"
 )
@@ -21,7 +22,7 @@ import (
 const aboutReconcile = `Holds the application's own membership records against a sealed snapshot (the latest, or --date). The
 records are a table, CSV with a header, NDJSON or Parquet, each of which may end in .gz, local or s3://,
 or - for standard input: group_id, user_id, and where there are any role (owner, admin or member) and
-source. A record that names no source, nor --source for it, belongs to the one that knows its group;
+source. Columns of other names are mapped by --columns, other words for roles by --role. A record that names no source, nor --source for it, belongs to the one that knows its group;
 where several know it or none, it is held against each, and told once.
 
 Tells who is missing at the vendor, who is unknown to the application, whose role differs, and where it
@@ -35,6 +36,7 @@ Ends with 7 where something differs, else with 0; what it can't tell makes no 7 
 // reconcileFlags are those of reconcile.
 type reconcileFlags struct {
 	expected, format, source, out string
+	columns, roles                []string // as they are typed
 	only, strict                  bool
 	limit                         int
 }
@@ -77,6 +79,8 @@ func (a *app) reconcileCommand() *cobra.Command {
 	set := cmd.Flags()
 	set.StringVar(&f.expected, "expected", "", "the application's records: a `FILE`, s3://bucket/key, or -")
 	set.StringVar(&f.format, "format", "", "what the records are: `csv|ndjson|parquet` (default: by the file's name)")
+	set.StringSliceVar(&f.columns, "columns", nil, "what the records call a column: `NAME=THEIRS,…`, as in group_id=room,user_id=uid; also role and source")
+	set.StringArrayVar(&f.roles, "role", nil, "what a word for a role means: `WORD=ROLE`, as in Manager=admin, or Guest= for one that is not compared; may be given several times")
 	set.StringVar(&f.source, "source", "", "the records are of this `SOURCE` alone, such as rongcloud.prod (default: of all)")
 	set.StringVar(&f.out, "out", "", "write all differences into this Parquet `FILE`")
 	set.IntVar(&f.limit, "limit", 20, "show `N` differences of each kind")
@@ -85,7 +89,58 @@ func (a *app) reconcileCommand() *cobra.Command {
 	return cmd
 }
 
+// mapping reads flags of the form NAME=VALUE. A name is given once; fits tells what is wrong with a pair.
+func mapping(flag string, given []string, fits func(name, value string) error) (map[string]string, error) {
+	all := map[string]string{}
+	for _, one := range given {
+		name, value, ok := strings.Cut(one, "=")
+		if !ok || name == "" {
+			return nil, misused("give both names with = between them, and without blanks", "--%s %q is no pair of names", flag, one)
+		}
+		if err := fits(name, value); err != nil {
+			return nil, err
+		}
+		if other, twice := all[name]; twice && other != value {
+			return nil, misused("keep one of them", "--%s gives %q twice", flag, name)
+		}
+		all[name] = value
+	}
+	return all, nil
+}
+
+// mappings reads what the records call columns and roles.
+func (f reconcileFlags) mappings() (columns, roles map[string]string, err error) {
+	names := []string{"group_id", "user_id", "role", "source"}
+	columns, err = mapping("columns", f.columns, func(name, theirs string) error {
+		switch {
+		case !slices.Contains(names, name):
+			return misused("map one of "+strings.Join(names, ", ")+", as in --columns group_id=room,user_id=uid", "there is no column %q to map", name)
+		case theirs == "":
+			return misused("name it, as in --columns group_id=room", "--columns names no column for %s", name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	lower := make([]string, len(f.roles))
+	for i, role := range f.roles {
+		lower[i] = strings.ToLower(role)
+	}
+	roles, err = mapping("role", lower, func(word, role string) error {
+		if _, ok := schema.ParseRole(role); role != "" && !ok {
+			return misused("give owner, admin or member, or nothing for a role that is not compared", "--role gives %q a role that is not known: %q", word, role)
+		}
+		return nil
+	})
+	return columns, roles, err
+}
+
 func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, error) {
+	columns, roles, err := f.mappings()
+	if err != nil {
+		return reconciled{}, err
+	}
 	l, err := a.look(ctx)
 	if err != nil {
 		return reconciled{}, err
@@ -111,8 +166,9 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 		return reconciled{}, err
 	}
 	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
-		Records: keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(l.job.Sink), Stdin: a.env.Stdin},
-		Source:  f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: temp,
+		Records:     keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(l.job.Sink), Stdin: a.env.Stdin},
+		ColumnNames: columns, Roles: roles,
+		Source: f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: temp,
 		Listen: func(rows int64) {
 			told.tell(func() string { return "reconciling: " + humanize.Comma(rows) + " rows read" })
 		},
@@ -197,6 +253,7 @@ func showReconciled(w console.Printer, r reconciled, file string) {
 	for _, kind := range reconcile.Kinds() {
 		w.Printf("  %8s %s\n", humanize.Comma(r.Counts[kind]), headings[kind])
 	}
+	showSpellings(w, r.Spellings)
 	for _, kind := range reconcile.Kinds() {
 		showDifferences(w, r, kind, headings[kind])
 	}
@@ -205,6 +262,22 @@ func showReconciled(w console.Printer, r reconciled, file string) {
 	}
 	if !r.Differs() {
 		w.Printf("Nothing differs.\n")
+	}
+}
+
+// showSpellings tells of records that fail only by how their IDs are spelt.
+func showSpellings(w console.Printer, s reconcile.Spellings) {
+	tell := func(n int64, how string) {
+		w.Printf("  %s of the %s unmatched records would agree %s\n", humanize.Comma(n), humanize.Comma(s.Unmatched), how)
+	}
+	if s.Trimmed > 0 {
+		tell(s.Trimmed, "without the blanks around their IDs")
+	}
+	if s.LowerCase > 0 {
+		tell(s.LowerCase, "in lower case")
+	}
+	if s.Both > max(s.Trimmed, s.LowerCase) {
+		tell(s.Both, "without the blanks around their IDs, in lower case")
 	}
 }
 

@@ -145,6 +145,7 @@ func reconcileCodes(t *testing.T, h *audited, dir string) {
 			doubled += fmt.Sprintf("%s,%s,rongcloud.demo,%s\n%s,%s,rongcloud.demo,\n", p.group, p.user, role, p.group, p.user)
 		}
 	}
+	theirs := strings.NewReplacer("group_id,user_id,source,role", "room,uid,source,position", ",owner\n", ",Chief\n", ",admin\n", ",manager\n")
 	unread := fmt.Sprintf("%s%s,nobody,rongcloud.demo,\n", agreeing, h.unread)
 	for name, c := range map[string]struct {
 		content, args string
@@ -157,6 +158,13 @@ func reconcileCodes(t *testing.T, h *audited, dir string) {
 		"one group":                {doubled, "--only-listed-groups", Done, []string{"memberships are of groups that no record names", "records stand there twice"}},
 		"one group is not all":     {doubled, "", Different, []string{"unknown to the application"}},
 		"they contradict":          {doubled + h.group + "," + h.moved + ",rongcloud.demo,owner\n", "--only-listed-groups", Different, []string{"1 contradicted by the records themselves", `mover\x1b[2J`}},
+		"their columns and roles":  {theirs.Replace(agreeing), "--columns group_id=room,user_id=uid,role=position --role CHIEF=owner --role Manager=admin", Done, []string{"Nothing differs.\n"}},
+		"blanks and capitals":      {strings.ReplaceAll(strings.ReplaceAll(agreeing, ",u0", " ,U0"), "user_id ,U", "user_id,u"), "", Different, []string{" unmatched records would agree without the blanks around their IDs, in lower case\n"}},
+		"no such column to map":    {agreeing, "--columns group=room", ChangeFirst, []string{`there is no column "group" to map`, "group_id, user_id, role, source"}},
+		"a column for nothing":     {agreeing, "--columns group_id=", ChangeFirst, []string{"--columns names no column for group_id"}},
+		"no pair of names":         {agreeing, "--columns room", ChangeFirst, []string{`--columns "room" is no pair of names`}},
+		"a column twice":           {agreeing, "--columns group_id=a --columns group_id=b", ChangeFirst, []string{`--columns gives "group_id" twice`}},
+		"no such role":             {agreeing, "--role Manager=chief", ChangeFirst, []string{`--role gives "manager" a role that is not known: "chief"`}},
 		"no column":                {"group,user_id\na,b\n", "", ChangeFirst, []string{`no column "group_id"`}},
 		"a column nearly":          {"group-id,user_id\na,b\n", "", ChangeFirst, []string{`is it "group-id"? name it group_id`}},
 		"no source":                {"group_id,user_id\na,b\n", "", Different, []string{"1 records of rongcloud.demo and tencentchat.demo", "no source knows the group; rongcloud.demo: no view names the group, and no view names the user"}},

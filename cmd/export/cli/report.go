@@ -39,7 +39,7 @@ type sealedAnswer struct {
 	Lists         manifest.Lists              `json:"lists"`
 	Uncovered     *int64                      `json:"uncovered"` // memberships of the base that nobody asked about; null: not known
 	Checks        []manifest.Check            `json:"checks"`
-	Replaced      int64                       `json:"replaced_texts"` // texts whose invalid Unicode was replaced
+	Replaced      int64                       `json:"replaced_texts"` // displayed values with invalid Unicode, which was replaced, or of a wrong type, which are null
 	Cut           int64                       `json:"cut_texts"`      // texts that were longer than 64 KiB and were cut
 	Seconds       float64                     `json:"seconds"`        // that this run took
 	Requests      int64                       `json:"requests"`       // of all runs of the date
@@ -117,7 +117,7 @@ func report(w console.Printer, r pipeline.Result, took time.Duration) {
 // altered says which texts are not as the vendors sent them.
 func altered(w console.Printer, m manifest.Manifest) {
 	if m.ReplacedTexts > 0 {
-		w.Printf("  %s texts held invalid Unicode, which was replaced by U+FFFD\n", humanize.Comma(m.ReplacedTexts))
+		w.Printf("  %s names, nicknames, times and other displayed values could not be read as they came: invalid Unicode became U+FFFD, any other value null\n", humanize.Comma(m.ReplacedTexts))
 	}
 	if m.CutTexts > 0 {
 		w.Printf("  %s texts were longer than 64 KiB and were cut\n", humanize.Comma(m.CutTexts))

@@ -16,6 +16,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
+	"rollcall/schema/fault"
 	"rollcall/schema/spelling"
 )
 
@@ -74,7 +75,7 @@ func (a *app) runCommand() *cobra.Command {
 			return a.tellSealed(result, a.env.Now().Sub(begun))
 		},
 	}
-	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:9100, while it runs")
+	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:17655, while it runs")
 	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
 	cmd.Flags().BoolVar(&backdate, "backdate", false, "seal a --date that is over, although the vendors tell how things are today; the manifest says so")
 	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
@@ -136,14 +137,19 @@ func acceptable(accept []string, checks []job.Check) error {
 }
 
 // metrics serves metrics at an address until stop is called; at the empty one, none. The listener
-// is what they learn the run from.
+// is what they learn the run from. An address that another program has costs the metrics, not the run.
 func (a *app) metrics(address string) (watch event.Listener, stop func(), err error) {
+	none := func(event.Event) {}
 	if address == "" {
-		return func(event.Event) {}, func() {}, nil
+		return none, func() {}, nil
 	}
 	m := metrics.New(a.env.Version)
 	server, err := metrics.Serve(address, m)
-	if err != nil {
+	switch {
+	case fault.KindOf(err) == fault.Transient:
+		a.talk.Printer().Printf("Warning: %s; the run goes on without them (%s)\n", err.Error(), fault.HintOf(err))
+		return none, func() {}, nil
+	case err != nil:
 		return nil, nil, err
 	}
 	a.talk.Printer().Printf("Metrics are served at %s\n", server.URL) // whatever --progress says: port 0 is known from nowhere else
