@@ -25,6 +25,21 @@ func rows(t *testing.T, name, content string) (got []string, err error) {
 	return got, err
 }
 
+// rowsOf reads one column of a table.
+func rowsOf(t *testing.T, name, content, column string) (got []string, err error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	options := keys.RowOptions{Path: path, Columns: []keys.Column{{Name: column}}, Temp: t.TempDir()}
+	err = keys.ReadRows(t.Context(), options, func(_ int, values [][]byte) error {
+		got = append(got, string(values[0]))
+		return nil
+	})
+	return got, err
+}
+
 func TestRowsAreReadWhoeverWroteThem(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rule, name, content, want string }{
