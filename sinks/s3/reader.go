@@ -78,9 +78,6 @@ func (r *Reader) List(ctx context.Context, folder string) ([]string, error) {
 	return names, nil
 }
 
-// hintNoRegion is of what is configured nowhere.
-const hintNoRegion = "set region in the sink block, or AWS_REGION"
-
 // forReading gives a fault of what is only read the hint that fits: the sink is not to be changed for it.
 func forReading(err error, address string) error {
 	f, ok := errors.AsType[*fault.Error](err)
@@ -88,6 +85,7 @@ func forReading(err error, address string) error {
 		return err
 	}
 	is := *f
+	is.Hint = strings.ReplaceAll(is.Hint, "sink block", "ids block")
 	region, elsewhere := regionOf(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -97,16 +95,14 @@ func forReading(err error, address string) error {
 		}
 	case f.Code == "NoSuchBucket":
 		is.Hint = "correct the bucket in the path; one that lies elsewhere than the sink needs region or endpoint in the ids block"
-	case elsewhere && region == "":
-		is.Kind, is.Hint = fault.Configuration, "set region in the ids block to that of the bucket"
-		is.Message += ": the bucket lies in another region"
 	case elsewhere:
-		is.Kind, is.Hint = fault.Configuration, fmt.Sprintf("set region = %q in the ids block", region)
-		is.Message += ": the bucket lies in another region, " + region
+		is.Kind, is.Message, is.Hint = fault.Configuration, address+": the bucket lies in another region", "set region in the ids block to that of the bucket"
+		if region != "" {
+			is.Message += ", " + region
+			is.Hint = fmt.Sprintf("set region = %q in the ids block", region)
+		}
 	case f.Hint == hintPolicy:
 		is.Hint = "the policy must allow s3:GetObject on it; that it is not there shows only with s3:ListBucket on the bucket, which a folder needs as well"
-	case f.Hint == hintNoRegion:
-		is.Hint = "set region in the ids block, or AWS_REGION"
 	case f.Kind == fault.Transient:
 		is.Hint = "the bucket does not answer: run the same command again, or look at its endpoint"
 	}

@@ -139,8 +139,8 @@ func newClient(ctx context.Context, cfg Config) (*s3.Client, error) {
 	}
 	if loaded.Region == "" {
 		if cfg.Endpoint == "" {
-			return nil, &fault.Error{Kind: fault.Configuration, Message: "the region of bucket " + cfg.Bucket + " is not known",
-				Hint: hintNoRegion}
+			return nil, &fault.Error{Kind: fault.Configuration, Message: "the region of " + place(cfg) + " is not known",
+				Hint: "set region in the sink block, or AWS_REGION"}
 		}
 		loaded.Region = "us-east-1"
 	}
@@ -317,4 +317,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// place is what a configuration is about, for messages: a bucket, or objects of any.
+func place(cfg Config) string {
+	if cfg.Bucket == "" {
+		return "objects on s3://"
+	}
+	return "bucket " + cfg.Bucket
 }
