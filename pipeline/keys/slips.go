@@ -80,7 +80,7 @@ func (l *list) checkSlips(id []byte) error {
 		return slip("take the quotes out"+asText, "%q is in quotes", id)
 	}
 	switch string(id) {
-	case `\N`, "NULL", "null", "NaN", "nan", "None", "<NA>", "<null>", "(null)", "#N/A":
+	case `\N`, "NULL", "NaN", "nan", "None", "<NA>", "<null>", "(null)", "#N/A": // null is what some apps call a user
 		return slip("leave out rows without an ID"+asText, "%q stands for a missing value", id)
 	}
 	return nil

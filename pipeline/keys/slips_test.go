@@ -163,6 +163,9 @@ func TestWhatScriptsAndDatabasesLeaveAroundIDsIsRefused(t *testing.T) {
 			refused(t, c.name, "", c.content, c.message, "ndjson")
 		})
 	}
+	if got, _, err := read(t, "a.txt", "", []byte("null\nquote\"back'\n'\n")); err != nil || len(got) != 3 {
+		t.Errorf("odd IDs: %q, %v", got, err)
+	}
 	content := "{\"id\":\"NULL\"}\n{\"id\":\"'u1'\"}\n{\"id\":\"a\\tb\"}\n"
 	if got, _, err := read(t, "a.ndjson", "id", []byte(content)); err != nil || !slices.Equal(got, []string{"'u1'", "NULL", "a\tb"}) {
 		t.Errorf("where texts are marked as such: %q, %v", got, err)
