@@ -104,7 +104,7 @@ func (p place) openObject(ctx context.Context, path string) (io.ReadCloser, erro
 			return nil, p.unreadable(path, fs.ErrNotExist)
 		}
 	}
-	return file, fault.Wrap(err, "open %s", path)
+	return file, err
 }
 
 // unreadable is the fault of a file or folder that can't be read.
@@ -125,8 +125,7 @@ func (p place) unreadable(path string, err error) error {
 // list names what lies directly in a folder, in order; what is a folder ends in "/".
 func (p place) list(ctx context.Context, folder string) ([]string, error) {
 	if remote(folder) {
-		inside, err := p.objects.List(ctx, folder)
-		return inside, fault.Wrap(err, "list %s", folder)
+		return p.objects.List(ctx, folder)
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -216,7 +216,7 @@ func TestListsInABucketEndWithAHintAboutTheList(t *testing.T) {
 		{"an object", here.URL, `path = "s3://lists/users.txt"`, Done, "1 users", ""},
 		{"a folder", here.URL, `path = "s3://lists/users/"`, Done, "3 users", ""},
 		{"a folder named like a file", here.URL, "path = \"s3://lists/users\"\ncolumn = \"user_id\"", Done, "3 users", ""},
-		{"no object", here.URL, `path = "s3://lists/none.txt"`, ChangeFirst, "ids.staff: open s3://lists/none.txt", "correct the path"},
+		{"no object", here.URL, `path = "s3://lists/none.txt"`, ChangeFirst, "ids.staff: s3://lists/none.txt", "correct the path"},
 		{"no object behind two slashes", here.URL, `path = "s3://lists//users.txt"`, ChangeFirst, "s3://lists//users.txt", "two slashes"},
 		{"a pattern", here.URL, `path = "s3://lists/*.txt"`, ChangeFirst, "s3://lists/*.txt cannot be read", "give the folder"},
 		{"no bucket", here.URL, `path = "s3://others/users.txt"`, ChangeFirst, "s3://others/users.txt", "correct the bucket in the path"},
