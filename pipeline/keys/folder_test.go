@@ -105,6 +105,7 @@ func TestAFolderThatIsNoListIsRefused(t *testing.T) {
 		{"nothing but marks", map[string]string{"_SUCCESS": ""}, "holds no list", "a folder with its parts"},
 		{"several formats", map[string]string{"a.csv": "id\nu1\n", "b.txt": "u2\n"}, `several formats, "a.csv" and "b.txt"`, "give one of them"},
 		{"another file", map[string]string{"a.csv": "id\nu1\n", "b.xlsx": ""}, "b.xlsx is a list of no known format", "name it"},
+		{"files without headers", map[string]string{"a.csv": "u1\nu2\n", "b.csv": "u3\nu4\n"}, `list/b.csv:1: the first line is "u3", and another file of the folder begins with "u1"`, "header = false"},
 		{"a slip in its second file", map[string]string{"a.csv": "id\nu1\n", "b.csv": "id\nu2 \n"}, `list/b.csv:2: "u2 " begins or ends`, "take the blanks out"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {

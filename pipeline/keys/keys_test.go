@@ -331,9 +331,13 @@ func FuzzReaders(f *testing.F) {
 		ID string `parquet:"id"`
 	}{"a"}))
 	f.Add(4, zip(f, []byte("a\n")))
+	f.Add(-2, []byte("sep=;\nid;x\n\ufeffa;10.0\n"))
 	names := []string{"a.txt", "a.csv", "a.ndjson", "a.parquet", "a.csv.gz"}
 	f.Fuzz(func(t *testing.T, kind int, content []byte) {
 		options := keys.ImportOptions{Path: "s3://b/" + names[uint(kind)%uint(len(names))], Column: "id", Temp: t.TempDir()}
+		if kind < 0 && uint(kind)%uint(len(names)) == 1 { // CSV in its other forms
+			options.Delimiter, options.NoHeader, options.Column = ';', kind%2 == 0, ""
+		}
 		options.Objects = opener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
 		err := keys.Read(t.Context(), options, func(id []byte) error {
 			if keys.Check(id) != nil || len(id) == 0 || len(id) > keys.MaxID || bytes.ContainsAny(id, "\x00\r\n") || len(bytes.TrimSpace(id)) < len(id) {
@@ -343,6 +347,11 @@ func FuzzReaders(f *testing.F) {
 		})
 		if err != nil && fault.KindOf(err) != fault.Configuration {
 			t.Errorf("a damaged list is of kind %v: %v", fault.KindOf(err), err)
+		}
+		rows := keys.RowOptions{Path: options.Path, Delimiter: options.Delimiter, Columns: []keys.Column{{Name: "id"}, {Name: "x", Optional: true}}, Objects: options.Objects, Temp: t.TempDir()}
+		err = keys.ReadRows(t.Context(), rows, func(int, [][]byte) error { return nil })
+		if err != nil && fault.KindOf(err) != fault.Configuration {
+			t.Errorf("a damaged table is of kind %v: %v", fault.KindOf(err), err)
 		}
 	})
 }

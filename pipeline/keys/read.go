@@ -53,7 +53,7 @@ func formatOf(name string) (f encoding, packed bool, err error) {
 	}
 	return text, false, &fault.Error{
 		Kind: fault.Configuration, Message: fmt.Sprintf("%s is a list of no known format", name),
-		Hint: "name it .txt (one ID a line), .csv, .ndjson or .parquet, with .gz after that where it is compressed",
+		Hint: "name it .txt (one ID a line), .csv (also where delimiter is no comma), .ndjson or .parquet, with .gz after that where it is compressed",
 	}
 }
 
@@ -75,6 +75,7 @@ type list struct {
 	gzipped    bool   // as its first bytes say
 	divided    string // of lines: what may divide columns, and is in every line so far
 	numbers    numbers
+	header     string // the column's name in the first file
 	headerTold bool
 }
 

@@ -56,6 +56,17 @@ func TestRowsAreReadWhoeverWroteThem(t *testing.T) {
 	}
 }
 
+func TestFloatsAreFoundInRowsToo(t *testing.T) {
+	t.Parallel()
+	_, err := rows(t, "a.csv", "group_id,user_id\ng1,10001\ng1,10002.0\n")
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), `a.csv:3: column user_id: "10002.0" stands among whole numbers`) {
+		t.Errorf("%v", err)
+	}
+	if got, err := rows(t, "a.csv", "group_id,user_id\n1.0,10001\nv2,u\n"); err != nil || len(got) != 2 {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestFaultsOfRowsNameWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rule, name, content, message string }{

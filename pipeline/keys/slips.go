@@ -119,12 +119,16 @@ func (n *numbers) add(id []byte, place func() string) {
 
 // numberOf tells whether id is a whole number, or one as floats are written: 10001.0 or 1.7E12.
 func numberOf(id []byte) (whole, float bool) {
-	mantissa, exponent, scientific := bytes.Cut(bytes.ToUpper(bytes.TrimPrefix(id, []byte("-"))), []byte("E"))
+	id = bytes.TrimPrefix(id, []byte("-"))
+	if len(id) == 0 || id[0] < '0' || id[0] > '9' || digits(id) {
+		return digits(id), false
+	}
+	mantissa, exponent, scientific := bytes.Cut(bytes.ToUpper(id), []byte("E"))
 	integer, fraction, point := bytes.Cut(bytes.ReplaceAll(mantissa, []byte(","), []byte(".")), []byte("."))
 	if !digits(integer) || point && !digits(fraction) || scientific && !digits(bytes.TrimPrefix(exponent, []byte("+"))) {
 		return false, false
 	}
-	return !scientific && !point, scientific || point && len(bytes.Trim(fraction, "0")) == 0
+	return false, scientific || len(bytes.Trim(fraction, "0")) == 0
 }
 
 func digits(text []byte) bool {
@@ -136,11 +140,19 @@ func digits(text []byte) bool {
 	return len(text) > 0
 }
 
+// check refuses floats where all else is whole numbers.
+func (n *numbers) check() error {
+	if n.float == "" || n.others {
+		return nil
+	}
+	return slip("write the column as text, or as whole numbers, from where the IDs come from: what was rounded away can't be got back. Where these are the IDs, give them as texts in .ndjson",
+		"%s: %q stands among whole numbers: a spreadsheet or pandas made floats of IDs", n.place, n.float)
+}
+
 // finish looks back on all IDs of a list.
 func (l *list) finish() error {
-	if l.numbers.float != "" && !l.numbers.others {
-		return slip("write the column as text, or as whole numbers, from where the IDs come from: what was rounded away can't be got back. Where these are the IDs, give the list as .ndjson, as texts",
-			"%s: %q stands among whole numbers: a spreadsheet or pandas made floats of IDs", l.numbers.place, l.numbers.float)
+	if err := l.numbers.check(); err != nil {
+		return err
 	}
 	if l.divided != "" && l.count > 1 && l.warn != nil {
 		l.warn(fmt.Sprintf("%s: each line holds %q, and is taken for one ID", l.name, l.divided[:1]),

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"rollcall/pipeline/keys"
 	"rollcall/schema/fault"
 )
 
@@ -203,7 +205,15 @@ func TestGzipIsKnownByItsFirstBytes(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	_, _, err := read(t, "a.txt", "", zip(t, []byte(strings.Repeat("hello\n", 99)))[:30])
+	var ids []string
+	err := keys.Read(t.Context(), keys.ImportOptions{Path: "-", Stdin: bytes.NewReader(zip(t, []byte("u1\n")))}, func(id []byte) error {
+		ids = append(ids, string(id))
+		return nil
+	})
+	if err != nil || !slices.Equal(ids, []string{"u1"}) {
+		t.Errorf("standard input: %q, %v", ids, err)
+	}
+	_, _, err = read(t, "a.txt", "", zip(t, []byte(strings.Repeat("hello\n", 99)))[:30])
 	if f, ok := errors.AsType[*fault.Error](err); !ok || !strings.Contains(err.Error(), "not a whole gzip file") || strings.Contains(f.Hint, "take .gz off") {
 		t.Errorf("cut short: %v", err)
 	}

@@ -31,9 +31,11 @@ func (l *list) readCSV(input io.Reader) error {
 			}
 			return l.give(table.line(0), []byte(columns[0]))
 		}
-		at, err = l.pick(table.line(0), columns)
+		if at, err = l.pick(table.line(0), columns); err != nil {
+			return err
+		}
 		header = columns[at]
-		return err
+		return l.sameHeader(table.line(0), header)
 	}
 	err := l.csvRows(input, head, func(table *csvTableReader, row []string) error {
 		l.tellHeader(header, row[at])
@@ -43,6 +45,19 @@ func (l *list) readCSV(input io.Reader) error {
 		l.tellHeader(header, "")
 	}
 	return err
+}
+
+// sameHeader holds the headers of the files of a folder against each other, where no column is named: where
+// they differ, the first lines are IDs.
+func (l *list) sameHeader(line int, header string) error {
+	if l.header == "" {
+		l.header = header
+	}
+	if l.column != "" || l.header == header {
+		return nil
+	}
+	return l.fault(line, "where the files have no header, say so: header = false; where they have, name the column: column = …",
+		"the first line is %q, and another file of the folder begins with %q", header, l.header)
 }
 
 // tellHeader says, where no column is named, what was taken for its name: without a header, an ID is lost.
