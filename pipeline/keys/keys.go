@@ -189,7 +189,8 @@ func begin(ctx context.Context, options ImportOptions, yield func(id []byte) err
 	}
 	return l, l.readPlace(place{
 		path: options.Path, objects: options.Objects, stdin: options.Stdin,
-		hint: "give ids the path of a readable list; relative paths count from the configuration file's folder",
+		hint:    "give ids the path of a readable list; relative paths count from the configuration file's folder",
+		several: ", or one ids block each: users = [ids.a, ids.b]",
 	}, formatOf)
 }
 

@@ -19,6 +19,7 @@ type place struct {
 	objects Objects
 	stdin   io.Reader
 	hint    string // what to do where the path is wrong
+	several string // how to give several files at once, after "give one of them"
 }
 
 func remote(path string) bool { return strings.HasPrefix(path, "s3://") }
@@ -43,7 +44,7 @@ func (l *list) readPlace(p place, format func(name string) (encoding, bool, erro
 	if err != nil {
 		return err
 	}
-	names, err := parts(folder, inside, format)
+	names, err := p.parts(folder, inside, format)
 	for i := 0; err == nil && i < len(names); i++ {
 		err = l.readFile(p, folder+names[i], format)
 	}
@@ -117,7 +118,7 @@ func (p place) unreadable(path string, err error) error {
 	}
 	hint := p.hint
 	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
-		hint = "patterns are not expanded: give the folder, all files of which are read, or one ids block for each file and use them together: users = [ids.a, ids.b]"
+		hint = "patterns are not expanded: give the folder, all files of which are read; else give one of them" + p.several
 	}
 	return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s cannot be read: %v", path, err), Hint: hint}
 }
@@ -145,7 +146,7 @@ func (p place) list(ctx context.Context, folder string) ([]string, error) {
 // parts picks the files of a folder that make up the list. As Spark and Hive have it, names that begin with
 // an underscore or a point are no data. What they tell is heeded: a job that has not ended, or a table
 // of which some files may not be read.
-func parts(folder string, inside []string, format func(name string) (encoding, bool, error)) ([]string, error) {
+func (p place) parts(folder string, inside []string, format func(name string) (encoding, bool, error)) ([]string, error) {
 	var files, folders []string
 	ended := slices.Contains(inside, "_SUCCESS")
 	for _, name := range inside {
@@ -164,7 +165,7 @@ func parts(folder string, inside []string, format func(name string) (encoding, b
 	}
 	switch {
 	case len(folders) > 0:
-		return nil, slip("give one of them, or one ids block each: users = [ids.a, ids.b]", "%s holds further folders, such as %q", folder, folders[0])
+		return nil, slip("give one of them"+p.several, "%s holds further folders, such as %q", folder, folders[0])
 	case len(files) == 0:
 		return nil, slip("give the path of a list, or of a folder with its parts", "%s holds no list", folder)
 	}
@@ -177,7 +178,7 @@ func parts(folder string, inside []string, format func(name string) (encoding, b
 		case i == 0:
 			first = as
 		case as != first:
-			return nil, slip("give one of them, or one ids block each: users = [ids.a, ids.b]", "%s holds lists of several formats, %q and %q", folder, files[0], name)
+			return nil, slip("give one of them"+p.several, "%s holds lists of several formats, %q and %q", folder, files[0], name)
 		}
 	}
 	return files, nil
