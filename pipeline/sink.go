@@ -40,15 +40,17 @@ func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
 	}
 }
 
-// ObjectReader gives what reads a list on s3://: with the region and endpoint that it has, else with those of
-// the sink where that is a bucket, else with those of the environment.
+// ObjectReader gives what reads a list on s3://: with the region and endpoint that it has, each else that of
+// the sink where that is a bucket, else that of the environment.
 func ObjectReader(s job.Sink, list job.List) keys.Objects {
-	o := &objects{}
+	config := s3.Config{Region: list.Region, Endpoint: list.Endpoint, PathStyle: list.PathStyle}
 	if s.S3 != nil {
-		o.config.Region, o.config.Endpoint = s.S3.Region, s.S3.Endpoint
+		config.Region = cmp.Or(config.Region, s.S3.Region)
+		if config.Endpoint == "" {
+			config.Endpoint, config.PathStyle = s.S3.Endpoint, cmp.Or(config.PathStyle, s.S3.PathStyle)
+		}
 	}
-	o.config.Region, o.config.Endpoint = cmp.Or(list.Region, o.config.Region), cmp.Or(list.Endpoint, o.config.Endpoint)
-	return o
+	return &objects{config: config}
 }
 
 // objects reads a bucket, which is reached when it is first asked.

@@ -60,6 +60,10 @@ func (s *section) readList() job.List {
 	column, hasColumn := s.text("column")
 	list := job.List{Column: column, Delimiter: s.delimiter(), NoHeader: s.noHeader(), Endpoint: s.endpoint()}
 	list.Region, _ = s.text("region")
+	if v, given := s.value("path_style", cty.Bool); given {
+		style := v.True()
+		list.PathStyle = &style
+	}
 	switch {
 	case attributes["path"] == nil && attributes["values"] == nil:
 		s.fault(s.block.DefRange(), "The list has neither path nor values", `Give path = "users.txt", or values = ["u1", "u2"].`)
@@ -78,14 +82,14 @@ func (s *section) readList() job.List {
 		s.fault(attributes["column"].NameRange, "Without a header no column has a name", "Take column out, or header = false. Without a header, the list has one column.")
 	}
 	if hasValues {
-		s.onlyOf("values have", "column", "delimiter", "header", "region", "endpoint")
+		s.onlyOf("values have", "column", "delimiter", "header", "region", "endpoint", "path_style")
 		return job.List{Values: values}
 	}
 	if path == "-" {
 		s.onlyOf("Standard input has", "column", "delimiter", "header")
 	}
 	if hasPath && !strings.HasPrefix(path, "s3://") {
-		for _, name := range []string{"region", "endpoint"} {
+		for _, name := range []string{"region", "endpoint", "path_style"} {
 			if attribute := attributes[name]; attribute != nil {
 				s.fault(attribute.NameRange, fmt.Sprintf("%s is for lists on s3://", name), "Take it out.")
 			}

@@ -74,8 +74,9 @@ type List struct {
 	NoHeader  bool   `json:",omitempty"` // of CSV: its first line is a row like the others
 	Values    []string
 
-	Region   string `json:",omitempty"` // of a path on s3://; empty: the sink's
-	Endpoint string `json:",omitempty"` // likewise
+	Region    string `json:",omitempty"` // of a path on s3://; empty: the sink's
+	Endpoint  string `json:",omitempty"` // likewise
+	PathStyle *bool  `json:",omitempty"` // as a bucket's; nil: the sink's where Endpoint is
 }
 
 // Input is where the keys of a data block come from.
@@ -129,7 +130,8 @@ type Local struct {
 // S3 is a bucket. Credentials come from the AWS SDK's chain.
 type S3 struct {
 	Bucket, Prefix, Region string
-	Endpoint               string // optional; path-style addressing follows
+	Endpoint               string // optional
+	PathStyle              *bool  // whether the bucket stands in the path or in the host's name; nil: in the path where there is an Endpoint
 	Encryption             string // "", "AES256" or "aws:kms"
 	KMSKeyID               string
 	Retention              Retention

@@ -125,6 +125,25 @@ func TestAnObjectThatIsReplacedWhileItIsReadIsReadAgainLater(t *testing.T) {
 	}
 }
 
+func TestABucketThatIsReadMayStandInTheHostsName(t *testing.T) {
+	t.Parallel()
+	for style, want := range map[bool]string{true: "s3.test/lists/users.txt", false: "lists.s3.test/users.txt"} {
+		asked := ""
+		cfg := filled(s3.Config{PathStyle: &style, HTTP: client(func(r *http.Request) (*http.Response, error) {
+			asked = r.URL.Host + r.URL.Path
+			return refuse(r, http.StatusNotFound, "NoSuchKey"), nil
+		})})
+		cfg.Bucket = "lists"
+		reader, err := s3.NewReader(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reader.Open(t.Context(), "s3://lists/users.txt"); !errors.Is(err, fs.ErrNotExist) || asked != want {
+			t.Errorf("asked %s (%v), want %s", asked, err, want)
+		}
+	}
+}
+
 func TestAReaderWithoutARegionNamesTheList(t *testing.T) {
 	t.Parallel()
 	_, err := s3.NewReader(t.Context(), s3.Config{Bucket: "lists"})
