@@ -232,7 +232,7 @@ data "tencentchat_joined_groups" "all" {
 }
 data "tencentchat_group_roles" "all" { memberships = data.tencentchat_joined_groups.all.memberships }
 sink "s3" "lake" {
-  bucket = "b"
+  bucket = "audit"
   prefix = "p"
   region = "r"
 }
@@ -276,7 +276,7 @@ snapshot {
 		`"tencentchat_group_roles" "all"`:            {`"tencentchat_group_roles" "each"`, false},
 		`"rongcloud_group_members" "all" {` + "\n":   {`"rongcloud_group_members" "all" {` + "\n  source = source.rongcloud.prod\n", true},
 		`"s3" "lake"`:                                {`"s3" "sea"`, true},
-		`bucket = "b"`:                               {`bucket = "c"`, true},
+		`bucket = "audit"`:                           {`bucket = "other"`, true},
 		`prefix = "p"`:                               {`prefix = "q"`, true},
 		`region = "r"`:                               {`region = "s"`, true},
 		`tolerate_failed = "0.1%"`:                   {`tolerate_failed = 7`, true},
