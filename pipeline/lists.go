@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -36,7 +38,7 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 			}
 			continue
 		}
-		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin, r.Disk)
+		summary, err := ImportList(ctx, r.Job, list, r.night.Keys(list.Name), r.Stdin, r.Disk, func(text, hint string) { r.notice(text, hint) })
 		if err != nil {
 			return nil, err
 		}
@@ -51,13 +53,12 @@ func (r *run) importLists(ctx context.Context) (fetch.Keys, error) {
 // tellChanged says that a list holds other IDs than the copy made when the night began: the copy
 // is what counts. A list that was not written to since is not read again, and standard input can't be.
 func (r *run) tellChanged(ctx context.Context, list job.List) error {
-	info, err := os.Stat(list.Path)
-	if err != nil || list.Path == "-" || !info.ModTime().After(r.night.Started) {
+	if list.Path == "-" || !lastWrite(list.Path).After(r.night.Started) {
 		return nil
 	}
 	copied := r.night.Lists[list.Name]
 	aside := r.night.Keys(list.Name) + ".now"
-	is, err := ImportList(ctx, r.Job, list, aside, r.Stdin, r.Disk)
+	is, err := ImportList(ctx, r.Job, list, aside, r.Stdin, r.Disk, nil)
 	said := humanize.Comma(is.Unique) + " IDs now"
 	switch {
 	case ctx.Err() != nil:
@@ -77,15 +78,52 @@ func (r *run) tellChanged(ctx context.Context, list job.List) error {
 	return nil
 }
 
-// ImportList copies one ID list of a job to the key file target, beside which temporary files go.
-func ImportList(ctx context.Context, j *job.Job, list job.List, target string, stdin io.Reader, d disk.Disk) (keys.Summary, error) {
-	summary, err := keys.Import(ctx, keys.ImportOptions{
-		Path: list.Path, Column: list.Column, Values: list.Values,
-		Target: target, Temp: filepath.Dir(target),
-		Stdin: stdin, Disk: d,
-		Open: ObjectOpener(j.Sink),
-	})
+// lastWrite is when a local file was last written to, or a folder or one of the files in it; zero where
+// nothing is there.
+func lastWrite(path string) (last time.Time) {
+	inside, _ := os.ReadDir(path) // of a file: nothing
+	for _, name := range append([]string{""}, names(inside)...) {
+		if info, err := os.Stat(filepath.Join(path, name)); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
+}
+
+func names(entries []os.DirEntry) (all []string) {
+	for _, entry := range entries {
+		all = append(all, entry.Name())
+	}
+	return all
+}
+
+// ImportList copies one ID list of a job to the key file target, beside which temporary files go. Warn hears
+// of what may be a mistake in it (nil: nobody does).
+func ImportList(ctx context.Context, j *job.Job, list job.List, target string, stdin io.Reader, d disk.Disk, warn func(text, hint string)) (keys.Summary, error) {
+	options := listOptions(j.Sink, list, warn)
+	options.Target, options.Temp, options.Stdin, options.Disk = target, filepath.Dir(target), stdin, d
+	summary, err := keys.Import(ctx, options)
 	return summary, fault.Wrap(err, "ids.%s", list.Name)
+}
+
+// ProbeList reads the beginning of one ID list of a job, and tells what keeps it from being one. It asks no
+// bucket and leaves standard input alone: of those it says nothing but what their paths tell, and is not read.
+func ProbeList(ctx context.Context, list job.List, temp string, warn func(text, hint string)) (read bool, err error) {
+	options := listOptions(job.Sink{}, list, warn)
+	options.Temp = temp
+	read, err = keys.Probe(ctx, options)
+	return read, fault.Wrap(err, "ids.%s", list.Name)
+}
+
+func listOptions(s job.Sink, list job.List, warn func(text, hint string)) keys.ImportOptions {
+	options := keys.ImportOptions{
+		Path: list.Path, Column: list.Column, Delimiter: list.Delimiter, NoHeader: list.NoHeader, Values: list.Values,
+		Objects: ObjectReader(s, list),
+	}
+	if warn != nil {
+		options.Warn = func(text, hint string) { warn("ids."+list.Name+": "+text, hint) }
+	}
+	return options
 }
 
 // lists reads the copied ID lists.
@@ -189,6 +227,12 @@ func Binding(j *job.Job) []string {
 		}
 		if l.Column != "" {
 			what += " column " + l.Column
+		}
+		if l.Delimiter != 0 {
+			what += " delimiter " + strconv.Quote(string(l.Delimiter))
+		}
+		if l.NoHeader {
+			what += " without a header"
 		}
 		lines = append(lines, "ids "+l.Name+": "+what)
 	}

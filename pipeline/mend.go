@@ -35,7 +35,7 @@ func (r *run) mend(ctx context.Context, list job.List) error {
 		return lost
 	}
 	aside := path + ".now"
-	is, err := ImportList(ctx, r.Job, list, aside, r.Stdin, r.Disk)
+	is, err := ImportList(ctx, r.Job, list, aside, r.Stdin, r.Disk, nil)
 	if err != nil {
 		return err
 	}

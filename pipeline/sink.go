@@ -1,13 +1,16 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"rollcall/pipeline/job"
+	"rollcall/pipeline/keys"
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
@@ -37,20 +40,47 @@ func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
 	}
 }
 
-// ObjectOpener gives what opens ID lists on s3:// for a job: with the region and endpoint of its
-// sink where that is a bucket, else with those of the environment.
-func ObjectOpener(s job.Sink) func(ctx context.Context, path string) (io.ReadCloser, error) {
-	config := s3.Config{}
+// ObjectReader gives what reads a list on s3://: with the region and endpoint that it has, each else that of
+// the sink where that is a bucket, else that of the environment.
+func ObjectReader(s job.Sink, list job.List) keys.Objects {
+	config := s3.Config{Region: list.Region, Endpoint: list.Endpoint, PathStyle: list.PathStyle}
 	if s.S3 != nil {
-		config.Region, config.Endpoint = s.S3.Region, s.S3.Endpoint
-	}
-	return func(ctx context.Context, path string) (io.ReadCloser, error) {
-		reader, err := s3.NewReader(ctx, config)
-		if err != nil {
-			return nil, err
+		config.Region = cmp.Or(config.Region, s.S3.Region)
+		if config.Endpoint == "" {
+			config.Endpoint, config.PathStyle = s.S3.Endpoint, cmp.Or(config.PathStyle, s.S3.PathStyle)
 		}
-		return reader.Open(ctx, path)
 	}
+	return &objects{config: config}
+}
+
+// objects reads a bucket, which is reached when it is first asked.
+type objects struct {
+	config s3.Config
+	reader *s3.Reader
+}
+
+func (o *objects) reach(ctx context.Context, address string) (err error) {
+	if o.reader == nil {
+		o.config.Bucket, _, _ = strings.Cut(strings.TrimPrefix(address, "s3://"), "/")
+		o.reader, err = s3.NewReader(ctx, o.config)
+	}
+	return err
+}
+
+// Open opens s3://bucket/key.
+func (o *objects) Open(ctx context.Context, address string) (io.ReadCloser, error) {
+	if err := o.reach(ctx, address); err != nil {
+		return nil, err
+	}
+	return o.reader.Open(ctx, address)
+}
+
+// List names what lies directly in s3://bucket/folder/.
+func (o *objects) List(ctx context.Context, folder string) ([]string, error) {
+	if err := o.reach(ctx, folder); err != nil {
+		return nil, err
+	}
+	return o.reader.List(ctx, folder)
 }
 
 func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

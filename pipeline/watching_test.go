@@ -124,13 +124,29 @@ func TestADiscardedNightIsNamedAndAskedAnew(t *testing.T) {
 
 func TestAListThatChangedIsToldAndItsCopyAsked(t *testing.T) {
 	t.Parallel()
+	for rule, part := range map[string]string{"a file": "", "a folder": "part-00000.txt"} {
+		t.Run(rule, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "users")
+			if part != "" {
+				if err := os.Mkdir(path, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			listChanges(t, path, filepath.Join(path, part))
+		})
+	}
+}
+
+// listChanges stops a run, changes the file of the list at path, and goes on.
+func listChanges(t *testing.T, path, file string) {
+	t.Helper()
 	world := simulated.New(unlimited(simulated.Options{Seed: 2, Users: 60, Groups: 8}))
 	n := newNight(t, world).block("rongcloud_user_groups", users("rc_users"))
-	path := filepath.Join(t.TempDir(), "users.txt")
 	ids := world.RongCloud.UserIDs()
 	write := func(ids []string, at time.Time) {
 		t.Helper()
-		if err := errors.Join(os.WriteFile(path, []byte(strings.Join(ids, "\n")+"\n"), 0o600), os.Chtimes(path, at, at)); err != nil {
+		if err := errors.Join(os.WriteFile(file, []byte(strings.Join(ids, "\n")+"\n"), 0o600), os.Chtimes(file, at, at)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,6 +213,11 @@ ids "staff" {
   column = "id"
 }
 ids "vip" { values = ["u1", "u2"] }
+ids "rooms" {
+  path   = "s3://lists/rooms.csv"
+  region = "eu-central-1"
+}
+data "rongcloud_group_members" "given" { groups = ids.rooms }
 data "rongcloud_user_groups" "staff" {
   source = source.rongcloud.prod
   users  = ids.staff
@@ -211,7 +232,7 @@ data "tencentchat_joined_groups" "all" {
 }
 data "tencentchat_group_roles" "all" { memberships = data.tencentchat_joined_groups.all.memberships }
 sink "s3" "lake" {
-  bucket = "b"
+  bucket = "audit"
   prefix = "p"
   region = "r"
 }
@@ -242,6 +263,10 @@ snapshot {
 		`secret_key = env("SECRET")`:                 {`secret_key = env("OTHER")`, true},
 		`"users.csv"`:                                {`"people.csv"`, false},
 		`column = "id"`:                              {`column = "user"`, false},
+		`path   = "users.csv"`:                       {`path = "users.csv"` + "\n  delimiter = \";\"", false},
+		`  column = "id"` + "\n":                     {"  header = false\n", false},
+		`"s3://lists/rooms.csv"`:                     {`"s3://lists/rooms.csv"` + "\n  column = \"id\"", false},
+		`region = "eu-central-1"`:                    {`region = "us-east-1"` + "\n  endpoint = \"https://s3.test\"", true},
 		`["u1", "u2"]`:                               {`["u1", "u3"]`, false},
 		`{ values = ["u1", "u2"] }`:                  {`{ values = ["u1,u2"] }`, false},
 		`  users  = ids.staff`:                       {`  users  = ids.vip`, false},
@@ -251,7 +276,7 @@ snapshot {
 		`"tencentchat_group_roles" "all"`:            {`"tencentchat_group_roles" "each"`, false},
 		`"rongcloud_group_members" "all" {` + "\n":   {`"rongcloud_group_members" "all" {` + "\n  source = source.rongcloud.prod\n", true},
 		`"s3" "lake"`:                                {`"s3" "sea"`, true},
-		`bucket = "b"`:                               {`bucket = "c"`, true},
+		`bucket = "audit"`:                           {`bucket = "other"`, true},
 		`prefix = "p"`:                               {`prefix = "q"`, true},
 		`region = "r"`:                               {`region = "s"`, true},
 		`tolerate_failed = "0.1%"`:                   {`tolerate_failed = 7`, true},

@@ -42,6 +42,10 @@ type Options struct {
 	// FileInfo is os.Stat, for whom files with secrets are looked at: a warning tells of one that
 	// others can read or replace. Nil looks at none.
 	FileInfo func(string) (fs.FileInfo, error)
+	// CheckList looks at a list that a data block uses, for whom lists are read: what it returns is a fault,
+	// and what it warns of a warning, at the list's block. Where columns are pseudonyms, neither may name an
+	// ID. Nil looks at none.
+	CheckList func(list job.List, columns []job.Column, warn func(text, hint string)) error
 }
 
 // Load reads the configuration file at path. The job is nil where there are errors.

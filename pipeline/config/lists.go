@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 
 	"rollcall/pipeline/job"
+	"rollcall/pipeline/keys"
+	"rollcall/schema/fault"
 )
 
 // readLists reads the ids blocks and keeps those that a data block uses.
@@ -17,9 +22,11 @@ func (l *loader) readLists() {
 	for _, address := range l.of("ids") {
 		block := l.blocks[address]
 		s := l.section(block)
+		before := len(l.diags)
 		list := s.readList()
 		list.Name = block.Labels[0]
 		s.end()
+		sound := len(l.diags) == before
 		if list.Path == "-" {
 			if taken {
 				l.fault(s.where("path"), "Standard input is read by two lists", fmt.Sprintf("It can be read once, and is by the list at %s. Give this one another path.", l.place(standardInput)))
@@ -30,9 +37,20 @@ func (l *loader) readLists() {
 			l.warn(block.DefRange(), fmt.Sprintf("%s is not used", address), "No data block refers to it, so it will not be read.")
 			continue
 		}
+		if sound && l.options.CheckList != nil {
+			l.checkList(block, list)
+		}
 		l.job.Lists = append(l.job.Lists, list)
 	}
 	slices.SortFunc(l.job.Lists, func(a, b job.List) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// checkList tells what is wrong with what a list holds.
+func (l *loader) checkList(block *hclsyntax.Block, list job.List) {
+	err := l.options.CheckList(list, l.job.Columns, func(text, hint string) { l.warn(block.DefRange(), text, hint) })
+	if err != nil {
+		l.fault(block.DefRange(), err.Error(), fault.HintOf(err))
+	}
 }
 
 func (s *section) readList() job.List {
@@ -40,6 +58,12 @@ func (s *section) readList() job.List {
 	values, hasValues := s.texts("values")
 	path, hasPath := s.text("path")
 	column, hasColumn := s.text("column")
+	list := job.List{Column: column, Delimiter: s.delimiter(), NoHeader: s.noHeader(), Endpoint: s.endpoint()}
+	list.Region, _ = s.text("region")
+	if v, given := s.value("path_style", cty.Bool); given {
+		style := v.True()
+		list.PathStyle = &style
+	}
 	switch {
 	case attributes["path"] == nil && attributes["values"] == nil:
 		s.fault(s.block.DefRange(), "The list has neither path nor values", `Give path = "users.txt", or values = ["u1", "u2"].`)
@@ -48,23 +72,64 @@ func (s *section) readList() job.List {
 	case hasValues && len(values) == 0:
 		s.fault(s.where("values"), "The list is empty", "Name at least one ID.")
 	case hasValues && slices.ContainsFunc(values, badID):
-		s.fault(s.where("values"), "The list holds what is no ID", "An ID has 1 to 1024 bytes and no line breaks.")
-	case hasValues && hasColumn:
-		s.fault(attributes["column"].NameRange, "values have no column", "Take column out; it belongs to a path.")
+		i := slices.IndexFunc(values, badID)
+		s.fault(s.where("values"), "The list holds what is no ID", fmt.Sprintf("Value %d: %v. An ID has 1 to 1024 bytes and no line breaks, and its ends can be seen.", i+1, keys.Check([]byte(values[i]))))
 	case hasPath && strings.TrimSpace(path) == "":
 		s.missing("path", `Give it, as in: path = "users.txt"`)
 	case hasColumn && column == "":
 		s.fault(s.where("column"), "column is empty", "Name the column that holds the IDs, or take column out.")
+	case hasColumn && list.NoHeader:
+		s.fault(attributes["column"].NameRange, "Without a header no column has a name", "Take column out, or header = false. Without a header, the list has one column.")
 	}
 	if hasValues {
+		s.onlyOf("values have", "column", "delimiter", "header", "region", "endpoint", "path_style")
 		return job.List{Values: values}
 	}
-	if hasPath {
-		path = s.localPath(path)
+	if path == "-" {
+		s.onlyOf("Standard input has", "column", "delimiter", "header")
 	}
-	return job.List{Path: path, Column: column}
+	if hasPath && !strings.HasPrefix(path, "s3://") {
+		for _, name := range []string{"region", "endpoint", "path_style"} {
+			if attribute := attributes[name]; attribute != nil {
+				s.fault(attribute.NameRange, fmt.Sprintf("%s is for lists on s3://", name), "Take it out.")
+			}
+		}
+	}
+	if hasPath {
+		list.Path = s.localPath(path)
+	}
+	return list
+}
+
+// onlyOf refuses attributes that say nothing of where the IDs come from.
+func (s *section) onlyOf(from string, names ...string) {
+	for _, name := range names {
+		if attribute := s.block.Body.Attributes[name]; attribute != nil {
+			s.fault(attribute.NameRange, fmt.Sprintf("%s no %s", from, name), fmt.Sprintf("Take %s out; it belongs to a file.", name))
+		}
+	}
+}
+
+// delimiter reads what divides the columns of a CSV file; 0 where it is not given or faulty.
+func (s *section) delimiter() rune {
+	text, given := s.text("delimiter")
+	delimiter, size := utf8.DecodeRuneInString(text)
+	if given && (size != len(text) || size == 0 || strings.ContainsRune("\"\r\n\ufffd", delimiter)) {
+		s.fault(s.where("delimiter"), "delimiter is one character", `Give the one that divides the columns, as in ";", "\t" or "|".`)
+		return 0
+	}
+	if !given {
+		return 0
+	}
+	return delimiter
+}
+
+// noHeader tells whether a CSV file is said to have no header.
+func (s *section) noHeader() bool {
+	v, given := s.value("header", cty.Bool)
+	return given && v.False()
 }
 
 func badID(id string) bool {
-	return id == "" || len(id) > 1024 || strings.ContainsAny(id, "\x00\r\n")
+	return keys.Check([]byte(id)) != nil
 }

@@ -69,18 +69,9 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 	sink.Prefix = strings.Trim(prefix, "/")
 	sink.Region, _ = s.text("region")
 	before := len(s.diags)
-	sink.Endpoint, _ = s.text("endpoint")
+	sink.Endpoint = s.endpoint()
 	if ok {
 		s.checkBucket(bucket, sink.Endpoint == "" && len(s.diags) == before)
-	}
-	if sink.Endpoint != "" {
-		if invisible := spelling.Invisible(sink.Endpoint); invisible != "" {
-			s.fault(s.where("endpoint"), s.origin("endpoint")+" "+invisible, "Take it out.")
-		} else if u, err := url.Parse(sink.Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			s.fault(s.where("endpoint"), "endpoint is no address", `Give it as "https://HOST:PORT", or leave it out for AWS.`)
-		} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			s.fault(s.where("endpoint"), "endpoint holds more than an address", "Leave out user, password and query; credentials come from the AWS SDK's chain.")
-		}
 	}
 	s.readEncryption(sink)
 	s.readRetention(sink)
@@ -93,6 +84,21 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 	s.end()
 	s.warnOfPlace("prefix", strings.TrimRight("s3://"+sink.Bucket+"/"+sink.Prefix, "/"))
 	return sink
+}
+
+// endpoint reads where a server that speaks as S3 does is reached.
+func (s *section) endpoint() string {
+	endpoint, _ := s.text("endpoint")
+	if endpoint != "" {
+		if invisible := spelling.Invisible(endpoint); invisible != "" {
+			s.fault(s.where("endpoint"), s.origin("endpoint")+" "+invisible, "Take it out.")
+		} else if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			s.fault(s.where("endpoint"), "endpoint is no address", `Give it as "https://HOST:PORT", or leave it out for AWS.`)
+		} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			s.fault(s.where("endpoint"), "endpoint holds more than an address", "Leave out user, password and query; credentials come from the AWS SDK's chain.")
+		}
+	}
+	return endpoint
 }
 
 func (s *section) readEncryption(sink *job.S3) {

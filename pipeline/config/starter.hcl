@@ -29,15 +29,16 @@ source "rongcloud" "prod" {
   # }
 }
 
-# A list of IDs: .txt (one a line), .csv, .ndjson or .parquet, each also with .gz, in a local file
-# or s3://bucket/key; "-" is standard input.
+# A list of IDs: .txt (one a line), .csv, .ndjson or .parquet, each also with .gz, in a local file or
+# folder or on s3://; "-" is standard input.
 ids "users" {
   path = "users.txt"
 }
 
 # ids "rooms" {
-#   path   = "groups.csv"
-#   column = "group_id"
+#   path      = "groups.csv"
+#   column    = "group_id"
+#   delimiter = ";"          # default: a comma
 # }
 
 # A data block asks one question about many keys. This one: in which groups is each user?

@@ -67,10 +67,16 @@ type Window struct {
 
 // List is one ids block: a file with IDs, or the IDs themselves.
 type List struct {
-	Name   string
-	Path   string // local, s3://bucket/key, or "-" for standard input; empty where Values are given
-	Column string // of CSV, NDJSON and Parquet
-	Values []string
+	Name      string
+	Path      string // a file or folder, local or on s3://, or "-" for standard input; empty where Values are given
+	Column    string // of CSV, NDJSON and Parquet
+	Delimiter rune   `json:",omitempty"` // of CSV; 0: a comma
+	NoHeader  bool   `json:",omitempty"` // of CSV: its first line is a row like the others
+	Values    []string
+
+	Region    string `json:",omitempty"` // of a path on s3://; empty: the sink's
+	Endpoint  string `json:",omitempty"` // likewise
+	PathStyle *bool  `json:",omitempty"` // as a bucket's; nil: the sink's where Endpoint is
 }
 
 // Input is where the keys of a data block come from.
@@ -124,7 +130,8 @@ type Local struct {
 // S3 is a bucket. Credentials come from the AWS SDK's chain.
 type S3 struct {
 	Bucket, Prefix, Region string
-	Endpoint               string // optional; path-style addressing follows
+	Endpoint               string // optional
+	PathStyle              *bool  // whether the bucket stands in the path or in the host's name; nil: in the path where there is an Endpoint
 	Encryption             string // "", "AES256" or "aws:kms"
 	KMSKeyID               string
 	Retention              Retention

@@ -6,15 +6,19 @@
 // that names file, line and what to do; nothing is skipped silently but blank lines. [Open] and
 // [Union] stream key files in ascending bytewise order.
 //
-// Formats go by the name: .txt or no ending (one ID a line), .csv (with a header), .ndjson or
-// .jsonl (one object a line), .parquet; each may end in .gz. A byte order mark and CRLF are
-// tolerated. An ID is 1 to 1024 bytes of UTF-8 without NUL and line breaks, and is otherwise taken
-// as it stands: a leading # belongs to it, and so do blanks around it, which a list of lines may not
-// have, since there they are nearly always a mistake.
+// Formats go by the name: .txt or no ending (one ID a line), .csv, .ndjson, .jsonl or .json (one object a
+// line), .parquet; each may end in .gz, and gzip is recognized without it. A folder is read whole: the
+// files in it that a job has written, such as part-00000.snappy.parquet, in the order of their names. A byte
+// order mark and CRLF are tolerated.
+//
+// An ID is 1 to 1024 bytes of UTF-8 without NUL and line breaks, and is otherwise taken as it stands: a
+// leading # belongs to it. What a slip leaves in a list is refused, since an ID that nobody has is asked in
+// vain and its absence then looks like an answer: blanks and unseen characters at the ends of an ID, quotes
+// around it, names of missing values, floats in a column of whole numbers, another delimiter than the one
+// that is used. Texts in NDJSON are marked as texts, so that only blanks are refused there.
 package keys
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -24,7 +28,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode/utf8"
 
 	"rollcall/pipeline/sorted"
 	"rollcall/schema"
@@ -38,14 +41,26 @@ const MaxID = schema.MaxID
 // DefaultMemory is the memory of an import in bytes where none is given.
 const DefaultMemory = 64 << 20
 
+// Objects reads what lies in buckets.
+type Objects interface {
+	// Open opens s3://bucket/key. One that is not there gives an error for which errors.Is(err, fs.ErrNotExist) holds.
+	Open(ctx context.Context, address string) (io.ReadCloser, error)
+	// List names what lies directly in s3://bucket/folder/, in order; what is a folder ends in "/".
+	List(ctx context.Context, folder string) ([]string, error)
+}
+
 // ImportOptions says what to import, and where to.
 type ImportOptions struct {
-	Path   string   // local, s3://bucket/key, or "-" for standard input (one ID a line)
-	Column string   // of CSV, NDJSON and Parquet; may be empty where there is only one
-	Values []string // the IDs themselves, instead of Path
+	Path      string   // a file or folder, local or on s3://, or "-" for standard input (one ID a line)
+	Column    string   // of CSV, NDJSON and Parquet; may be empty where there is only one
+	Delimiter rune     // of CSV; 0: a comma
+	NoHeader  bool     // of CSV: its first line is a row like the others, and there is one column
+	Values    []string // the IDs themselves, instead of Path
 
-	Open  func(ctx context.Context, path string) (io.ReadCloser, error) // opens s3:// paths
-	Stdin io.Reader                                                     // read where Path is "-"
+	Objects Objects   // reads s3:// paths
+	Stdin   io.Reader // read where Path is "-"
+
+	Warn func(text, hint string) // hears of what may be a mistake and is read all the same; nil: nobody does
 
 	Target string    // the key file to write
 	Temp   string    // folder for temporary files; it must exist
@@ -64,7 +79,7 @@ type Summary struct {
 }
 
 // Import reads a list and writes its key file, whole or not at all. Errors are Configuration
-// faults where the list is at fault, those of options.Open as they are, else Bug (a full disk) or
+// faults where the list is at fault, those of options.Objects as they are, else Bug (a full disk) or
 // the context's.
 func Import(ctx context.Context, options ImportOptions) (Summary, error) {
 	memory := options.Memory
@@ -99,67 +114,84 @@ func Import(ctx context.Context, options ImportOptions) (Summary, error) {
 // Read streams the IDs of a list in their own order, duplicates included. What id holds is valid
 // until yield returns; an error of yield ends the reading and comes back.
 func Read(ctx context.Context, options ImportOptions, yield func(id []byte) error) error {
-	if options.Path == "" {
-		for i, value := range options.Values {
-			if err := check([]byte(value)); err != nil {
-				return fault.Wrap(err, "value %d", i+1)
-			}
-			if err := yield([]byte(value)); err != nil {
-				return err
-			}
+	l, err := begin(ctx, options, yield)
+	if err != nil {
+		return err
+	}
+	return l.finish()
+}
+
+// probed is how many IDs a probe reads.
+const probed = 1000
+
+// errEnough ends a probe.
+var errEnough = errors.New("enough was read")
+
+// Probe reads the beginning of a list, and tells what keeps it from being one as [Import] does. Only files
+// and folders on this machine are read: of others, the path alone is looked at.
+func Probe(ctx context.Context, options ImportOptions) (read bool, err error) {
+	if elsewhere, err := readElsewhere(options.Path); elsewhere {
+		return false, err
+	}
+	n := 0
+	l, err := begin(ctx, options, func([]byte) error {
+		if n++; n >= probed {
+			return errEnough
 		}
 		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
 	}
-	format, packed, err := formatOf(options.Path)
-	if err != nil {
-		return err
-	}
-	file, err := open(ctx, options)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	list := &list{ctx: ctx, name: title(options.Path), column: options.Column, temp: filepath.Join(options.Temp, filepath.Base(options.Target)+".list"), disk: disk.Or(options.Disk), yield: yield}
-	return list.read(file, format, packed)
-}
-
-// open opens the list, whatever it lies on.
-func open(ctx context.Context, options ImportOptions) (io.ReadCloser, error) {
-	switch {
-	case options.Path == "-" && options.Stdin != nil:
-		return io.NopCloser(options.Stdin), nil
-	case remote(options.Path) && options.Open != nil:
-		file, err := options.Open(ctx, options.Path)
-		return file, fault.Wrap(err, "open %s", options.Path)
-	}
-	file, err := os.Open(options.Path)
 	if err == nil {
-		var info os.FileInfo
-		if info, err = file.Stat(); err == nil && info.IsDir() {
-			err = errors.New("it is a folder")
-		}
-		if err == nil {
-			return file, nil
-		}
-		file.Close()
+		err = l.finish()
 	}
-	if cause, ok := errors.AsType[*os.PathError](err); ok {
-		err = cause.Err
+	if err == nil && n == 0 {
+		err = empty(options)
 	}
-	return nil, &fault.Error{
-		Kind: fault.Configuration, Message: fmt.Sprintf("%s cannot be read: %v", options.Path, err),
-		Hint: "give ids the path of a readable list; relative paths count from the configuration file's folder",
-	}
+	return true, err
 }
 
-func remote(path string) bool { return strings.HasPrefix(path, "s3://") }
-
-// title is the path as messages name it.
-func title(path string) string {
-	if path == "-" {
-		return "standard input"
+// readElsewhere tells whether a list can't be read without asking a bucket or taking away what is there to
+// be read once; and what of its path is wrong at once.
+func readElsewhere(path string) (bool, error) {
+	if remote(path) {
+		bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "s3://"), "/")
+		if bucket == "" || key == "" {
+			return true, slip("write it as s3://bucket/key, or s3://bucket/folder/", "%q is no address of an object", path)
+		}
+		if strings.HasSuffix(key, "/") {
+			return true, nil
+		}
+		_, _, err := formatOf(path)
+		return true, err
 	}
-	return path
+	info, err := os.Stat(path)
+	return path == "-" || err == nil && !info.IsDir() && !info.Mode().IsRegular(), nil
+}
+
+// begin reads a list without looking back on all of its IDs, which is finish's part.
+func begin(ctx context.Context, options ImportOptions, yield func(id []byte) error) (*list, error) {
+	l := &list{
+		ctx: ctx, column: options.Column, delimiter: options.Delimiter, noHeader: options.NoHeader, warn: options.Warn, disk: disk.Or(options.Disk), yield: yield,
+		temp: filepath.Join(options.Temp, filepath.Base(options.Target)+".list"),
+	}
+	if options.Path == "" {
+		for i, value := range options.Values {
+			if err := Check([]byte(value)); err != nil {
+				return l, fault.Wrap(err, "value %d", i+1)
+			}
+			if err := yield([]byte(value)); err != nil {
+				return l, err
+			}
+		}
+		return l, nil
+	}
+	return l, l.readPlace(place{
+		path: options.Path, objects: options.Objects, stdin: options.Stdin,
+		hint:    "give ids the path of a readable list; relative paths count from the configuration file's folder",
+		several: ", or one ids block each: users = [ids.a, ids.b]",
+	}, formatOf)
 }
 
 func empty(options ImportOptions) error {
@@ -171,23 +203,6 @@ func empty(options ImportOptions) error {
 		Message: fmt.Sprintf("no IDs in %s: the list is empty", title(options.Path)),
 		Hint:    "an empty list would seal an empty snapshot; check what writes the list, or remove the data blocks that use it",
 	}
-}
-
-// check tells what keeps id from being one.
-func check(id []byte) error {
-	switch {
-	case len(id) == 0:
-		return &fault.Error{Kind: fault.Configuration, Message: "an empty ID", Hint: "leave out rows without an ID"}
-	case len(id) > MaxID:
-		return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("an ID of %d bytes: at most %d are allowed", len(id), MaxID), Hint: "check that this is a list of IDs, one a line, and that the right column is named"}
-	case !utf8.Valid(id):
-		return &fault.Error{Kind: fault.Configuration, Message: "an ID that is not valid UTF-8", Hint: "save the list as UTF-8"}
-	case bytes.IndexByte(id, 0) >= 0:
-		return &fault.Error{Kind: fault.Configuration, Message: "an ID with a NUL byte", Hint: "save the list as UTF-8 text"}
-	case bytes.ContainsAny(id, "\r\n"):
-		return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("an ID with a line break, %.40q", id), Hint: "an ID is one line; check the quotes in the list"}
-	}
-	return nil
 }
 
 // write makes the key file of what cursor gives: header, then each ID after its length.

@@ -118,7 +118,7 @@ func TestListsAreReadInEveryFormat(t *testing.T) {
 		{"the last line needs no end", "a", "", "b\na", []string{"a", "b"}},
 		{"byte order mark, CRLF and blank lines", "a.txt", "", "\ufeffb\r\n\r\n  \na\r\n", []string{"a", "b"}},
 		{"a # belongs to the ID", "a.txt", "", "#a\na b\n", []string{"#a", "a b"}},
-		{"blanks belong to the ID of a table", "a.csv", "", "id\n b \n", []string{" b "}},
+		{"blanks inside an ID", "a.csv", "", "id\na b\n", []string{"a b"}},
 		{"gzip", "A.TXT.GZ", "", string(zip(t, []byte("b\na\n"))), []string{"a", "b"}},
 		{"a table of one column", "a.csv", "", "id\nb\na\n", []string{"a", "b"}},
 		{"a column of a table", "a.csv", "id", "\ufeffname,id\r\n\"x, y\",\"b\"\r\n\"\",a\r\n", []string{"a", "b"}},
@@ -161,13 +161,13 @@ func TestFaultsOfAListNameTheLineAndWhatToDo(t *testing.T) {
 		{"table with nothing but a header", "a.csv", "", "id\n", "no IDs in ", "empty snapshot"},
 		{"nothing at all", "a.csv", "id", "", "no IDs in ", "empty snapshot"},
 		{"invalid UTF-8", "a.txt", "", "a\n\xff\n", "a.txt:2: an ID that is not valid UTF-8", "UTF-8"},
-		{"blanks at the ends of a line", "a.txt", "", "a\n b\n", `a.txt:2: " b" begins or ends with blank space`, ".csv or .ndjson"},
+		{"blanks at the ends of a line", "a.txt", "", "a\n b\n", `a.txt:2: " b" begins or ends with blank space`, "take the blanks out"},
 		{"NUL", "a.txt", "", "a\nb\x00\n", "a.txt:2: an ID with a NUL", "UTF-8"},
 		{"an ID that is too long", "a.txt", "", "a\n\n" + long, "a.txt:3: an ID of 1025 bytes", "one a line"},
 		{"a line without end", "a.txt", "", "a\n" + strings.Repeat("x", 300<<10), "a.txt:2: a line of more than", "one entry a line"},
 		{"unknown format", "a.xlsx", "", "a", "no known format", ".parquet"},
 		{"not gzip", "a.txt.gz", "", "hello", "not a whole gzip file", "take .gz off"},
-		{"gzip cut short", "a.txt.gz", "", string(zip(t, []byte(strings.Repeat("hello\n", 99)))[:30]), "not a whole gzip file", ".gz"},
+		{"gzip cut short", "a.txt.gz", "", string(zip(t, []byte(strings.Repeat("hello\n", 99)))[:30]), "not a whole gzip file", "write the list again"},
 		{"no column named", "a.csv", "", "a,b\n1,2\n", `a.csv:1: there are 2 columns, "a", "b"`, "column ="},
 		{"the column twice", "a.csv", "id", "id,b,id\n1,2,3\n", `a.csv:1: there are two columns "id"`, "another name"},
 		{"misspelt column", "a.csv", "group_di", "group_id,b\n1,2\n", `no column "group_di": there are 2 columns`, `did you mean "group_id"?`},
@@ -183,9 +183,9 @@ func TestFaultsOfAListNameTheLineAndWhatToDo(t *testing.T) {
 		{"a member that is missing", "a.ndjson", "id", `{"di":"a","x":1}`, `no column "id": there are 2 columns, "di", "x"`, `did you mean "di"?`},
 		{"members to choose from", "a.ndjson", "", `{"a":"a","b":1}`, "there are 2 columns", "column ="},
 		{"not Parquet", "a.parquet", "id", "hello, this is text", "not a whole Parquet file", "write the list again"},
-		{"a repeated column", "a.parquet", "group", rows, `column "group" is of type`, "strings or whole"},
-		{"a column of fractions", "a.parquet", "score", rows, `column "score" is of type`, "strings or whole"},
-		{"a column of times", "a.parquet", "time", rows, `column "time" is of type`, "strings or whole"},
+		{"a repeated column", "a.parquet", "group", rows, `column "group" is a list`, "one ID a row"},
+		{"a column of fractions", "a.parquet", "score", rows, `column "score" is of type DOUBLE`, "strings or whole"},
+		{"a column of times", "a.parquet", "time", rows, `column "time" is of type TIMESTAMP`, "strings or whole"},
 		{"null in Parquet", "a.parquet", "id", rows, "a.parquet:1: an empty ID", "without an ID"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
@@ -203,11 +203,10 @@ func TestFaultsOfAListNameTheLineAndWhatToDo(t *testing.T) {
 
 func TestListsThatCannotBeOpenedAreConfigurationFaults(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{filepath.Join(t.TempDir(), "missing.txt"), t.TempDir()} {
-		_, err := keys.Import(t.Context(), keys.ImportOptions{Path: path, Temp: t.TempDir(), Target: filepath.Join(t.TempDir(), "k")})
-		if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), "cannot be read") {
-			t.Errorf("%s: %v", path, err)
-		}
+	path := filepath.Join(t.TempDir(), "missing.txt")
+	_, err := keys.Import(t.Context(), keys.ImportOptions{Path: path, Temp: t.TempDir(), Target: filepath.Join(t.TempDir(), "k")})
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("%s: %v", path, err)
 	}
 }
 
@@ -220,12 +219,7 @@ func TestListsComeFromABucketStandardInputAndTheConfiguration(t *testing.T) {
 	for i, options := range []keys.ImportOptions{
 		{Path: "-", Stdin: strings.NewReader("stdin\n")},
 		{Values: []string{"b", "a", "b"}},
-		{Path: "s3://bucket/list.parquet", Open: func(_ context.Context, path string) (io.ReadCloser, error) {
-			if path != "s3://bucket/list.parquet" {
-				t.Errorf("asked for %s", path)
-			}
-			return io.NopCloser(bytes.NewReader(parquetFile)), nil
-		}},
+		{Path: "s3://bucket/list.parquet", Objects: objects{"s3://bucket/list.parquet": string(parquetFile)}},
 	} {
 		options.Temp, options.Target = dir, filepath.Join(dir, fmt.Sprint(i))
 		if _, err := keys.Import(t.Context(), options); err != nil {
@@ -255,18 +249,24 @@ func TestFaultsOfTheBucketKeepTheirKind(t *testing.T) {
 	t.Parallel()
 	denied := fault.New(fault.Credentials, "access denied")
 	options := keys.ImportOptions{Path: "s3://b/k.txt", Temp: t.TempDir(), Target: filepath.Join(t.TempDir(), "k")}
-	options.Open = func(context.Context, string) (io.ReadCloser, error) { return nil, denied }
+	options.Objects = opener(func() (io.ReadCloser, error) { return nil, denied })
 	if _, err := keys.Import(t.Context(), options); !errors.Is(err, denied) || fault.KindOf(err) != fault.Credentials {
 		t.Errorf("at opening: %v", err)
 	}
 	cut := io.MultiReader(strings.NewReader("a\n"), &broken{io.ErrUnexpectedEOF})
-	options.Open = func(context.Context, string) (io.ReadCloser, error) { return io.NopCloser(cut), nil }
+	options.Objects = opener(func() (io.ReadCloser, error) { return io.NopCloser(cut), nil })
 	if _, err := keys.Import(t.Context(), options); fault.KindOf(err) != fault.Transient {
 		t.Errorf("cut while reading: %v", err)
 	}
 }
 
 type broken struct{ err error }
+
+// opener is a bucket every object of which it opens.
+type opener func() (io.ReadCloser, error)
+
+func (o opener) Open(context.Context, string) (io.ReadCloser, error) { return o() }
+func (o opener) List(context.Context, string) ([]string, error)      { return nil, nil }
 
 func (b *broken) Read([]byte) (int, error) { return 0, b.err }
 
@@ -331,20 +331,27 @@ func FuzzReaders(f *testing.F) {
 		ID string `parquet:"id"`
 	}{"a"}))
 	f.Add(4, zip(f, []byte("a\n")))
+	f.Add(-2, []byte("sep=;\nid;x\n\ufeffa;10.0\n"))
 	names := []string{"a.txt", "a.csv", "a.ndjson", "a.parquet", "a.csv.gz"}
 	f.Fuzz(func(t *testing.T, kind int, content []byte) {
 		options := keys.ImportOptions{Path: "s3://b/" + names[uint(kind)%uint(len(names))], Column: "id", Temp: t.TempDir()}
-		options.Open = func(context.Context, string) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(content)), nil
+		if kind < 0 && uint(kind)%uint(len(names)) == 1 { // CSV in its other forms
+			options.Delimiter, options.NoHeader, options.Column = ';', kind%2 == 0, ""
 		}
+		options.Objects = opener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil })
 		err := keys.Read(t.Context(), options, func(id []byte) error {
-			if len(id) == 0 || len(id) > keys.MaxID || bytes.ContainsAny(id, "\x00\r\n") {
+			if keys.Check(id) != nil || len(id) == 0 || len(id) > keys.MaxID || bytes.ContainsAny(id, "\x00\r\n") || len(bytes.TrimSpace(id)) < len(id) {
 				t.Errorf("%q was given as an ID", id)
 			}
 			return nil
 		})
 		if err != nil && fault.KindOf(err) != fault.Configuration {
 			t.Errorf("a damaged list is of kind %v: %v", fault.KindOf(err), err)
+		}
+		rows := keys.RowOptions{Path: options.Path, Delimiter: options.Delimiter, Columns: []keys.Column{{Name: "id"}, {Name: "x", Optional: true}}, Objects: options.Objects, Temp: t.TempDir()}
+		err = keys.ReadRows(t.Context(), rows, func(int, [][]byte) error { return nil })
+		if err != nil && fault.KindOf(err) != fault.Configuration {
+			t.Errorf("a damaged table is of kind %v: %v", fault.KindOf(err), err)
 		}
 	})
 }

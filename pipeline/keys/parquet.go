@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/format"
 )
 
 // spoolParquet copies a file that can't be read at any place to one that can, then reads it.
@@ -60,21 +59,20 @@ func (l *list) readParquet(input io.ReaderAt, size int64) (err error) {
 	if l.rows != nil {
 		return l.rows.readParquet(file)
 	}
-	var columns []string
-	for _, path := range file.Schema().Columns() {
-		columns = append(columns, strings.Join(path, "."))
+	columns := columnsOf(file)
+	if inside := slices.IndexFunc(columns, func(c column) bool { return strings.HasPrefix(c.name, l.column+".") }); l.column != "" && inside >= 0 {
+		return l.fault(0, fmt.Sprintf("name a column inside it, such as %q", columns[inside].name), "column %q is a struct, which is no ID", l.column)
 	}
-	at, err := l.pick(0, columns)
+	at, err := l.pick(0, namesOf(columns))
 	if err != nil {
 		return err
 	}
-	leaf, _ := file.Schema().Lookup(file.Schema().Columns()[at]...)
-	if !holdsIDs(leaf) {
-		return l.fault(0, "name a column of strings or whole numbers", "column %q is of type %s, which is no ID", columns[at], leaf.Node.Type())
+	if columns[at].decode == nil {
+		return l.noIDs(columns[at])
 	}
 	row := 0
 	for _, group := range file.RowGroups() {
-		if row, err = l.readChunk(group.ColumnChunks()[at], row); err != nil {
+		if row, err = l.readChunk(group.ColumnChunks()[columns[at].index], columns[at].decode, row); err != nil {
 			return err
 		}
 	}
@@ -97,34 +95,10 @@ func footerFits(input io.ReaderAt, size int64) error {
 	return nil
 }
 
-// holdsIDs tells whether a column is flat and of strings or integers.
-func holdsIDs(leaf parquet.LeafColumn) bool {
-	if leaf.MaxRepetitionLevel > 0 {
-		return false
-	}
-	switch kind, logical := leaf.Node.Type().Kind(), logicalType(leaf.Node.Type()); logical.(type) {
-	case nil:
-		return kind == parquet.ByteArray || kind == parquet.Int32 || kind == parquet.Int64
-	case *format.StringType, *format.EnumType, *format.IntType:
-		return true
-	}
-	return false
-}
-
-// logicalType is what the bytes or numbers of a column mean; nil where nothing is said.
-func logicalType(t parquet.Type) format.LogicalTypeValue {
-	if logical := t.LogicalType(); logical != nil {
-		return logical.Value
-	}
-	return nil
-}
-
 // readChunk reads the values of one row group, the first of which is that of the row after row.
-func (l *list) readChunk(chunk parquet.ColumnChunk, row int) (int, error) {
+func (l *list) readChunk(chunk parquet.ColumnChunk, decode decoder, row int) (int, error) {
 	pages := chunk.Pages()
 	defer pages.Close()
-	whole, ok := logicalType(chunk.Type()).(*format.IntType)
-	unsigned := ok && !whole.IsSigned
 	values := make([]parquet.Value, 1024)
 	var id []byte
 	for {
@@ -144,7 +118,9 @@ func (l *list) readChunk(chunk parquet.ColumnChunk, row int) (int, error) {
 			}
 			for _, v := range values[:n] {
 				row++
-				id = appendValue(id[:0], v, unsigned)
+				if id = id[:0]; !v.IsNull() {
+					id = decode(id, v)
+				}
 				if err := l.give(row, id); err != nil {
 					parquet.Release(page)
 					return row, err
@@ -153,24 +129,6 @@ func (l *list) readChunk(chunk parquet.ColumnChunk, row int) (int, error) {
 			more = err == nil && n > 0
 		}
 		parquet.Release(page)
-	}
-}
-
-// appendValue appends a value as an ID; null is empty.
-func appendValue(id []byte, v parquet.Value, unsigned bool) []byte {
-	switch {
-	case v.IsNull():
-		return id
-	case v.Kind() == parquet.ByteArray:
-		return append(id, v.ByteArray()...)
-	case v.Kind() == parquet.Int32 && unsigned:
-		return strconv.AppendUint(id, uint64(v.Uint32()), 10)
-	case v.Kind() == parquet.Int32:
-		return strconv.AppendInt(id, int64(v.Int32()), 10)
-	case unsigned:
-		return strconv.AppendUint(id, v.Uint64(), 10)
-	default:
-		return strconv.AppendInt(id, v.Int64(), 10)
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 const maxLine = 16 << 20
 
 // byteOrderMark is what some editors put before UTF-8.
-var byteOrderMark = []byte("\xef\xbb\xbf")
+const byteOrderMark, markText = '\ufeff', "\ufeff"
 
 // formatOf reads the format off the name, and whether it is gzip.
 func formatOf(name string) (f encoding, packed bool, err error) {
@@ -46,38 +46,59 @@ func formatOf(name string) (f encoding, packed bool, err error) {
 		return text, packed, nil
 	case ".csv":
 		return csvTable, packed, nil
-	case ".ndjson", ".jsonl":
+	case ".ndjson", ".jsonl", ".json":
 		return ndjson, packed, nil
 	case ".parquet":
 		return parquetTable, packed, nil
 	}
 	return text, false, &fault.Error{
 		Kind: fault.Configuration, Message: fmt.Sprintf("%s is a list of no known format", name),
-		Hint: "name it .txt (one ID a line), .csv, .ndjson or .parquet, with .gz after that where it is compressed",
+		Hint: "name it .txt (one ID a line), .csv (also where delimiter is no comma), .ndjson or .parquet, with .gz after that where it is compressed",
 	}
 }
 
 // list is one list while it is read.
 type list struct {
-	ctx    context.Context
-	name   string // for messages
-	column string
-	rows   *rowTable // whole rows are wanted, not one column
-	temp   string    // a file that may be made
-	disk   disk.Disk
-	yield  func(id []byte) error
-	count  int // of IDs, to look at ctx now and then
+	ctx       context.Context
+	name      string // for messages; of a folder, that of the file that is read
+	column    string
+	delimiter rune // of CSV; 0: a comma, unless the file looks like something else
+	noHeader  bool
+	rows      *rowTable // whole rows are wanted, not one column
+	temp      string    // a file that may be made
+	disk      disk.Disk
+	warn      func(text, hint string)
+	yield     func(id []byte) error
+	count     int // of IDs, to look at ctx now and then
+
+	format     encoding
+	gzipped    bool   // as its first bytes say
+	divided    string // of lines: what may divide columns, and is in every line so far
+	numbers    numbers
+	header     string // the column's name in the first file
+	headerTold bool
 }
 
 func (l *list) read(file io.Reader, f encoding, packed bool) error {
-	input := io.Reader(&source{ctx: l.ctx, name: l.name, file: file})
-	if packed {
-		unpacked, err := gzip.NewReader(bufio.NewReaderSize(input, bufferSize))
+	if f != csvTable && (l.delimiter != 0 || l.noHeader) {
+		return l.fault(0, "take them out, or name the file .csv", "delimiter and header belong to CSV, and this is none")
+	}
+	l.format = f
+	input := bufio.NewReaderSize(&source{ctx: l.ctx, name: l.name, file: file}, bufferSize)
+	head, _ := input.Peek(2) // what fails here fails again when it is read
+	l.gzipped = string(head) == "\x1f\x8b"
+	if packed || l.gzipped {
+		unpacked, err := gzip.NewReader(input)
 		if err != nil {
 			return l.unpackFault(err)
 		}
 		defer unpacked.Close()
-		input = &gunzip{list: l, from: unpacked}
+		packed, input = true, bufio.NewReaderSize(&gunzip{list: l, from: unpacked}, bufferSize)
+	}
+	if f != parquetTable {
+		if err := l.checkKind(input); err != nil {
+			return err
+		}
 	}
 	switch f {
 	case csvTable:
@@ -102,15 +123,41 @@ func (l *list) read(file io.Reader, f encoding, packed bool) error {
 	}
 }
 
-// readText reads one ID a line. Blanks at the ends of a line are seldom meant: kept, they would make
-// an ID that nobody has, and vendors tell an unknown user from one without groups badly; dropped, they
-// would make another ID where they are meant.
-func (l *list) readText(input io.Reader) error {
-	return l.lines(input, bufferSize, func(line int, content []byte) error {
-		if len(bytes.TrimSpace(content)) < len(content) {
-			return l.fault(line, "take the blanks out, or give the list as .csv or .ndjson if they belong to the ID", "%q begins or ends with blank space", content)
+// checkKind refuses a file whose beginning says that it is no text, whatever its name says.
+func (l *list) checkKind(input *bufio.Reader) error {
+	head, _ := input.Peek(5)
+	for _, kind := range []struct{ begins, what, hint string }{
+		{"\xff\xfe", "UTF-16", "save the list as UTF-8"},
+		{"\xfe\xff", "UTF-16", "save the list as UTF-8"},
+		{"PK\x03\x04", "a ZIP archive or an Excel workbook", "save the list as CSV, UTF-8"},
+		{"PAR1\x15", "Parquet", "let its name end in .parquet"},
+		{"\x28\xb5\x2f\xfd", "zstd", "unpack it, or compress it with gzip"},
+	} {
+		if bytes.HasPrefix(head, []byte(kind.begins)) {
+			return &fault.Error{Kind: fault.Configuration, Message: l.name + " holds " + kind.what, Hint: kind.hint}
 		}
-		return l.give(line, content)
+	}
+	return nil
+}
+
+// readText reads one ID a line.
+func (l *list) readText(input io.Reader) error {
+	if l.count == 0 {
+		l.divided = ";,|"
+	}
+	return l.lines(input, bufferSize, func(line int, content []byte) error {
+		for _, d := range l.divided {
+			if bytes.IndexByte(content, byte(d)) < 0 {
+				l.divided = strings.ReplaceAll(l.divided, string(d), "")
+			}
+		}
+		if err := l.give(line, content); err != nil {
+			return err
+		}
+		if bytes.IndexByte(content, '\t') >= 0 {
+			return l.fault(line, `a list of lines has no columns: name the file .csv, with delimiter = "\t"; where the TAB belongs to the ID, give the list as .ndjson`, "%q holds a TAB", content)
+		}
+		return nil
 	})
 }
 
@@ -123,7 +170,7 @@ func (l *list) lines(input io.Reader, longest int, do func(line int, content []b
 		line++
 		content := scanner.Bytes()
 		if line == 1 {
-			content = bytes.TrimPrefix(content, byteOrderMark)
+			content = bytes.TrimPrefix(content, []byte(markText))
 		}
 		if len(bytes.TrimSpace(content)) == 0 {
 			continue
@@ -140,8 +187,14 @@ func (l *list) lines(input io.Reader, longest int, do func(line int, content []b
 
 // give checks one ID and hands it on.
 func (l *list) give(line int, id []byte) error {
-	if err := check(id); err != nil {
-		return fault.Wrap(err, "%s:%d", l.name, line)
+	place := func() string { return fmt.Sprintf("%s:%d", l.name, line) }
+	err := Check(id)
+	if err == nil && l.format != ndjson { // there, texts are marked as texts
+		l.numbers.add(id, place)
+		err = l.checkSlips(id)
+	}
+	if err != nil {
+		return fault.Wrap(err, "%s", place())
 	}
 	l.count++
 	if l.count%4096 == 0 && l.ctx.Err() != nil {
@@ -174,7 +227,9 @@ func (l *list) pick(line int, columns []string) (int, error) {
 		return i, nil
 	}
 	hint := "name one of the columns that are there"
-	if near := spelling.Nearest(l.column, columns); near != "" {
+	if d := l.likelyDelimiter(columns, l.column); l.format == csvTable && d != 0 {
+		hint = l.delimiterHint(d)
+	} else if near := spelling.Nearest(l.column, columns); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return 0, l.fault(line, hint, "no column %q: %s", l.column, thereAre(columns))
@@ -242,5 +297,9 @@ func (l *list) unpackFault(err error) error {
 	if _, classified := errors.AsType[*fault.Error](err); classified || l.ctx.Err() != nil {
 		return err
 	}
-	return l.fault(0, "write the list again, or take .gz off its name if it is not compressed", "not a whole gzip file: %v", err)
+	hint := "write the list again"
+	if !l.gzipped {
+		hint += ", or take .gz off its name if it is not compressed"
+	}
+	return l.fault(0, hint, "not a whole gzip file: %v", err)
 }

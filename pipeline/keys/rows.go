@@ -3,7 +3,6 @@ package keys
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/format"
 
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
@@ -29,52 +27,47 @@ type Column struct {
 
 // RowOptions says which table to read.
 type RowOptions struct {
-	Path    string // local, s3://bucket/key, or "-" for standard input
-	Format  string // "csv", "ndjson" or "parquet"; empty: by the name of Path
-	Columns []Column
+	Path      string // a file or folder, local or on s3://, or "-" for standard input
+	Format    string // "csv", "ndjson" or "parquet"; empty: by the name of Path
+	Delimiter rune   // of CSV; 0: a comma
+	Columns   []Column
 
-	Open  func(ctx context.Context, path string) (io.ReadCloser, error) // opens s3:// paths
-	Stdin io.Reader                                                     // read where Path is "-"
-	Temp  string                                                        // folder for temporary files; it must exist
+	Objects Objects   // reads s3:// paths
+	Stdin   io.Reader // read where Path is "-"
+	Temp    string    // folder for temporary files; it must exist
 }
 
 // ReadRows streams the rows of a table in their own order. There is a value for each of the columns
 // asked for, in their order; that of an optional one is empty where there is none. Values are valid
 // until yield returns; an error of yield ends the reading and comes back. Values keep the rules of
-// IDs. What else is wrong with a table is a Configuration fault with its line, as in [Import].
+// IDs, but for blanks at their ends, and floats in a column of whole numbers are found at its end. What else is wrong with a table is a Configuration fault with its line, as in [Import].
 func ReadRows(ctx context.Context, options RowOptions, yield func(line int, values [][]byte) error) error {
-	as, packed, err := formatOfRows(options)
-	if err != nil {
-		return err
-	}
-	file, err := open(ctx, ImportOptions{Path: options.Path, Open: options.Open, Stdin: options.Stdin})
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Kind == fault.Configuration {
-		return &fault.Error{Kind: f.Kind, Message: f.Message, Hint: "give the path of a readable file, s3://bucket/key, or - for standard input"}
-	}
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	t := &rowTable{columns: options.Columns, yield: yield}
-	l := &list{ctx: ctx, name: title(options.Path), temp: filepath.Join(options.Temp, "rows.list"), disk: disk.Or(nil), rows: t}
+	t := &rowTable{columns: options.Columns, numbers: make([]numbers, len(options.Columns)), yield: yield}
+	l := &list{ctx: ctx, delimiter: options.Delimiter, temp: filepath.Join(options.Temp, "rows.list"), disk: disk.Or(nil), rows: t}
 	t.list = l
-	return l.read(file, as, packed)
+	err := l.readPlace(place{
+		path: options.Path, objects: options.Objects, stdin: options.Stdin, hint: "give the path of a readable file, s3://bucket/key, or - for standard input",
+	}, func(name string) (encoding, bool, error) { return formatOfRows(name, options.Format) })
+	for i := 0; err == nil && i < len(t.numbers); i++ {
+		err = t.numbers[i].check()
+	}
+	return err
 }
 
 // formatOfRows is the format that is named, else that of the path's name.
-func formatOfRows(o RowOptions) (encoding, bool, error) {
+func formatOfRows(path, format string) (encoding, bool, error) {
 	named := map[string]encoding{"csv": csvTable, "ndjson": ndjson, "parquet": parquetTable}
-	as, packed, err := formatOf(o.Path)
-	if o.Format != "" {
-		as, known := named[o.Format]
+	as, packed, err := formatOf(path)
+	if format != "" {
+		as, known := named[format]
 		if !known {
-			return 0, false, &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%q is no format of a table", o.Format), Hint: "use csv, ndjson or parquet"}
+			return 0, false, &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%q is no format of a table", format), Hint: "use csv, ndjson or parquet"}
 		}
-		return as, packed || strings.HasSuffix(strings.ToLower(o.Path), ".gz"), nil
+		return as, packed || strings.HasSuffix(strings.ToLower(path), ".gz"), nil
 	}
 	if err != nil || as == text {
 		return 0, false, &fault.Error{
-			Kind: fault.Configuration, Message: fmt.Sprintf("the format of %s is not known", title(o.Path)),
+			Kind: fault.Configuration, Message: fmt.Sprintf("the format of %s is not known", title(path)),
 			Hint: "name it .csv, .ndjson or .parquet, with .gz after that where it is compressed, or say which it is: --format csv",
 		}
 	}
@@ -85,6 +78,7 @@ func formatOfRows(o RowOptions) (encoding, bool, error) {
 type rowTable struct {
 	*list
 	columns []Column
+	numbers []numbers // by column
 	values  [][]byte
 	yield   func(line int, values [][]byte) error
 }
@@ -101,7 +95,9 @@ func (t *rowTable) find(line int, there []string) ([]int, error) {
 			continue
 		}
 		hint := fmt.Sprintf("name the column %s", c.Name)
-		if near := spelling.Nearest(c.Name, there); near != "" {
+		if d := t.likelyDelimiter(there, c.Name); t.format == csvTable && d != 0 {
+			hint = t.delimiterHint(d)
+		} else if near := spelling.Nearest(c.Name, there); near != "" {
 			hint = fmt.Sprintf("is it %q? name it %s", near, c.Name)
 		}
 		return nil, t.fault(line, hint+c.Hint, "no column %q: %s", c.Name, thereAre(there))
@@ -119,6 +115,9 @@ func (t *rowTable) give(line int) error {
 		if err := check(value); err != nil {
 			return fault.Wrap(err, "%s:%d: column %s", t.name, line, t.columns[i].Name)
 		}
+		if t.format != ndjson && !t.columns[i].Optional {
+			t.numbers[i].add(value, func() string { return fmt.Sprintf("%s:%d: column %s", t.name, line, t.columns[i].Name) })
+		}
 	}
 	t.count++
 	if t.count%4096 == 0 && t.ctx.Err() != nil {
@@ -130,19 +129,18 @@ func (t *rowTable) give(line int) error {
 // readCSV reads the wanted columns of a table.
 func (t *rowTable) readCSV(input io.Reader) (err error) {
 	var at []int
-	head := func(columns []string) error {
-		at, err = t.find(1, columns)
+	head := func(table *csvTableReader, columns []string) error {
+		at, err = t.find(table.line(0), columns)
 		return err
 	}
-	return t.csvRows(input, head, func(table *csv.Reader, row []string) error {
+	return t.csvRows(input, head, func(table *csvTableReader, row []string) error {
 		for i, place := range at {
 			t.values[i] = t.values[i][:0]
 			if place >= 0 {
 				t.values[i] = append(t.values[i], row[place]...)
 			}
 		}
-		line, _ := table.FieldPos(0)
-		return t.give(line)
+		return t.give(table.line(0))
 	})
 }
 
@@ -152,6 +150,9 @@ func (t *rowTable) readNDJSON(input io.Reader) error {
 	decoder := jsontext.NewDecoder(&reader)
 	t.values = make([][]byte, len(t.columns))
 	return t.lines(input, maxLine, func(line int, content []byte) error {
+		if err := t.checkMark(line, content); err != nil {
+			return err
+		}
 		reader.Reset(content)
 		decoder.Reset(&reader)
 		if err := t.object(line, decoder); err != nil {
@@ -214,37 +215,39 @@ func cmpError(err error, otherwise string) error {
 
 // readParquet reads the wanted columns of all rows.
 func (t *rowTable) readParquet(file *parquet.File) error {
-	var there []string
-	for _, path := range file.Schema().Columns() {
-		there = append(there, strings.Join(path, "."))
-	}
-	at, err := t.find(0, there)
+	columns := columnsOf(file)
+	at, err := t.find(0, namesOf(columns))
 	if err != nil {
 		return err
 	}
-	unsigned := make([]bool, len(there)) // by column of the file
+	wanted := map[int]wantedColumn{} // by the column of the file
 	for i, place := range at {
 		if place < 0 {
 			continue
 		}
-		leaf, _ := file.Schema().Lookup(file.Schema().Columns()[place]...)
-		if !holdsIDs(leaf) {
-			return t.fault(0, "make it a column of strings or whole numbers", "column %q is of type %s, which is no ID", t.columns[i].Name, leaf.Node.Type())
+		column := columns[place]
+		if column.decode == nil {
+			return t.noIDs(column)
 		}
-		whole, ok := logicalType(leaf.Node.Type()).(*format.IntType)
-		unsigned[place] = ok && !whole.IsSigned
+		wanted[column.index] = wantedColumn{i, column.decode}
 	}
 	line := 0
 	for _, group := range file.RowGroups() {
-		if line, err = t.readGroup(group, at, unsigned, line); err != nil {
+		if line, err = t.readGroup(group, wanted, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// wantedColumn says which of the wanted columns one of a file is.
+type wantedColumn struct {
+	place  int
+	decode decoder
+}
+
 // readGroup reads one row group, the first row of which is the one after row.
-func (t *rowTable) readGroup(group parquet.RowGroup, at []int, unsigned []bool, row int) (int, error) {
+func (t *rowTable) readGroup(group parquet.RowGroup, wanted map[int]wantedColumn, row int) (int, error) {
 	rows := group.Rows()
 	defer rows.Close()
 	batch := make([]parquet.Row, 256)
@@ -256,8 +259,8 @@ func (t *rowTable) readGroup(group parquet.RowGroup, at []int, unsigned []bool, 
 				t.values[i] = t.values[i][:0]
 			}
 			for _, v := range values {
-				if i := slices.Index(at, v.Column()); i >= 0 {
-					t.values[i] = appendValue(t.values[i], v, unsigned[v.Column()])
+				if column, is := wanted[v.Column()]; is && !v.IsNull() {
+					t.values[column.place] = column.decode(t.values[column.place], v)
 				}
 			}
 			if err := t.give(row); err != nil {

@@ -25,6 +25,21 @@ func rows(t *testing.T, name, content string) (got []string, err error) {
 	return got, err
 }
 
+// rowsOf reads one column of a table.
+func rowsOf(t *testing.T, name, content, column string) (got []string, err error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	options := keys.RowOptions{Path: path, Columns: []keys.Column{{Name: column}}, Temp: t.TempDir()}
+	err = keys.ReadRows(t.Context(), options, func(_ int, values [][]byte) error {
+		got = append(got, string(values[0]))
+		return nil
+	})
+	return got, err
+}
+
 func TestRowsAreReadWhoeverWroteThem(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rule, name, content, want string }{
@@ -38,6 +53,17 @@ func TestRowsAreReadWhoeverWroteThem(t *testing.T) {
 		if err != nil || strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.rule, got, err, c.want)
 		}
+	}
+}
+
+func TestFloatsAreFoundInRowsToo(t *testing.T) {
+	t.Parallel()
+	_, err := rows(t, "a.csv", "group_id,user_id\ng1,10001\ng1,10002.0\n")
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), `a.csv:3: column user_id: "10002.0" stands among whole numbers`) {
+		t.Errorf("%v", err)
+	}
+	if got, err := rows(t, "a.csv", "group_id,user_id\n1.0,10001\nv2,u\n"); err != nil || len(got) != 2 {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -3,34 +3,102 @@ package keys
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"rollcall/schema/fault"
 )
 
 // readCSV reads one column of a table.
-func (l *list) readCSV(input io.Reader) (err error) {
-	at := 0
-	head := func(columns []string) error {
-		at, err = l.pick(1, columns)
-		return err
+func (l *list) readCSV(input io.Reader) error {
+	at, header := 0, ""
+	head := func(table *csvTableReader, columns []string) (err error) {
+		if err := l.checkDelimiter(table.line(0), columns); err != nil {
+			return err
+		}
+		if l.noHeader {
+			if len(columns) > 1 {
+				return l.fault(table.line(0), "leave all columns but one out, or give the file a header and name the column", "there are %d columns, and no header says which one holds the IDs", len(columns))
+			}
+			return l.give(table.line(0), []byte(columns[0]))
+		}
+		if at, err = l.pick(table.line(0), columns); err != nil {
+			return err
+		}
+		header = columns[at]
+		return l.sameHeader(table.line(0), header)
 	}
-	return l.csvRows(input, head, func(table *csv.Reader, row []string) error {
-		line, _ := table.FieldPos(at)
-		return l.give(line, []byte(row[at]))
+	err := l.csvRows(input, head, func(table *csvTableReader, row []string) error {
+		l.tellHeader(header, row[at])
+		return l.give(table.line(at), []byte(row[at]))
 	})
+	if err == nil && header != "" {
+		l.tellHeader(header, "")
+	}
+	return err
 }
 
-// csvRows reads a table with a header, which head is given first. Rows have as many fields as the
-// header and are valid until the next one. An empty input has neither.
-func (l *list) csvRows(input io.Reader, head func(columns []string) error, each func(table *csv.Reader, row []string) error) error {
-	guard := &rowGuard{list: l, from: unmarked(input)}
-	table := csv.NewReader(guard)
+// sameHeader holds the headers of the files of a folder against each other, where no column is named: where
+// they differ, the first lines are IDs.
+func (l *list) sameHeader(line int, header string) error {
+	if l.header == "" {
+		l.header = header
+	}
+	if l.column != "" || l.header == header {
+		return nil
+	}
+	return l.fault(line, "where the files have no header, say so: header = false; where they have, name the column: column = …",
+		"the first line is %q, and another file of the folder begins with %q", header, l.header)
+}
+
+// tellHeader says, where no column is named, what was taken for its name: without a header, an ID is lost.
+func (l *list) tellHeader(header, below string) {
+	if l.column != "" || l.noHeader || l.headerTold || l.warn == nil {
+		return
+	}
+	l.headerTold = true
+	if alike(header, below) {
+		l.warn(fmt.Sprintf("%s: the first line, %q, looks like an ID and is taken for the name of the column: it is not asked", l.name, header),
+			"where the file has no header, say so: header = false; where it is one, name it: column = …")
+		return
+	}
+	l.warn(fmt.Sprintf("%s: the first line, %q, is taken for the name of the column", l.name, header),
+		fmt.Sprintf("name it, column = %q, and this is not told again; where the file has no header, say so: header = false", header))
+}
+
+// csvTableReader is a table while it is read.
+type csvTableReader struct {
+	*csv.Reader
+	skipped int // lines before the first row
+}
+
+// line is the line of a field of the row read last.
+func (t *csvTableReader) line(field int) int {
+	line, _ := t.FieldPos(field)
+	return line + t.skipped
+}
+
+// csvRows reads a table, the first row of which head is given. Rows have as many fields as the first and
+// are valid until the next one. An empty input has none.
+func (l *list) csvRows(input io.Reader, head, each func(table *csvTableReader, row []string) error) error {
+	unmarked, skipped, err := l.csvBegin(input)
+	if err != nil {
+		return err
+	}
+	guard := &rowGuard{list: l, from: unmarked}
+	table := &csvTableReader{csv.NewReader(guard), skipped}
+	table.Comma = l.comma()
 	table.ReuseRecord = true
-	take := func(_ *csv.Reader, row []string) error { return head(slices.Clone(row)) }
+	take := func(table *csvTableReader, row []string) error { return head(table, slices.Clone(row)) }
 	for {
 		guard.since = 0
 		row, err := table.Read()
@@ -38,7 +106,10 @@ func (l *list) csvRows(input io.Reader, head func(columns []string) error, each 
 			return nil
 		}
 		if err != nil {
-			return l.csvFault(err)
+			return l.csvFault(err, skipped)
+		}
+		if strings.HasPrefix(row[0], markText) {
+			return fault.Wrap(checkEnds([]byte(row[0])), "%s:%d", l.name, table.line(0))
 		}
 		if err := take(table, row); err != nil {
 			return err
@@ -47,21 +118,84 @@ func (l *list) csvRows(input io.Reader, head func(columns []string) error, each 
 	}
 }
 
-// unmarked is input without the byte order mark at its beginning, which may stand before a quote.
-func unmarked(input io.Reader) io.Reader {
+// csvBegin skips what may stand before a table: the byte order mark, which may stand before a quote, and
+// the line by which Excel is told of the delimiter, where that is the one to read by.
+func (l *list) csvBegin(input io.Reader) (rest io.Reader, skipped int, err error) {
 	buffered := bufio.NewReader(input)
-	if mark, _ := buffered.Peek(len(byteOrderMark)); bytes.Equal(mark, byteOrderMark) {
+	if mark, _ := buffered.Peek(len(markText)); string(mark) == markText {
 		_, _ = buffered.Discard(len(mark)) // it is there
 	}
-	return buffered
+	head, _ := buffered.Peek(len("sep=\u2026\r\n"))
+	line, _, ended := strings.Cut(string(head), "\n")
+	named := strings.TrimSuffix(line, "\r")
+	if !ended || len(named) <= len("sep=") || !strings.EqualFold(named[:len("sep=")], "sep=") {
+		return buffered, 0, nil
+	}
+	delimiter, _ := utf8.DecodeRuneInString(named[len("sep="):])
+	if delimiter != l.delimiter {
+		return nil, 0, l.fault(1, l.delimiterHint(delimiter), "the first line, %q, is Excel's and says that %s divides the columns", named, delimiterName(delimiter))
+	}
+	_, _ = buffered.Discard(len(line) + 1)
+	return buffered, 1, nil
 }
 
-func (l *list) csvFault(err error) error {
+func (l *list) comma() rune { return cmp.Or(l.delimiter, ',') }
+
+// checkDelimiter refuses a table that seems to have one column because it was cut at the wrong places.
+// A column that is named as it stands there is meant.
+func (l *list) checkDelimiter(line int, columns []string) error {
+	if len(columns) > 1 || columns[0] == l.column {
+		return nil
+	}
+	d := l.likelyDelimiter(columns, l.column)
+	if d == 0 || l.column != "" { // that there is no such column is told first
+		return nil
+	}
+	return l.fault(line, l.delimiterHint(d)+"; where it belongs to the name or to the ID, name the column as it is or give the list as .ndjson",
+		"there is one column, %.80q, which seems to be several with %s between them", columns[0], delimiterName(d))
+}
+
+// likelyDelimiter is what probably divides the columns of a header that was cut otherwise, so that one
+// of them is the one wanted; 0 where nothing does.
+func (l *list) likelyDelimiter(columns []string, wanted string) (likely rune) {
+	header, most := strings.Join(columns, string(l.comma())), 0
+	for _, d := range ",;\t|" {
+		if d == l.comma() {
+			continue
+		}
+		n := strings.Count(header, string(d))
+		if len(columns) > 1 && !slices.Contains(strings.Split(header, string(d)), wanted) {
+			continue
+		}
+		if n > most {
+			likely, most = d, n
+		}
+	}
+	return likely
+}
+
+// delimiterName is a delimiter as messages write it.
+func delimiterName(d rune) string {
+	if d == '\t' {
+		return "TAB"
+	}
+	return strconv.Quote(string(d))
+}
+
+// delimiterHint says how to name the delimiter.
+func (l *list) delimiterHint(d rune) string {
+	if l.rows != nil {
+		return "name what divides the columns: --delimiter '" + strings.Trim(strconv.Quote(string(d)), `"`) + "'"
+	}
+	return "name what divides the columns: delimiter = " + strconv.Quote(string(d))
+}
+
+func (l *list) csvFault(err error, skipped int) error {
 	cause, ok := errors.AsType[*csv.ParseError](err)
 	if !ok {
 		return err
 	}
-	return l.fault(cause.StartLine, "write the list again as CSV: fields divided by commas, quotes doubled inside quotes", "not a row of the table: %v", cause.Err)
+	return l.fault(cause.StartLine+skipped, "write the list again as CSV: fields divided by commas, or by what delimiter names, quotes doubled inside quotes", "not a row of the table: %v", cause.Err)
 }
 
 // rowGuard ends the reading of a row that doesn't end, as after a quote that is never closed.
@@ -86,6 +220,9 @@ func (l *list) readNDJSON(input io.Reader) error {
 	decoder := jsontext.NewDecoder(&reader)
 	var id []byte
 	return l.lines(input, maxLine, func(line int, content []byte) error {
+		if err := l.checkMark(line, content); err != nil {
+			return err
+		}
 		reader.Reset(content)
 		decoder.Reset(&reader)
 		var err error
@@ -94,6 +231,14 @@ func (l *list) readNDJSON(input io.Reader) error {
 		}
 		return l.give(line, id)
 	})
+}
+
+// checkMark refuses a byte order mark before a line that is not the first.
+func (l *list) checkMark(line int, content []byte) error {
+	if bytes.HasPrefix(content, []byte(markText)) {
+		return l.fault(line, "files were put together: leave out the marks of all but the first", "the line begins with a byte order mark")
+	}
+	return nil
 }
 
 // member reads one object to its end and appends the ID in it to id.
@@ -153,5 +298,9 @@ func (l *list) scalar(line int, column string, value jsontext.Value, id []byte) 
 			return append(id, value...), nil
 		}
 	}
-	return nil, l.fault(line, "IDs are strings or whole numbers", "column %q holds %.40q, which is no ID", column, []byte(value))
+	hint := "IDs are strings or whole numbers"
+	if value.Kind() == '0' {
+		hint += "; a spreadsheet or pandas made floats of them: write the column as text"
+	}
+	return nil, l.fault(line, hint, "column %q holds %.40q, which is no ID", column, []byte(value))
 }

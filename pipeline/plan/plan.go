@@ -45,6 +45,7 @@ type Request struct {
 	Random func() uint64
 	Holder state.Holder // who looks into the state folder, for who is kept out meanwhile
 
+	Warn func(text, hint string)                 // hears of what may be a mistake in a list; nil: nobody does
 	Look func(process.Identity) process.Liveness // tells whether a process lives; nil: nobody can tell
 }
 

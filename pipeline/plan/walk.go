@@ -147,7 +147,7 @@ func (p *planner) importLists(ctx context.Context, found *pending) (keyFiles, er
 			}
 		}
 		if !copied {
-			if _, err := pipeline.ImportList(ctx, p.Job, list, path, p.Stdin, nil); err != nil {
+			if _, err := pipeline.ImportList(ctx, p.Job, list, path, p.Stdin, nil, p.Warn); err != nil {
 				return nil, err
 			}
 		}

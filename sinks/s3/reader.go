@@ -5,37 +5,122 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"rollcall/schema/fault"
 )
 
-// Reader reads objects of any bucket by their s3:// addresses: ID lists, for instance.
+// Reader reads objects of one bucket by their s3:// addresses: an ID list, for instance.
 type Reader struct {
 	client *s3.Client
 }
 
-// NewReader uses the region, endpoint and credentials of cfg and none of its bucket and prefix.
+// NewReader uses the bucket, region, endpoint and credentials of cfg, and no prefix.
 func NewReader(ctx context.Context, cfg Config) (*Reader, error) {
 	client, err := newClient(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, forReading(err, "s3://"+cfg.Bucket)
 	}
 	return &Reader{client: client}, nil
 }
 
-// Open reads s3://bucket/key from its beginning. An object that is not there gives an error for
+// Open reads s3://bucket/key from its beginning. An object that is not there gives a Configuration fault for
 // which errors.Is(err, fs.ErrNotExist) holds.
 func (r *Reader) Open(ctx context.Context, address string) (io.ReadCloser, error) {
 	bucket, key, err := split(address)
 	if err != nil {
 		return nil, err
 	}
-	return openObject(ctx, r.client, bucket, key)
+	object, err := openObject(ctx, r.client, bucket, key)
+	if err != nil {
+		return nil, forReading(err, address)
+	}
+	return object, nil
+}
+
+// mostListed is how many names of one folder are listed.
+const mostListed = 100_000
+
+// List names what lies directly in the folder s3://bucket/folder/, in order; what is a folder ends in "/".
+func (r *Reader) List(ctx context.Context, folder string) ([]string, error) {
+	bucket, prefix, err := split(folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	pages := s3.NewListObjectsV2Paginator(r.client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String(prefix), Delimiter: aws.String("/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, forReading(classify(err, folder), folder)
+		}
+		for _, object := range page.Contents {
+			if name := strings.TrimPrefix(aws.ToString(object.Key), prefix); name != "" { // else it is the folder itself
+				names = append(names, name)
+			}
+		}
+		for _, inside := range page.CommonPrefixes {
+			names = append(names, strings.TrimPrefix(aws.ToString(inside.Prefix), prefix))
+		}
+		if len(names) > mostListed {
+			return nil, &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s holds more than %d objects", folder, mostListed), Hint: "give a folder that holds nothing but the list"}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// forReading gives a fault of what is only read the hint that fits: the sink is not to be changed for it.
+func forReading(err error, address string) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	is := *f
+	is.Hint = strings.ReplaceAll(is.Hint, "sink block", "ids block")
+	region, elsewhere := regionOf(err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		is.Kind, is.Hint = fault.Configuration, "correct the path, or see to what writes it"
+		if strings.Contains(strings.TrimPrefix(address, "s3://"), "//") {
+			is.Hint = "look at the two slashes in the path, which make it the name of another object; or see to what writes it"
+		}
+	case f.Code == "NoSuchBucket":
+		is.Hint = "correct the bucket in the path; one that lies elsewhere than the sink needs region or endpoint in the ids block"
+	case elsewhere:
+		is.Kind, is.Message, is.Hint = fault.Configuration, address+": the bucket lies in another region", "set region in the ids block to that of the bucket"
+		if region != "" {
+			is.Message += ", " + region
+			is.Hint = fmt.Sprintf("set region = %q in the ids block", region)
+		}
+	case f.Hint == hintPolicy:
+		is.Hint = "the policy must allow s3:GetObject on it; that it is not there shows only with s3:ListBucket on the bucket, which a folder needs as well"
+	case f.Kind == fault.Transient:
+		is.Hint = "the bucket does not answer: run the same command again, or look at its endpoint"
+	}
+	return &is
+}
+
+// regionOf tells whether an answer says that the bucket lies in another region than it was asked in, and,
+// where the answer says so too, in which.
+func regionOf(err error) (region string, elsewhere bool) {
+	switch code, status := codeOf(err), statusOf(err); {
+	case code == "PermanentRedirect", code == "TemporaryRedirect", code == "MovedPermanently", code == "AuthorizationHeaderMalformed",
+		code == "IllegalLocationConstraintException", status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
+		if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.Response != nil {
+			region = answer.Response.Header.Get("X-Amz-Bucket-Region")
+		}
+		return region, true
+	}
+	return "", false
 }
 
 func split(address string) (bucket, key string, err error) {
@@ -104,6 +189,9 @@ func (b *body) resume(cause error) error {
 	object, err := b.client.GetObject(b.ctx, b.input)
 	if err != nil {
 		b.rest = io.NopCloser(strings.NewReader(""))
+		if isCode(err, preconditionFailed) || isCode(err, noSuchKey) {
+			return &fault.Error{Kind: fault.Transient, Message: b.place + " was replaced while it was read", Hint: "run the same command again", Err: cause}
+		}
 		return classify(err, b.place)
 	}
 	b.rest = object.Body

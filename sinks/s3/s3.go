@@ -71,7 +71,8 @@ const (
 type Config struct {
 	Bucket, Prefix string
 	Region         string // empty: what the environment says, or us-east-1 with an Endpoint
-	Endpoint       string // empty: AWS; otherwise a URL, with path-style addressing
+	Endpoint       string // empty: AWS; otherwise a URL
+	PathStyle      *bool  // whether the bucket stands in the path or in the host's name; nil: in the path where there is an Endpoint
 	Encryption     string // "", "AES256" or "aws:kms"
 	KMSKeyID       string
 	Retention      Retention // of what is sealed; locks and reports are never locked
@@ -152,6 +153,9 @@ func newClient(ctx context.Context, cfg Config) (*s3.Client, error) {
 			o.HTTPClient = cfg.HTTP
 		}
 		o.UsePathStyle = o.BaseEndpoint != nil || strings.Contains(cfg.Bucket, ".")
+		if cfg.PathStyle != nil {
+			o.UsePathStyle = *cfg.PathStyle
+		}
 		o.Retryer = newRetryer(cfg)
 	}, fenced(cfg.Now)), nil
 }

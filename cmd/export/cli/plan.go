@@ -13,6 +13,7 @@ import (
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/config"
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/plan"
 	"rollcall/pipeline/pseudonym"
@@ -62,11 +63,19 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	defer done()
 	p, err := plan.Make(cmd.Context(), plan.Request{
 		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
-		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random,
+		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random, Warn: a.warn(j),
 		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now(), Process: a.env.Process}, Look: a.env.Look,
 	})
 	p.Blocks = upstreamFirst(p.Blocks, j.Data)
 	return p, pseudonym.New(j.Columns).Hide(err)
+}
+
+// warn says on stderr what may be a mistake, without IDs where the job keeps them to itself.
+func (a *app) warn(j *job.Job) func(text, hint string) {
+	hide := pseudonym.New(j.Columns)
+	return func(text, hint string) {
+		a.talk.Printer().Println(sentence(event.Notice{Warning: true, Text: hide.Text(text), Hint: hide.Text(hint)}))
+	}
 }
 
 // upstreamFirst puts each block after those that it waits for, else in the order of names.

@@ -30,6 +30,9 @@ func TestReadmeIsTrue(t *testing.T) {
 	if err := os.WriteFile(path, []byte(example), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "users.txt"), []byte("u1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	var stdout, stderr bytes.Buffer
 	env := testEnv(&stdout, &stderr, "validate", "--config", path)
 	env.LookupEnv = func(name string) (string, bool) { return "value-of-" + name, true }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/job"
 	"rollcall/pipeline/keys"
 	"rollcall/pipeline/reconcile"
 	"rollcall/pipeline/snapshot"
@@ -36,6 +38,7 @@ Ends with 7 where something differs, else with 0; what it can't tell makes no 7 
 // reconcileFlags are those of reconcile.
 type reconcileFlags struct {
 	expected, format, source, out string
+	delimiter                     string
 	columns, roles                []string // as they are typed
 	only, strict                  bool
 	limit                         int
@@ -79,6 +82,7 @@ func (a *app) reconcileCommand() *cobra.Command {
 	set := cmd.Flags()
 	set.StringVar(&f.expected, "expected", "", "the application's records: a `FILE`, s3://bucket/key, or -")
 	set.StringVar(&f.format, "format", "", "what the records are: `csv|ndjson|parquet` (default: by the file's name)")
+	set.StringVar(&f.delimiter, "delimiter", "", "what divides the columns of CSV: one `CHARACTER`, \\t for a TAB (default: a comma)")
 	set.StringSliceVar(&f.columns, "columns", nil, "what the records call a column: `NAME=THEIRS,…`, as in group_id=room,user_id=uid; also role and source")
 	set.StringArrayVar(&f.roles, "role", nil, "what a word for a role means: `WORD=ROLE`, as in Manager=admin, or Guest= for one that is not compared; may be given several times")
 	set.StringVar(&f.source, "source", "", "the records are of this `SOURCE` alone, such as rongcloud.prod (default: of all)")
@@ -141,6 +145,10 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 	if err != nil {
 		return reconciled{}, err
 	}
+	delimiter, err := oneCharacter(f.delimiter)
+	if err != nil {
+		return reconciled{}, err
+	}
 	l, err := a.look(ctx)
 	if err != nil {
 		return reconciled{}, err
@@ -166,7 +174,7 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 		return reconciled{}, err
 	}
 	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
-		Records:     keys.RowOptions{Path: f.expected, Format: f.format, Open: pipeline.ObjectOpener(l.job.Sink), Stdin: a.env.Stdin},
+		Records:     keys.RowOptions{Path: f.expected, Format: f.format, Delimiter: delimiter, Objects: pipeline.ObjectReader(l.job.Sink, job.List{}), Stdin: a.env.Stdin},
 		ColumnNames: columns, Roles: roles,
 		Source: f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: temp,
 		Listen: func(rows int64) {
@@ -180,6 +188,21 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 		answer.Code = Different
 	}
 	return answer, nil
+}
+
+// oneCharacter is what --delimiter names; 0 where it names nothing.
+func oneCharacter(text string) (rune, error) {
+	if text == `\t` {
+		return '\t', nil
+	}
+	r, size := utf8.DecodeRuneInString(text)
+	if size != len(text) || strings.ContainsRune("\"\r\n\ufffd", r) && text != "" {
+		return 0, misused(`give one character, such as --delimiter ';' or --delimiter '\t'`, "--delimiter %q is no single character", text)
+	}
+	if text == "" {
+		return 0, nil
+	}
+	return r, nil
 }
 
 // taker gives what takes differences: the first of each kind for the screen, all of them into a file

@@ -10,9 +10,34 @@ ids "column" {
   values = ["a"]
   column = "id"
 }
+ids "unseen" { values = ["u1", "u2​"] }
+ids "wide" {
+  path      = "a.csv"
+  delimiter = ";;"
+  header    = "no"
+}
+ids "local" {
+  path     = "a.csv"
+  region   = "eu-central-1"
+  endpoint = "s3"
+}
+ids "headless" {
+  path   = "a.csv"
+  column = "id"
+  header = false
+}
+ids "kept" {
+  values    = ["a"]
+  delimiter = ";"
+  region    = "eu-central-1"
+}
 ids "blank" { path = "" }
 ids "stdin" { path = "-" }
 ids "again" { path = "-" }
+ids "lines" {
+  path   = "-"
+  header = false
+}
 ids "typo" { pth = "users.txt" }
 ids "reference" { path = ids.stdin }
 

@@ -1,0 +1,188 @@
+package keys
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"rollcall/schema/fault"
+)
+
+// Check tells what keeps id from being an ID of a list.
+func Check(id []byte) error {
+	if err := check(id); err != nil {
+		return err
+	}
+	return checkEnds(id)
+}
+
+// check tells what no ID may be, wherever it comes from.
+func check(id []byte) error {
+	switch {
+	case len(id) == 0:
+		return slip("leave out rows without an ID", "an empty ID")
+	case len(id) > MaxID:
+		return slip("check that this is a list of IDs, one a line, and that the right column is named", "an ID of %d bytes: at most %d are allowed", len(id), MaxID)
+	case !utf8.Valid(id):
+		return slip("save the list as UTF-8", "an ID that is not valid UTF-8")
+	case bytes.IndexByte(id, 0) >= 0:
+		return slip("save the list as UTF-8 text", "an ID with a NUL byte")
+	case bytes.ContainsAny(id, "\r\n"):
+		return slip("an ID is one line; check the quotes in the list", "an ID with a line break, %.40q", id)
+	}
+	return nil
+}
+
+func slip(hint, message string, args ...any) error {
+	return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf(message, args...), Hint: hint}
+}
+
+// checkEnds refuses blanks and unseen characters at the ends of an ID. They are seldom meant: kept, they
+// would make an ID that nobody has, and vendors tell an unknown user from one without groups badly; dropped,
+// they would make another ID where they are meant.
+func checkEnds(id []byte) error {
+	if plain(id[0]) && plain(id[len(id)-1]) {
+		return nil
+	}
+	first, _ := utf8.DecodeRune(id)
+	last, _ := utf8.DecodeLastRune(id)
+	switch {
+	case first == byteOrderMark:
+		return slip("files were put together: leave out the marks, and the headers of all but the first", "%q begins with a byte order mark", id)
+	case blank(first) || blank(last):
+		return slip("take the blanks out", "%q begins or ends with blank space", id)
+	case unseen(first) || unseen(last):
+		return slip("take it out; the message shows it as a backslash and its number", "%q begins or ends with a character that can't be seen", id)
+	}
+	return nil
+}
+
+// plain tells whether b is a printable character of ASCII other than the blank.
+func plain(b byte) bool { return b > ' ' && b < 0x7f }
+
+// blank tells whether a person sees r as space.
+func blank(r rune) bool {
+	return unicode.IsSpace(r) || strings.ContainsRune("\u2800\u3164\uffa0\u115f\u1160", r) // fillers that look like spaces
+}
+
+// unseen tells whether a person sees nothing of r: control characters, and those that only shape text.
+// The tags at the end of some emoji belong to what is seen.
+func unseen(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && (r < 0xE0000 || r > 0xE007F)
+}
+
+// checkSlips tells what is a slip in an ID of a format that doesn't mark texts as texts.
+func (l *list) checkSlips(id []byte) error {
+	const asText = "; where it belongs to the ID, give the list as .ndjson"
+	if inQuotes(id) {
+		return slip("take the quotes out"+asText, "%q is in quotes", id)
+	}
+	switch string(id) {
+	case `\N`, "NULL", "NaN", "nan", "None", "<NA>", "<null>", "(null)", "#N/A": // null is what some apps call a user
+		return slip("leave out rows without an ID"+asText, "%q stands for a missing value", id)
+	}
+	return nil
+}
+
+// inQuotes tells whether id stands in quotes: of a program's list, perhaps with a comma behind, or of a
+// formula by which spreadsheets keep leading zeros.
+func inQuotes(id []byte) bool {
+	id = bytes.TrimRight(bytes.TrimPrefix(id, []byte("=")), ",;")
+	if len(id) < 2 {
+		return false
+	}
+	last := id[len(id)-1]
+	return id[0] == last && (last == '"' || last == '\'' || last == '`')
+}
+
+// numbers remembers whether all IDs of a list are numbers, and where the first float among them is.
+type numbers struct {
+	others bool // there is an ID that is no number
+	float  string
+	place  string
+}
+
+// add looks at one ID.
+func (n *numbers) add(id []byte, place func() string) {
+	if n.others {
+		return
+	}
+	switch whole, float := numberOf(id); {
+	case float && n.float == "":
+		n.float, n.place = string(id), place()
+	case !whole && !float:
+		n.others = true
+	}
+}
+
+// numberOf tells whether id is a whole number, or one as floats are written: 10001.0 or 1.7E12.
+func numberOf(id []byte) (whole, float bool) {
+	id = bytes.TrimPrefix(id, []byte("-"))
+	if len(id) == 0 || id[0] < '0' || id[0] > '9' || digits(id) {
+		return digits(id), false
+	}
+	mantissa, exponent, scientific := bytes.Cut(bytes.ToUpper(id), []byte("E"))
+	integer, fraction, point := bytes.Cut(bytes.ReplaceAll(mantissa, []byte(","), []byte(".")), []byte("."))
+	if !digits(integer) || point && !digits(fraction) || scientific && !digits(bytes.TrimPrefix(exponent, []byte("+"))) {
+		return false, false
+	}
+	return false, scientific || len(bytes.Trim(fraction, "0")) == 0
+}
+
+func digits(text []byte) bool {
+	for _, b := range text {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return len(text) > 0
+}
+
+// check refuses floats where all else is whole numbers.
+func (n *numbers) check() error {
+	if n.float == "" || n.others {
+		return nil
+	}
+	return slip("write the column as text, or as whole numbers, from where the IDs come from: what was rounded away can't be got back. Where these are the IDs, give them as texts in .ndjson",
+		"%s: %q stands among whole numbers: a spreadsheet or pandas made floats of IDs", n.place, n.float)
+}
+
+// finish looks back on all IDs of a list.
+func (l *list) finish() error {
+	if err := l.numbers.check(); err != nil {
+		return err
+	}
+	if l.divided != "" && l.count > 1 && l.warn != nil {
+		l.warn(fmt.Sprintf("%s: each line holds %q, and is taken for one ID", l.name, l.divided[:1]),
+			fmt.Sprintf("where it divides columns, name the file .csv and say delimiter = %q; where it belongs to the IDs, give the list as .ndjson", l.divided[:1]))
+	}
+	return nil
+}
+
+// alike tells whether a header has the shape of the ID below it: both have digits, and letters, digits and
+// other characters follow each other alike, or stand at the same places.
+func alike(header, id string) bool {
+	return strings.ContainsAny(header, "0123456789") && strings.ContainsAny(id, "0123456789") &&
+		(shape(header, true) == shape(id, true) || shape(header, false) == shape(id, false))
+}
+
+// shape writes text with one sign for each letter and digit: runs of them as one, else letters and digits alike.
+func shape(text string, runs bool) string {
+	var b strings.Builder
+	last := rune(-1)
+	for _, r := range text {
+		switch {
+		case unicode.IsDigit(r) && runs:
+			r = '0'
+		case unicode.IsLetter(r) || unicode.IsDigit(r):
+			r = 'a'
+		}
+		if !runs || r != last || r != '0' && r != 'a' {
+			b.WriteRune(r)
+		}
+		last = r
+	}
+	return b.String()
+}
