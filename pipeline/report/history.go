@@ -107,6 +107,18 @@ func differing(verdicts map[string]int64) (sum int64) {
 	return sum
 }
 
+// missingDates are those between the nights that have no snapshot.
+func missingDates(nights []night) []string {
+	var dates, said []string
+	for _, n := range nights {
+		dates = append(dates, n.Date)
+	}
+	for _, m := range snapshot.Missing(dates, "", time.Time{}) {
+		said = append(said, capital(m.String())+".")
+	}
+	return said
+}
+
 // rows is how many rows a table has; nil where that is not known.
 func (n night) rows(table string) *int64 {
 	if n.Unread {

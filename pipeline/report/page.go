@@ -38,6 +38,7 @@ type page struct {
 	Changes changes
 
 	Nights  int
+	Dates   []string // between them, without a snapshot
 	Trends  []chart
 	History []historyRow
 
@@ -168,7 +169,7 @@ func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
 	p.Differ, p.DifferU = mapped(f.Differing, groupOf), mapped(f.DiffUsers, userOf)
 	p.Changes = changesOf(m, f)
 	p.Trends = trends(nights)
-	p.History = historyOf(nights)
+	p.History, p.Dates = historyOf(nights), missingDates(nights)
 	p.Largest, p.Ownerless = mapped(f.Largest, groupOf), mapped(f.Ownerless, groupOf)
 	if tonight.Judged != nil {
 		p.Judged, p.Orphans = &figure{"ownership.judged", *tonight.Judged}, &figure{"ownership.ownerless", *tonight.Orphans}

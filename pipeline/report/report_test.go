@@ -242,3 +242,13 @@ func write(t *testing.T, name, page string) {
 		}
 	}
 }
+
+func TestThePageNamesDatesWithoutASnapshot(t *testing.T) {
+	t.Parallel()
+	sink := newSink(t)
+	w := newWorld(60)
+	page, _ := pageOf(t, sink, w.seal(t, sink, true))
+	if want := ">No snapshot for " + w.date(6) + ".<"; strings.Count(page, want) != 1 || strings.Count(page, "No snapshot") != 1 {
+		t.Errorf("the page does not say %q once, or names other dates", want)
+	}
+}
