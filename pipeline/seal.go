@@ -184,7 +184,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		Verdicts:      manifest.Verdicts{Groups: words(s.Groups), Users: words(s.Users)},
 		Requests:      map[string]map[string]manifest.Figures{},
 		RoleCounts:    map[string]int64{"owner": 0, "admin": 0, "member": 0, "unknown": 0},
-		ReplacedTexts: s.Replaced, CutTexts: s.Cut, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless},
+		ReplacedTexts: s.Replaced, CutTexts: s.Cut, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless, Empty: &s.Empty},
 	}
 	m.Backdated = manifest.Precedes(m.Date, m.AskedFrom)
 	if err := r.place(ctx, &m); err != nil {

@@ -27,6 +27,7 @@ type night struct {
 	Changed  *int64
 	Judged   *int64 // groups whose owner can be told
 	Orphans  *int64 // of these, without one
+	Empty    *int64 // groups without a member
 	Roles    map[string]int64
 	Requests *int64
 	Took     time.Duration // from the first request to the last answer
@@ -78,6 +79,7 @@ func nightOf(m manifest.Manifest) night {
 	if m.ChangesBase != nil && len(m.Changes) > 0 {
 		n.Joined, n.Left, n.Changed = some(m.Changes["joined"]), some(m.Changes["left"]), some(m.Changes["role_changed"])
 	}
+	n.Empty = m.Ownership.Empty
 	if m.Ownership.Judged > 0 {
 		n.Judged, n.Orphans = some(m.Ownership.Judged), some(m.Ownership.Ownerless)
 	}

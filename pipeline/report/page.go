@@ -46,7 +46,7 @@ type page struct {
 	Ownerless top[groupRow]
 	Judged    *figure
 	Orphans   *figure
-	Roleless  []string
+	Empty     *figure
 
 	Endpoints []endpoint
 	Tables    []tableRow
@@ -174,8 +174,8 @@ func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
 	if tonight.Judged != nil {
 		p.Judged, p.Orphans = &figure{"ownership.judged", *tonight.Judged}, &figure{"ownership.ownerless", *tonight.Orphans}
 	}
-	for _, source := range f.Roleless {
-		p.Roleless = append(p.Roleless, shown(source))
+	if tonight.Empty != nil {
+		p.Empty = &figure{"ownership.empty", *tonight.Empty}
 	}
 	p.Endpoints = endpoints(m)
 	p.Tables, p.Lists = tablesOf(m), listsOf(m)

@@ -114,10 +114,11 @@ type Check struct {
 	Limit    string `json:"limit"`    // as configured: "5%", "10"; empty where the kind has none
 }
 
-// Ownership counts the groups whose owner can be told: read whole, with the role of some member.
+// Ownership counts groups that were read completely, see schema.OwnershipOf.
 type Ownership struct {
-	Judged    int64 `json:"judged"`
-	Ownerless int64 `json:"ownerless"` // of these, those that nobody owns
+	Judged    int64  `json:"judged"`          // owned or ownerless
+	Ownerless int64  `json:"ownerless"`       // of these, those that nobody owns
+	Empty     *int64 `json:"empty,omitempty"` // without a member, which are not judged; nil: not counted, in older manifests
 }
 
 // Link names another manifest by its path in the sink and its SHA-256 in hex.
