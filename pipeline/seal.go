@@ -190,9 +190,6 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 	if err := r.place(ctx, &m); err != nil {
 		return manifest.Manifest{}, err
 	}
-	if l.missing > 0 || s.Disagrees {
-		m.ExitCode = CodeNotWhole
-	}
 	for role, held := range s.Held {
 		m.RoleCounts[cmp.Or(role.String(), "unknown")] = held
 	}
@@ -220,6 +217,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 			MinKey: f.MinKey, MaxKey: f.MaxKey,
 		})
 	}
+	r.acknowledge(&m)
 	return m, nil
 }
 

@@ -84,7 +84,6 @@ type Summary struct {
 	Requests      int64
 	Replaced      int64 // displayed values that could not be read: invalid Unicode became U+FFFD, a wrong type null
 	Cut           int64 // texts that were cut because they were too long
-	Disagrees     bool  // some group or user is short, over or drifted
 
 	Roles     map[string]map[string]int64 // memberships, by source and the vendor's word for the role, see OtherRoles
 	Held      map[schema.Role]int64       // memberships, by role

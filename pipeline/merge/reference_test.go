@@ -364,7 +364,6 @@ func (r *reference) groupTable() {
 		g.Verdict, g.DeclaredMembers = string(verdict), declared
 		r.out.Groups = append(r.out.Groups, g)
 		r.out.Summary.Groups[verdict]++
-		r.out.Summary.Disagrees = r.out.Summary.Disagrees || verdict.Disagrees()
 	}
 }
 
@@ -408,7 +407,6 @@ func (r *reference) userTable() {
 		u.Verdict, u.DeclaredGroups = string(verdict), declared
 		r.out.Users = append(r.out.Users, u)
 		r.out.Summary.Users[verdict]++
-		r.out.Summary.Disagrees = r.out.Summary.Disagrees || verdict.Disagrees()
 	}
 }
 

@@ -74,6 +74,8 @@ type Manifest struct {
 
 	RoleCounts map[string]int64 `json:"role_counts"` // memberships: "owner", "admin", "member", "unknown"; nil: not counted
 
+	Acknowledged []Acknowledged `json:"acknowledged,omitempty"` // in the order of the configuration
+
 	Columns map[string]Column `json:"columns,omitempty"` // by name: columns that are not written as the vendors tell them
 
 	Uncovered *int64 `json:"uncovered,omitempty"` // memberships of the base whose group and user nobody asked about; absent: not known

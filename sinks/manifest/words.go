@@ -38,6 +38,9 @@ func believable(m Manifest) error {
 	if err := knownWords(m); err != nil {
 		return err
 	}
+	if err := acknowledgeable(m); err != nil {
+		return err
+	}
 	return noneNegative(m)
 }
 
