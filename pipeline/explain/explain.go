@@ -105,6 +105,14 @@ type Standing struct {
 	Collected int64   `json:"collected"`
 	Owners    int64   `json:"owners,omitempty"`
 	Admins    int64   `json:"admins,omitempty"`
+
+	Acknowledged *Acknowledged `json:"acknowledged,omitempty"` // the verdict is, by the configuration of that night
+}
+
+// Acknowledged says why and until when a disagreement is known.
+type Acknowledged struct {
+	Until  string `json:"until"`
+	Reason string `json:"reason"`
 }
 
 // Outcome is what became of one question.
@@ -298,7 +306,7 @@ func each[Row any](rows iter.Seq2[*Row, error], do func(*Row)) error {
 func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	if a.Group != "" {
 		err := each(snapshot.Find[schema.Group](ctx, s, a.where("group_id", "")...), func(g *schema.Group) {
-			a.of(g.Source, s.Date).Group = &Standing{Name: g.Name, Type: g.Type, Verdict: g.Verdict, Declared: g.DeclaredMembers, Collected: g.CollectedMembers, Owners: g.Owners, Admins: g.Admins}
+			a.of(g.Source, s.Date).Group = &Standing{Name: g.Name, Type: g.Type, Verdict: g.Verdict, Declared: g.DeclaredMembers, Collected: g.CollectedMembers, Owners: g.Owners, Admins: g.Admins, Acknowledged: acknowledged(s, g.Source, g.GroupID, false)}
 		})
 		if err != nil {
 			return err
@@ -306,7 +314,7 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	if a.User != "" {
 		err := each(snapshot.Find[schema.User](ctx, s, a.where("", "user_id")...), func(u *schema.User) {
-			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups}
+			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups, Acknowledged: acknowledged(s, u.Source, u.UserID, true)}
 			if a.Group == "" || a.Source != "" {
 				a.of(u.Source, s.Date).User = row
 				return

@@ -1,6 +1,17 @@
 package explain
 
-import "rollcall/schema"
+import (
+	"rollcall/pipeline/snapshot"
+	"rollcall/schema"
+)
+
+// acknowledged says why and until when the verdict of a group or user is known; nil where it is not.
+func acknowledged(s *snapshot.Snapshot, source, id string, user bool) *Acknowledged {
+	if a := s.AcknowledgementOf(source, id, user); a != nil {
+		return &Acknowledged{Until: a.Until, Reason: a.Reason}
+	}
+	return nil
+}
 
 // ownership says whether the group has an owner on date; unknown counts roles by source.
 func (a *asker) ownership(date string, unknown map[string]int64) {

@@ -203,7 +203,9 @@ func showStanding(w console.Printer, noun, what string, s *explain.Standing, ask
 		w.Printf("  type: %s\n", *s.Type)
 	}
 	w.Printf("  the %s is %s: %s\n", noun, s.Verdict, meaning(schema.Verdict(s.Verdict)))
-	if do := meaningOf(s.Verdict); do != "" {
+	if a := s.Acknowledged; a != nil {
+		w.Printf("    acknowledged until %s: %s\n", a.Until, a.Reason)
+	} else if do := meaningOf(s.Verdict); do != "" {
 		w.Printf("    %s\n", do)
 	}
 	w.Printf("  %s: %s declared, %s collected", what, number(s.Declared), humanize.Comma(s.Collected))

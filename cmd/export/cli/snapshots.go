@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -27,6 +29,8 @@ type snapshotRow struct {
 	Columns   map[string]manifest.Column `json:"columns,omitempty"`  // left out, or pseudonyms
 	Backdated bool                       `json:"backdated"`          // the vendors were asked after the date was over
 	Archived  bool                       `json:"archived,omitempty"` // only its date is known: it must be restored before it can be read
+
+	Acknowledged []manifest.Acknowledged `json:"acknowledged,omitempty"` // disagreements that are known, and kept out of the code
 
 	Missing *snapshot.MissingDates `json:"missing_after,omitempty"` // dates right after it that have no snapshot; of the newest, with --expect daily alone
 }
@@ -99,7 +103,7 @@ func tellMissing(rows []snapshotRow, now time.Time) []snapshot.MissingDates {
 func snapshotRowOf(m manifest.Sealed, url string) snapshotRow {
 	row := snapshotRow{
 		Date: m.Date, Sequence: m.Sequence, SealedAt: m.SealedAt.Time().Format(time.RFC3339), Code: m.ExitCode,
-		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum, Columns: m.Columns, Backdated: m.AskedLate(),
+		Memberships: rowsOf(m.Manifest)["memberships"], Files: len(m.Files), Manifest: url, Sum: m.Sum, Columns: m.Columns, Backdated: m.AskedLate(), Acknowledged: m.Acknowledged,
 	}
 	for _, f := range m.Files {
 		row.Bytes += f.Size
@@ -119,6 +123,10 @@ func (a *app) table(rows []snapshotRow) {
 		if r.Backdated {
 			r.SealedAt += " (backdated)"
 		}
-		w.Printf("%s\t%s\t%d\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, r.Code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), r.Manifest, r.Sum)
+		code := strconv.Itoa(r.Code)
+		if n := acknowledgedIn(r.Acknowledged); n > 0 {
+			code += fmt.Sprintf(" (%d acknowledged)", n)
+		}
+		w.Printf("%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), r.Manifest, r.Sum)
 	}
 }
