@@ -16,8 +16,9 @@ func (r *run) merge(ctx context.Context, t *tables) (merge.Summary, error) {
 	if err := r.spool.Settle(ctx); err != nil {
 		return merge.Summary{}, err
 	}
+	r.acknowledged = newAcknowledgements(r.Job.Acknowledged, r.veil)
 	out := merge.Output{
-		Memberships: &told{Writer: t.memberships, tell: func(rows int64) { r.phase(event.Merging, rows, 0) }}, Groups: t.groups, Users: t.users, Outcomes: t.outcomes, Discrepancies: t.discrepancies,
+		Memberships: &told{Writer: t.memberships, tell: func(rows int64) { r.phase(event.Merging, rows, 0) }}, Groups: r.acknowledged.groups(t.groups), Users: r.acknowledged.users(t.users), Outcomes: t.outcomes, Discrepancies: t.discrepancies,
 	}
 	in := r.veil.Input(spooled{r.spool, fetch.Blocks(r.Job)}, pseudonym.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk})
 	return r.mergeCompared(ctx, in, out, merge.Options{Scratch: r.night.Parts(), Memory: mergeMemory, Disk: r.Disk}, t.changes)

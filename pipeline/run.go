@@ -297,16 +297,17 @@ type run struct {
 	old    *manifest.Sealed // what seals the date and is to be replaced; nil: the date is not sealed
 	spare  bool             // the state folder's night of the date is another run's to go on with
 
-	night    *state.Night
-	resumed  bool
-	spool    *spool.Spool
-	vendors  *vendors
-	veil     *pseudonym.Veil             // over what is written and shown
-	compared compared                    // what the night was compared with
-	roles    map[string]map[string]int64 // that snapshots of earlier dates hold, by source and word
-	kept     int64                       // keys whose answers are in the spool
-	checked  time.Time                   // when the lock was last seen to be ours
-	keeper   *status.Keeper
+	night        *state.Night
+	resumed      bool
+	spool        *spool.Spool
+	vendors      *vendors
+	veil         *pseudonym.Veil             // over what is written and shown
+	compared     compared                    // what the night was compared with
+	acknowledged *acknowledgements           // made by the merge
+	roles        map[string]map[string]int64 // that snapshots of earlier dates hold, by source and word
+	kept         int64                       // keys whose answers are in the spool
+	checked      time.Time                   // when the lock was last seen to be ours
+	keeper       *status.Keeper
 }
 
 func (r *run) carryOut(ctx context.Context) (Result, error) {

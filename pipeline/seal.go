@@ -184,14 +184,11 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 		Verdicts:      manifest.Verdicts{Groups: words(s.Groups), Users: words(s.Users)},
 		Requests:      map[string]map[string]manifest.Figures{},
 		RoleCounts:    map[string]int64{"owner": 0, "admin": 0, "member": 0, "unknown": 0},
-		ReplacedTexts: s.Replaced, CutTexts: s.Cut, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless},
+		ReplacedTexts: s.Replaced, CutTexts: s.Cut, Roles: s.Roles, Ownership: manifest.Ownership{Judged: s.Judged, Ownerless: s.Ownerless, Empty: &s.Empty},
 	}
 	m.Backdated = manifest.Precedes(m.Date, m.AskedFrom)
 	if err := r.place(ctx, &m); err != nil {
 		return manifest.Manifest{}, err
-	}
-	if l.missing > 0 || s.Disagrees {
-		m.ExitCode = CodeNotWhole
 	}
 	for role, held := range s.Held {
 		m.RoleCounts[cmp.Or(role.String(), "unknown")] = held
@@ -220,6 +217,7 @@ func (r *run) manifest(ctx context.Context, l ledger, s merge.Summary, files []p
 			MinKey: f.MinKey, MaxKey: f.MaxKey,
 		})
 	}
+	r.acknowledge(&m)
 	return m, nil
 }
 

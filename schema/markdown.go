@@ -18,13 +18,14 @@ func Markdown(tables []Table) string {
 	for _, t := range tables {
 		fmt.Fprintf(&b, "- [%s](#%s): %s\n", t.Name, t.Name, t.Doc)
 	}
-	b.WriteString("- [what verdicts and outcomes mean](#verdicts)\n- [what changes mean](#changes-1)\n")
+	b.WriteString("- [what verdicts and outcomes mean](#verdicts)\n- [what changes mean](#changes-1)\n- [whether a group has an owner](#ownership)\n")
 	for _, t := range tables {
 		t.markdown(&b)
 	}
 	glossary(&b, "Verdicts", "How complete a group or a user is known to be. A view is whole when its outcome is ok and its verdict exact, or\nunverifiable only for want of a total; only whole views accuse in discrepancies and changes.\nWhere several types of data block list one user, the user is read whole there when each of them did.", Verdicts())
 	glossary(&b, "Outcomes", "What became of one key. Every key that was asked has one.", Outcomes())
 	glossary(&b, "Changes", "What the table changes tells. The base is the nearest earlier date that was sealed when this one was; the manifest names it as\n`changes_base`. Where that is null there is none, or it could not be read, and `changes_note` says why. Of a source that is\nnot in the base everybody has joined, which is not certain.", Changes())
+	glossary(&b, "Ownership", "Whether a group has an owner. The manifest counts it as `ownership` (`judged`: owned or ownerless, and read completely); the\ncheck `ownerless`, reports, `explain` and the SQL views `groups_without_owner` and `empty_groups` go by the same definition.", Ownerships())
 	return b.String()
 }
 

@@ -156,13 +156,17 @@ func newRoles(tonight, base manifest.Manifest) (bool, string) {
 	return len(found) == 0, measured
 }
 
-// ownerless counts the groups that nobody owns.
+// ownerless counts the groups that nobody owns, as schema.OwnershipOf has it.
 func ownerless(c job.Check, o manifest.Ownership) (bool, string) {
+	empty := ""
+	if o.Empty != nil && *o.Empty > 0 {
+		empty = "; " + counted(*o.Empty, "empty group") + " not counted"
+	}
 	if o.Judged == 0 {
-		return true, "no group was read whole with roles, so that its owner could be told"
+		return true, "no group was read whole with roles, so that its owner could be told" + empty
 	}
 	return c.Limit.Allows(o.Ownerless, o.Judged),
-		fmt.Sprintf("%s of %s read whole have no owner (%s)", humanize.Comma(o.Ownerless), counted(o.Judged, "group"), percent(o.Ownerless, o.Judged))
+		fmt.Sprintf("%s of %s read whole have no owner (%s)", humanize.Comma(o.Ownerless), counted(o.Judged, "group"), percent(o.Ownerless, o.Judged)) + empty
 }
 
 func rows(m manifest.Manifest, table string) (n int64) {

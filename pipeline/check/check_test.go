@@ -52,6 +52,8 @@ func TestWhatIsMeasuredAndWhatItComesTo(t *testing.T) {
 		{"roles not counted then", job.Check{Kind: job.NewRoles}, tonight, &uncounted, true, "no snapshot up to that of 2026-11-20 counted roles", ""},
 		{"few ownerless", job.Check{Kind: job.Ownerless, Limit: share(2)}, tonight, nil, true, "8 of 400 groups read whole have no owner (2%)", "2%"},
 		{"too many ownerless", job.Check{Kind: job.Ownerless, Limit: job.Tolerance{Count: 7}}, tonight, nil, false, "8 of 400 groups read whole have no owner (2%)", "7"},
+		{"empty groups are told apart", job.Check{Kind: job.Ownerless, Limit: share(2)}, withEmpty(tonight, 12), nil, true, "8 of 400 groups read whole have no owner (2%); 12 empty groups not counted", "2%"},
+		{"all groups are empty", job.Check{Kind: job.Ownerless}, withEmpty(base, 1), nil, true, "no group was read whole with roles, so that its owner could be told; 1 empty group not counted", "0"},
 		{"no owner can be told", job.Check{Kind: job.Ownerless}, base, nil, true, "no group was read whole with roles, so that its owner could be told", "0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,4 +85,10 @@ func TestWhatIsMeasuredAndWhatItComesTo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withEmpty is m with so many empty groups.
+func withEmpty(m manifest.Manifest, n int64) manifest.Manifest {
+	m.Ownership.Empty = &n
+	return m
 }

@@ -75,11 +75,15 @@ func TestTheStarterShowsTheBuiltInChecksAsTheyCanBeWritten(t *testing.T) {
 	}
 	var checks strings.Builder
 	for line := range strings.Lines(commented) {
-		if text, is := strings.CutPrefix(line, "  # "); is && (strings.HasPrefix(text, "check ") || strings.HasPrefix(text, "  ") || text == "}\n") {
+		if text, is := strings.CutPrefix(line, "  # "); is && (strings.HasPrefix(text, "check ") || strings.HasPrefix(text, "acknowledge ") || strings.HasPrefix(text, "  ") || text == "}\n") {
 			checks.WriteString(text)
 		}
 	}
-	got := mustParse(t, head+"snapshot {\n"+checks.String()+"}\n", vendors(true)).Checks
+	j := mustParse(t, head+"snapshot {\n"+checks.String()+"}\n", vendors(true))
+	if len(j.Acknowledged) != 1 || j.Acknowledged[0].Source != "rongcloud.prod" {
+		t.Errorf("with its comments taken away the starter acknowledges %+v", j.Acknowledged)
+	}
+	got := j.Checks
 	for i, want := range []string{"emptied", "fewer_memberships", "list_shrunk", "list_without_rows", "no_owner", "uncovered"} {
 		if i >= len(got) || got[i].Name != want || want != "no_owner" && slices.Contains(job.BuiltIn(), got[i]) {
 			t.Errorf("with its comments taken away the starter has the checks %+v", got)

@@ -142,8 +142,12 @@ func (l *loader) index(body *hclsyntax.Body) {
 		names, known := labels(block.Type)
 		if !known {
 			hint := didYouMean(block.Type, "blocks", kinds())
-			if inner := map[string]string{"check": "snapshot", "column": "snapshot", "sign": "snapshot", "retention": "sink", "budget": "source", "window": "source"}[block.Type]; inner != "" {
-				hint = fmt.Sprintf("A %s goes into a %s block.", block.Type, inner)
+			if inner := map[string]string{"check": "snapshot", "column": "snapshot", "sign": "snapshot", "acknowledge": "snapshot", "retention": "sink", "budget": "source", "window": "source"}[block.Type]; inner != "" {
+				article := "A"
+				if block.Type == "acknowledge" {
+					article = "An"
+				}
+				hint = fmt.Sprintf("%s %s goes into a %s block.", article, block.Type, inner)
 			}
 			l.fault(block.TypeRange, fmt.Sprintf("There is no block %q", block.Type), hint)
 			continue

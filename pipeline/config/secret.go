@@ -148,7 +148,7 @@ func maskSnapshot(body *hclsyntax.Body, plain map[string]bool, shown []byte) {
 		plain[name] = true
 	}
 	for _, block := range body.Blocks {
-		if block.Type != "check" {
+		if block.Type != "check" && block.Type != "acknowledge" {
 			maskBody(block.Body, plain, shown)
 		}
 	}

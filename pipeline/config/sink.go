@@ -146,6 +146,7 @@ func (l *loader) readSnapshot() {
 		s.readChecks()
 		s.readColumns()
 		s.readSign()
+		s.readAcknowledged()
 		s.end()
 	}
 }

@@ -62,13 +62,14 @@ type Answer struct {
 
 // Subject is the group, user or pair in one source.
 type Subject struct {
-	Source        string        `json:"source"`
-	Now           Night         `json:"now"` // the night that was asked for; of no moment where it is not known then
-	Outcomes      []Outcome     `json:"outcomes"`
-	Discrepancies []Discrepancy `json:"discrepancies"`
-	Members       []Member      `json:"memberships"` // the first of them; of a pair, the one
-	Total         int64         `json:"total_memberships"`
-	History       []Night       `json:"history"` // ascending dates
+	Source        string           `json:"source"`
+	Now           Night            `json:"now"` // the night that was asked for; of no moment where it is not known then
+	Outcomes      []Outcome        `json:"outcomes"`
+	Discrepancies []Discrepancy    `json:"discrepancies"`
+	Members       []Member         `json:"memberships"` // the first of them; of a pair, the one
+	Total         int64            `json:"total_memberships"`
+	Ownership     schema.Ownership `json:"ownership,omitempty"` // of a group, without a user
+	History       []Night          `json:"history"`             // ascending dates
 }
 
 // State is what one night says of a pair.
@@ -104,6 +105,14 @@ type Standing struct {
 	Collected int64   `json:"collected"`
 	Owners    int64   `json:"owners,omitempty"`
 	Admins    int64   `json:"admins,omitempty"`
+
+	Acknowledged *Acknowledged `json:"acknowledged,omitempty"` // the verdict is, by the configuration of that night
+}
+
+// Acknowledged says why and until when a disagreement is known.
+type Acknowledged struct {
+	Until  string `json:"until"`
+	Reason string `json:"reason"`
 }
 
 // Outcome is what became of one question.
@@ -297,7 +306,7 @@ func each[Row any](rows iter.Seq2[*Row, error], do func(*Row)) error {
 func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	if a.Group != "" {
 		err := each(snapshot.Find[schema.Group](ctx, s, a.where("group_id", "")...), func(g *schema.Group) {
-			a.of(g.Source, s.Date).Group = &Standing{Name: g.Name, Type: g.Type, Verdict: g.Verdict, Declared: g.DeclaredMembers, Collected: g.CollectedMembers, Owners: g.Owners, Admins: g.Admins}
+			a.of(g.Source, s.Date).Group = &Standing{Name: g.Name, Type: g.Type, Verdict: g.Verdict, Declared: g.DeclaredMembers, Collected: g.CollectedMembers, Owners: g.Owners, Admins: g.Admins, Acknowledged: acknowledged(s, g.Source, g.GroupID, false)}
 		})
 		if err != nil {
 			return err
@@ -305,7 +314,7 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	if a.User != "" {
 		err := each(snapshot.Find[schema.User](ctx, s, a.where("", "user_id")...), func(u *schema.User) {
-			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups}
+			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups, Acknowledged: acknowledged(s, u.Source, u.UserID, true)}
 			if a.Group == "" || a.Source != "" {
 				a.of(u.Source, s.Date).User = row
 				return
@@ -345,8 +354,12 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 // details takes the rows of the night that was asked for.
 func (a *asker) details(ctx context.Context, s *snapshot.Snapshot) error {
 	known := func(source string) *Subject { return a.subjects[source] }
+	unknown := map[string]int64{} // roles, by source
 	err := each(snapshot.Find[schema.Membership](ctx, s, a.where("group_id", "user_id")...), func(m *schema.Membership) {
 		of := a.subject(m.Source)
+		if m.Role == nil && m.InGroupView != nil && *m.InGroupView {
+			unknown[m.Source]++
+		}
 		if of.Total++; of.Total <= int64(max(a.Names, 1)) {
 			of.Members = append(of.Members, Member{m.GroupID, m.UserID, m.Role, m.RoleRaw, m.Nickname, m.JoinedAt, m.InUserView, m.InGroupView, m.InRoleView, m.Disputed})
 		}
@@ -354,6 +367,7 @@ func (a *asker) details(ctx context.Context, s *snapshot.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	a.ownership(s.Date, unknown)
 	err = each(snapshot.Find[schema.Discrepancy](ctx, s, a.where("group_id", "user_id")...), func(d *schema.Discrepancy) {
 		of := a.subject(d.Source)
 		of.Discrepancies = append(of.Discrepancies, Discrepancy{d.GroupID, d.UserID, d.Kind, d.UserView, d.GroupView, d.RoleView})
@@ -405,90 +419,4 @@ func (a *asker) answer(s *snapshot.Snapshot) Answer {
 	}
 	slices.SortFunc(answer.Subjects, func(x, y Subject) int { return strings.Compare(x.Source, y.Source) })
 	return answer
-}
-
-// complete gives the history a night for each that was read since the first that knows the subject:
-// one without a row says that, too.
-func (a *asker) complete(s *Subject) {
-	known := map[string]Night{}
-	for _, n := range s.History {
-		known[n.Date] = n
-	}
-	var whole []Night
-	for _, date := range a.dates {
-		n, there := known[date]
-		if user := a.users[s.Source][date]; user != nil {
-			n.User, there = user, true
-		}
-		n.Late = a.late[date]
-		if n.Date = date; there || len(whole) > 0 {
-			whole = append(whole, n)
-		}
-	}
-	s.History = whole
-}
-
-// judge says of each night whether the user was in the group, and what happened since the last
-// night that tells.
-func (a *asker) judge(s *Subject) {
-	var last *Night // the last that tells
-	for i := range s.History {
-		n := &s.History[i]
-		if n.State == "" {
-			n.State, n.Why = a.absent(s.Source, n)
-		}
-		if n.State == CantTell {
-			continue
-		}
-		if last != nil {
-			n.Event = event(last, n)
-			if n.Event != "" && last != &s.History[i-1] {
-				n.Event += " after " + last.Date
-			}
-		}
-		last = n
-	}
-}
-
-func event(before, now *Night) string {
-	switch {
-	case before.State != now.State && now.State == IsMember:
-		return "joined"
-	case before.State != now.State:
-		return "left"
-	case now.State == IsMember && before.Role != now.Role && before.Role != "" && now.Role != "":
-		return "role changed" // where one of them is not known, nothing can be told
-	default:
-		return ""
-	}
-}
-
-// absent says what it means that a night has no membership: only what was read whole denies it.
-func (a *asker) absent(source string, n *Night) (State, string) {
-	group, user := "", ""
-	if n.Group != nil {
-		group = n.Group.Verdict
-	}
-	if n.User != nil {
-		user = n.User.Verdict
-	}
-	switch {
-	case group == string(schema.Exact):
-		return NotMember, "the group was read whole"
-	case group == string(schema.VerdictGone):
-		return NotMember, "the vendor says that the group does not exist"
-	case user == string(schema.VerdictGone):
-		return NotMember, "the vendor says that the user does not exist"
-	case group != string(schema.VerdictUnsupported) && (user == string(schema.Exact) || user == string(schema.Unverifiable)) && (a.Blind == nil || !a.Blind(source, a.Group, n.Group != nil)):
-		return NotMember, "the user's own list was read whole"
-	default:
-		return CantTell, "the group is " + named(group) + ", the user is " + named(user)
-	}
-}
-
-func named(verdict string) string {
-	if verdict == "" {
-		return "not known"
-	}
-	return verdict
 }

@@ -86,3 +86,13 @@ func TestANightThatKnowsNothingStandsInTheHistory(t *testing.T) {
 		}
 	}
 }
+
+func TestAGroupIsSaidToHaveNoOwnerByTheOneDefinition(t *testing.T) {
+	t.Parallel()
+	for night, want := range map[string]schema.Ownership{"member": schema.Ownerless, "null": schema.OwnershipUnknown, "-": schema.EmptyGroup} {
+		answer, err := explain.Ask(t.Context(), history(t, night), explain.Question{Group: "g", Names: 10})
+		if err != nil || len(answer.Subjects) != 1 || answer.Subjects[0].Ownership != want {
+			t.Errorf("%s: %+v, %v; want %s", night, answer, err, want)
+		}
+	}
+}

@@ -25,13 +25,14 @@ func Fingerprint(j *Job) [32]byte {
 		Kind string // in place of the whole description
 	}
 	var all struct {
-		Sources  []source
-		Lists    []List
-		Data     []data
-		Sink     Sink
-		Tolerate Tolerance
-		Checks   []Check  `json:",omitempty"`
-		Columns  []Column `json:",omitempty"`
+		Sources      []source
+		Lists        []List
+		Data         []data
+		Sink         Sink
+		Tolerate     Tolerance
+		Checks       []Check           `json:",omitempty"`
+		Columns      []Column          `json:",omitempty"`
+		Acknowledged []Acknowledgement `json:",omitempty"`
 	}
 	for _, s := range j.Sources {
 		all.Sources = append(all.Sources, source{s.Address, s.Definition.Type, s.Config, s.Share, s.Budgets, s.Windows})
@@ -40,8 +41,9 @@ func Fingerprint(j *Job) [32]byte {
 		all.Data = append(all.Data, data{Data: d, Kind: d.Kind.Name})
 	}
 	all.Lists, all.Sink, all.Tolerate, all.Checks, all.Columns = j.Lists, j.Sink, j.Tolerate, written(j.Checks), j.Columns
+	all.Acknowledged = j.Acknowledged
 	if j.Pseudonymous() {
-		all.Lists = withoutIDs(j.Lists)
+		all.Lists, all.Acknowledged = withoutIDs(j.Lists), withoutAcknowledgedIDs(j.Acknowledged)
 	}
 	text, err := json.Marshal(all)
 	if err != nil { // a vendor's struct that JSON can't hold; its Go form tells secrets as little

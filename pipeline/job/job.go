@@ -17,15 +17,16 @@ import (
 
 // Job is one configuration.
 type Job struct {
-	File     string   // the configuration's path, for messages
-	Sources  []Source // sorted by address
-	Lists    []List   // sorted by name; only those that a data block uses, and in the order of names
-	Data     []Data   // sorted by source, then address
-	Sink     Sink
-	Tolerate Tolerance
-	Checks   []Check  // sorted by name
-	Columns  []Column // sorted by name: those that are not written as the vendors tell them
-	Report   bool     // a page about the snapshot is written beside it
+	File         string   // the configuration's path, for messages
+	Sources      []Source // sorted by address
+	Lists        []List   // sorted by name; only those that a data block uses, and in the order of names
+	Data         []Data   // sorted by source, then address
+	Sink         Sink
+	Tolerate     Tolerance
+	Checks       []Check           // sorted by name
+	Columns      []Column          // sorted by name: those that are not written as the vendors tell them
+	Acknowledged []Acknowledgement // in the order of the file
+	Report       bool              // a page about the snapshot is written beside it
 
 	// Sign signs manifests; nil: they aren't signed. Its key is zero where secrets were not asked
 	// for. It is no part of the fingerprint: another key asks and answers the same.

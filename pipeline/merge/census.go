@@ -18,23 +18,24 @@ const OtherRoles = "(other)"
 // census counts one source's memberships by the vendor's word for their role, and finds groups
 // that nobody owns.
 type census struct {
-	words map[string]*int64
-	group struct{ roles bool } // of the group at hand: some member's role is known
+	words   map[string]*int64
+	unknown int64 // members of the own list of the group at hand whose role is not known
 }
 
 func newCensus() census { return census{words: map[string]*int64{}} }
 
-// count takes one membership's role.
-func (c *census) count(role schema.Role, raw schema.Text) {
+// count takes one membership's role; listed says that the group's own list names it.
+func (c *census) count(role schema.Role, raw schema.Text, listed bool) {
+	if role == schema.NoRole && listed {
+		c.unknown++
+	}
 	word := raw.Value
 	switch {
-	case role != schema.NoRole:
-		c.group.roles = true
-		if !raw.Valid {
-			word = role.String()
-		}
-	case !raw.Valid:
+	case raw.Valid:
+	case role == schema.NoRole:
 		return
+	default:
+		word = role.String()
 	}
 	if len(word) > maxRoleBytes {
 		word = strings.ToValidUTF8(word[:maxRoleBytes], "")
@@ -51,16 +52,20 @@ func (c *census) count(role schema.Role, raw schema.Text) {
 	*n++
 }
 
-// judge looks at a group whose members have been counted. Only one that was read whole, and whose
-// roles are known, can be said to have no owner.
-func (c *census) judge(whole bool, owners int64, s *Summary) {
-	if whole && c.group.roles {
-		s.Judged++
-		if owners == 0 {
-			s.Ownerless++
+// judge looks at a group whose members have been counted.
+func (c *census) judge(g *schema.Group, s *Summary) {
+	switch schema.OwnershipOf(schema.Verdict(g.Verdict), g.CollectedMembers, c.unknown, g.Owners) {
+	case schema.Owned:
+		if schema.Verdict(g.Verdict) == schema.Exact {
+			s.Judged++
 		}
+	case schema.Ownerless:
+		s.Judged++
+		s.Ownerless++
+	case schema.EmptyGroup:
+		s.Empty++
 	}
-	c.group.roles = false
+	c.unknown = 0
 }
 
 // add puts what was counted of a source into the summary.

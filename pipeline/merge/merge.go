@@ -84,12 +84,12 @@ type Summary struct {
 	Requests      int64
 	Replaced      int64 // displayed values that could not be read: invalid Unicode became U+FFFD, a wrong type null
 	Cut           int64 // texts that were cut because they were too long
-	Disagrees     bool  // some group or user is short, over or drifted
 
 	Roles     map[string]map[string]int64 // memberships, by source and the vendor's word for the role, see OtherRoles
 	Held      map[schema.Role]int64       // memberships, by role
-	Judged    int64                       // groups that were read whole, with the role of some member
+	Judged    int64                       // groups that were read completely and are owned or ownerless, see schema.OwnershipOf
 	Ownerless int64                       // of these, those that nobody owns
+	Empty     int64                       // groups that were read completely and have no member
 }
 
 // Whole tells whether a reading with this record saw all there was to see, so that it may accuse:

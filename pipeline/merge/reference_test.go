@@ -364,7 +364,6 @@ func (r *reference) groupTable() {
 		g.Verdict, g.DeclaredMembers = string(verdict), declared
 		r.out.Groups = append(r.out.Groups, g)
 		r.out.Summary.Groups[verdict]++
-		r.out.Summary.Disagrees = r.out.Summary.Disagrees || verdict.Disagrees()
 	}
 }
 
@@ -408,20 +407,20 @@ func (r *reference) userTable() {
 		u.Verdict, u.DeclaredGroups = string(verdict), declared
 		r.out.Users = append(r.out.Users, u)
 		r.out.Summary.Users[verdict]++
-		r.out.Summary.Disagrees = r.out.Summary.Disagrees || verdict.Disagrees()
 	}
 }
 
 // census counts roles and ownerless groups from the rows of the tables.
 func (r *reference) census() {
 	sum := &r.out.Summary
-	roles := map[place]bool{}
+	unknown := map[place]int64{}
 	for _, m := range r.out.Memberships {
 		word, held := m.RoleRaw, schema.NoRole
 		if m.Role != nil {
 			held, _ = schema.ParseRole(*m.Role)
-			roles[place{m.Source, m.GroupID, ""}] = true
 			word = cmp.Or(word, m.Role)
+		} else if m.InGroupView != nil && *m.InGroupView {
+			unknown[place{m.Source, m.GroupID, ""}]++
 		}
 		sum.Held[held]++
 		if word == nil {
@@ -433,11 +432,15 @@ func (r *reference) census() {
 		sum.Roles[m.Source][*word]++
 	}
 	for _, g := range r.out.Groups {
-		if r.whole(g.Source, schema.GroupView, g.GroupID) && roles[place{g.Source, g.GroupID, ""}] {
+		switch {
+		case g.Verdict != "exact":
+		case g.CollectedMembers == 0:
+			sum.Empty++
+		case g.Owners > 0:
 			sum.Judged++
-			if g.Owners == 0 {
-				sum.Ownerless++
-			}
+		case unknown[place{g.Source, g.GroupID, ""}] == 0:
+			sum.Judged++
+			sum.Ownerless++
 		}
 	}
 }

@@ -198,7 +198,7 @@ func (g *groupPass) group(id string) error {
 		}
 	}
 	named, err := g.members(id, standing, &row)
-	g.census.judge(standing.whole(), row.Owners, &g.summary)
+	g.census.judge(&row, &g.summary)
 	if err != nil || !asked && !known && !named {
 		return err
 	}
@@ -210,7 +210,6 @@ func (g *groupPass) group(id string) error {
 	row.DeclaredMembers = pointNumber(standing.declared, &values.declared)
 	*place = row
 	g.summary.Groups[standing.verdict]++
-	g.summary.Disagrees = g.summary.Disagrees || standing.verdict.Disagrees()
 	return nil
 }
 
@@ -284,7 +283,7 @@ func (g *groupPass) member(h *hearing, row *schema.Group) error {
 	if err != nil {
 		return err
 	}
-	g.census.count(role, raw)
+	g.census.count(role, raw, h.views[schema.GroupView].named)
 	switch role {
 	case schema.Owner:
 		row.Owners++

@@ -108,7 +108,6 @@ func (u *userPass) user(id string) error {
 		row.CollectedGroups = named
 	}
 	u.summary.Users[standing.verdict]++
-	u.summary.Disagrees = u.summary.Disagrees || standing.verdict.Disagrees()
 	return nil
 }
 

@@ -121,7 +121,11 @@ func (w *world) describe(m *manifest.Manifest, t sinktest.Tables, night int) {
 	m.Lists = manifest.Lists{{Name: "rooms", SHA256: m.Files[0].SHA256, IDs: int64(len(t.Groups)), Read: int64(len(t.Groups)) + 3, Keys: []string{manifest.GroupKeys}}}
 	m.Verdicts = manifest.Verdicts{Groups: map[string]int64{}, Users: map[string]int64{}}
 	m.Discrepancies = int64(len(t.Discrepancies))
+	m.Ownership.Empty = some[int64](0)
 	for _, g := range t.Groups {
+		if g.Verdict == "exact" && g.CollectedMembers == 0 {
+			*m.Ownership.Empty++
+		}
 		m.Verdicts.Groups[g.Verdict]++
 		if g.Verdict == "exact" && g.CollectedMembers > 0 {
 			m.Ownership.Judged++

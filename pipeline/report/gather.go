@@ -6,6 +6,7 @@ import (
 
 	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
+	"rollcall/sinks/parquet"
 )
 
 // How many rows the lists of the page have at most.
@@ -22,10 +23,9 @@ const (
 // found is what one reading of the tables gave.
 type found struct {
 	Largest   top[schema.Group]
-	Ownerless top[schema.Group] // of sources whose vendor names owners or admins
+	Ownerless top[schema.Group] // see schema.OwnershipOf
 	Differing top[schema.Group]
 	DiffUsers top[schema.User]
-	Roleless  []string // sources that name neither
 
 	Reasons map[reason]*cause
 	Missing top[schema.KeyOutcome] // failed and denied
@@ -82,47 +82,52 @@ func members(g schema.Group) int64 {
 	return g.CollectedMembers
 }
 
-// groups goes by source: only at the end of one is it known whether its vendor names owners at all.
 func (f *found) groups(ctx context.Context, s *snapshot.Snapshot) error {
-	source, ranked := "", false
-	orphans := f.Ownerless // of the source at hand
-	settle := func() {
-		switch {
-		case orphans.Total == 0:
-		case !ranked:
-			f.Roleless = append(f.Roleless, source)
-		default:
-			for _, g := range orphans.Rows {
-				f.Ownerless.add(g)
-			}
-			f.Ownerless.Total += orphans.More()
-		}
-		orphans, ranked = top[schema.Group]{keep: keptGroups, less: byMembers}, false
-	}
 	for g, err := range snapshot.Rows[schema.Group](ctx, s) {
 		if err != nil {
 			return err
 		}
-		if g.Source != source {
-			settle()
-			source = g.Source
-		}
-		ranked = ranked || g.Owners > 0 || g.Admins > 0
 		f.Largest.add(*g)
 		if schema.Verdict(g.Verdict).Disagrees() {
 			f.Differing.add(*g)
 		}
-		if g.Owners == 0 && listed(schema.Verdict(g.Verdict)) {
-			orphans.add(*g)
+		if schema.OwnershipOf(schema.Verdict(g.Verdict), g.CollectedMembers, 0, g.Owners) == schema.Ownerless {
+			f.Ownerless.add(*g)
 		}
 	}
-	settle()
+	return f.knownRoles(ctx, s)
+}
+
+// knownRoles leaves out of the groups without an owner those that are shown and in which some role is not
+// known: for them alone the memberships are looked up. How many there are in all the manifest counts.
+func (f *found) knownRoles(ctx context.Context, s *snapshot.Snapshot) error {
+	known := top[schema.Group]{keep: keptGroups, less: byMembers}
+	for _, g := range f.Ownerless.Rows {
+		unknown, err := unknownRoles(ctx, s, g)
+		if err != nil {
+			return err
+		}
+		if schema.OwnershipOf(schema.Verdict(g.Verdict), g.CollectedMembers, unknown, g.Owners) == schema.Ownerless {
+			known.add(g)
+		}
+	}
+	known.Total = int64(len(known.Rows))
+	if counted := s.Ownership; counted.Judged > 0 || counted.Empty != nil {
+		known.Total = max(known.Total, counted.Ownerless)
+	}
+	f.Ownerless = known
 	return nil
 }
 
-// listed tells whether a group with this verdict had its members listed.
-func listed(v schema.Verdict) bool {
-	return v == schema.Exact || v == schema.Unverifiable || v.Disagrees()
+// unknownRoles is 1 where the role of some member of the group's own list is not known.
+func unknownRoles(ctx context.Context, s *snapshot.Snapshot, g schema.Group) (int64, error) {
+	where := []parquet.Equal{{Column: "source", Value: g.Source}, {Column: "group_id", Value: g.GroupID}}
+	for m, err := range snapshot.Find[schema.Membership](ctx, s, where...) {
+		if err != nil || m.Role == nil && m.InGroupView != nil && *m.InGroupView {
+			return 1, err
+		}
+	}
+	return 0, nil
 }
 
 func (f *found) users(ctx context.Context, s *snapshot.Snapshot) error {

@@ -27,6 +27,7 @@ type night struct {
 	Changed  *int64
 	Judged   *int64 // groups whose owner can be told
 	Orphans  *int64 // of these, without one
+	Empty    *int64 // groups without a member
 	Roles    map[string]int64
 	Requests *int64
 	Took     time.Duration // from the first request to the last answer
@@ -78,6 +79,7 @@ func nightOf(m manifest.Manifest) night {
 	if m.ChangesBase != nil && len(m.Changes) > 0 {
 		n.Joined, n.Left, n.Changed = some(m.Changes["joined"]), some(m.Changes["left"]), some(m.Changes["role_changed"])
 	}
+	n.Empty = m.Ownership.Empty
 	if m.Ownership.Judged > 0 {
 		n.Judged, n.Orphans = some(m.Ownership.Judged), some(m.Ownership.Ownerless)
 	}
@@ -105,6 +107,18 @@ func differing(verdicts map[string]int64) (sum int64) {
 		}
 	}
 	return sum
+}
+
+// missingDates are those between the nights that have no snapshot.
+func missingDates(nights []night) []string {
+	var dates, said []string
+	for _, n := range nights {
+		dates = append(dates, n.Date)
+	}
+	for _, m := range snapshot.Missing(dates, "", time.Time{}) {
+		said = append(said, capital(m.String())+".")
+	}
+	return said
 }
 
 // rows is how many rows a table has; nil where that is not known.

@@ -34,10 +34,12 @@ type page struct {
 	Keys     top[keyRow]
 	Differ   top[groupRow]
 	DifferU  top[userRow]
+	Known    []string // disagreements that are acknowledged
 
 	Changes changes
 
 	Nights  int
+	Dates   []string // between them, without a snapshot
 	Trends  []chart
 	History []historyRow
 
@@ -45,7 +47,7 @@ type page struct {
 	Ownerless top[groupRow]
 	Judged    *figure
 	Orphans   *figure
-	Roleless  []string
+	Empty     *figure
 
 	Endpoints []endpoint
 	Tables    []tableRow
@@ -166,15 +168,16 @@ func newPage(s *snapshot.Snapshot, nights []night, f *found) page {
 	p.Missing, p.Absent = reasonsOf(f, schema.Failed, schema.Denied), reasonsOf(f, schema.Gone, schema.Unsupported)
 	p.Keys = mapped(f.Missing, keyOf)
 	p.Differ, p.DifferU = mapped(f.Differing, groupOf), mapped(f.DiffUsers, userOf)
+	p.Known = acknowledged(m)
 	p.Changes = changesOf(m, f)
 	p.Trends = trends(nights)
-	p.History = historyOf(nights)
+	p.History, p.Dates = historyOf(nights), missingDates(nights)
 	p.Largest, p.Ownerless = mapped(f.Largest, groupOf), mapped(f.Ownerless, groupOf)
 	if tonight.Judged != nil {
 		p.Judged, p.Orphans = &figure{"ownership.judged", *tonight.Judged}, &figure{"ownership.ownerless", *tonight.Orphans}
 	}
-	for _, source := range f.Roleless {
-		p.Roleless = append(p.Roleless, shown(source))
+	if tonight.Empty != nil {
+		p.Empty = &figure{"ownership.empty", *tonight.Empty}
 	}
 	p.Endpoints = endpoints(m)
 	p.Tables, p.Lists = tablesOf(m), listsOf(m)
@@ -217,6 +220,9 @@ func verdict(m manifest.Manifest, n night) (string, []string) {
 		said = append(said, "Every count that a vendor gave is met.")
 	default:
 		said = append(said, fmt.Sprintf("%s another count than the vendor declares, at a second reading too.", differ(groups, users)))
+	}
+	if n := len(m.Acknowledged); n > 0 {
+		said = append(said, fmt.Sprintf("Of these, %s acknowledged and not counted against the exit code.", known(m)))
 	}
 	if m.Discrepancies > 0 {
 		said = append(said, fmt.Sprintf("%s between views that were read whole: see the table discrepancies.", count(m.Discrepancies, "contradiction", "contradictions")))

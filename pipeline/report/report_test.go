@@ -86,10 +86,10 @@ func recount(t *testing.T, s *snapshot.Snapshot) map[string]int64 {
 		add(g.CollectedMembers, "group", g.Source, g.GroupID, "members")
 		add(g.Owners, "group", g.Source, g.GroupID, "owners")
 		add(g.Admins, "group", g.Source, g.GroupID, "admins")
-		if listed := g.Verdict == "exact" || g.Verdict == "short"; listed && g.Owners == 0 {
-			add(1, "groups.without_owner")
+		if g.Verdict == "exact" && g.CollectedMembers == 0 {
+			add(1, "ownership.empty")
 		}
-		if g.Verdict == "exact" && g.CollectedMembers > 0 { // read whole, and its members have roles
+		if g.Verdict == "exact" && g.CollectedMembers > 0 { // read completely, and its members have roles
 			add(1, "ownership.judged")
 			if g.Owners == 0 {
 				add(1, "ownership.ownerless")
@@ -240,5 +240,15 @@ func write(t *testing.T, name, page string) {
 		if err := os.WriteFile(folder+"/"+name+".html", []byte(page), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestThePageNamesDatesWithoutASnapshot(t *testing.T) {
+	t.Parallel()
+	sink := newSink(t)
+	w := newWorld(60)
+	page, _ := pageOf(t, sink, w.seal(t, sink, true))
+	if want := ">No snapshot for " + w.date(6) + ".<"; strings.Count(page, want) != 1 || strings.Count(page, "No snapshot") != 1 {
+		t.Errorf("the page does not say %q once, or names other dates", want)
 	}
 }

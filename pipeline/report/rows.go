@@ -56,7 +56,7 @@ func changeOf(c schema.Change) changeRow {
 
 // HistoryColumns are the headings of the cells of a historyRow.
 func (page) HistoryColumns() []string {
-	return []string{"memberships", "groups", "users", "keys missing", "counts that differ", "joined", "left", "changed role", "owners", "admins", "members", "ownerless", "requests", "took"}
+	return []string{"memberships", "groups", "users", "keys missing", "counts that differ", "joined", "left", "changed role", "owners", "admins", "members", "ownerless", "empty", "requests", "took"}
 }
 
 // historyOf lists the nights, the latest first.
@@ -70,7 +70,7 @@ func historyOf(nights []night) []historyRow {
 		if n.Unread {
 			row.Code = "unreadable"
 		}
-		for _, v := range []*int64{n.rows("memberships"), n.rows("groups"), n.rows("users"), n.Missing, n.Differs, n.Joined, n.Left, n.Changed, n.role("owner"), n.role("admin"), n.role("member"), n.Orphans, n.Requests} {
+		for _, v := range []*int64{n.rows("memberships"), n.rows("groups"), n.rows("users"), n.Missing, n.Differs, n.Joined, n.Left, n.Changed, n.role("owner"), n.role("admin"), n.role("member"), n.Orphans, n.Empty, n.Requests} {
 			row.Cells = append(row.Cells, optional(v))
 		}
 		took := "–"

@@ -31,6 +31,7 @@ func trends(nights []night) []chart {
 		{"owners", "Owners and admins", []series{{"owners", role("owner")}, {"admins", role("admin")}}},
 		{"members", "Members without a higher role", []series{{"members", role("member")}}},
 		{"ownerless", "Groups without an owner", []series{{"ownerless", func(n night) *int64 { return n.Orphans }}}},
+		{"empty", "Empty groups", []series{{"empty", func(n night) *int64 { return n.Empty }}}},
 		{"requests", "Requests", []series{{"requests", func(n night) *int64 { return n.Requests }}}},
 	} {
 		if made, ok := trend("trend-"+c.id, c.title, nights, c.lines); ok {

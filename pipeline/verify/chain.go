@@ -65,6 +65,9 @@ func (v *verifier) readManifests(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if sinks.IsManifest(object.Path) {
+			v.dates = append(v.dates, sinks.ManifestDate(object.Path))
+		}
 		switch date := strings.TrimSuffix(path.Base(object.Path), ".json"); {
 		case object.NotPlain != "":
 			v.planted(object)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"rollcall/pipeline/snapshot"
 	"rollcall/schema"
 	"rollcall/schema/advice"
 )
@@ -32,6 +33,7 @@ const (
 	Forked     Kind = "forked"
 	Unproved   Kind = "unproved"
 	NotAFile   Kind = "not_a_file"
+	NoSnapshot Kind = "no_snapshot"
 
 	Unsigned       Kind = "unsigned"
 	BadSignature   Kind = "signature"
@@ -61,6 +63,7 @@ func Kinds() []schema.Term {
 		{Word: string(Forked), Meaning: "two manifests claim the same place in the chain, or one follows the wrong one"},
 		{Word: string(Unproved), Meaning: "no manifest has the hash that was kept elsewhere: the newest nights were taken away, or the chain was written anew"},
 		{Word: string(NotAFile), Meaning: "a symbolic link, a pipe or a device lies where a file or a folder belongs; it was not opened"},
+		{Word: string(NoSnapshot), Meaning: "a date has no snapshot, and one a day is expected"},
 		{Word: string(Unsigned), Meaning: "a manifest has no signature, although one before it has; or none at all is signed"},
 		{Word: string(BadSignature), Meaning: "a manifest's signature is not that of its words: one of them was altered, or the signature is another's"},
 		{Word: string(BadEndorsement), Meaning: "what should prove that one key took another's place was altered, or is by another key"},
@@ -117,19 +120,27 @@ func (f *findings) take(others *findings) { f.list = append(f.list, others.list.
 
 // Report is what was proved and what is wrong.
 type Report struct {
-	Place    string    `json:"place"`
-	Chain    Chain     `json:"chain"`
-	Signed   Signed    `json:"signatures"`
-	Listed   int64     `json:"files_listed"` // files that manifests name and whose presence and size was looked at
-	Dates    []string  `json:"dates_read"`   // whose content was read
-	Share    float64   `json:"share_read"`   // of their files
-	Files    int64     `json:"files_read"`
-	Bytes    int64     `json:"bytes_read"`
-	Rows     int64     `json:"rows_read"`
-	Findings []Finding `json:"findings"`
-	Late     []string  `json:"backdated"`       // dates of snapshots whose vendors were asked after the date was over in UTC
-	Notes    []string  `json:"notes,omitempty"` // what a person should know and is not wrong
+	Verdict  string                  `json:"verdict"` // Verified or Failed
+	Place    string                  `json:"place"`
+	Chain    Chain                   `json:"chain"`
+	Signed   Signed                  `json:"signatures"`
+	Listed   int64                   `json:"files_listed"` // files that manifests name and whose presence and size was looked at
+	Dates    []string                `json:"dates_read"`   // whose content was read
+	Share    float64                 `json:"share_read"`   // of their files
+	Files    int64                   `json:"files_read"`
+	Bytes    int64                   `json:"bytes_read"`
+	Rows     int64                   `json:"rows_read"`
+	Findings []Finding               `json:"findings"`
+	Missing  []snapshot.MissingDates `json:"missing_dates"`   // between the first and the last snapshot; with Options.Daily, up to yesterday
+	Late     []string                `json:"backdated"`       // dates of snapshots whose vendors were asked after the date was over in UTC
+	Notes    []string                `json:"notes,omitempty"` // what a person should know and is not wrong
 }
+
+// The verdicts.
+const (
+	Verified = "verified" // nothing is wrong in what was looked at
+	Failed   = "failed"   // there are findings
+)
 
 // Chain is what manifests there are.
 type Chain struct {

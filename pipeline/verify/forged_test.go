@@ -219,6 +219,13 @@ func forgedFigures(t *testing.T, h *history, night string) {
 			other := m.Files[0].SHA256
 			m.ChangesBaseSum = &other
 		}, []want{{verify.Resealed, manifest.Path("2026-11-20"), "compared with it when its SHA-256 was"}}},
+		"ownerless": {func(m *manifest.Manifest) { m.Ownership.Ownerless++ }, []want{{verify.Sums, folder("groups", night), "whose owner can be told"}}},
+		"empty":     {func(m *manifest.Manifest) { *m.Ownership.Empty++ }, []want{{verify.Sums, folder("groups", night), "are empty; the manifest says"}}},
+		"acknowledged": {func(m *manifest.Manifest) {
+			m.Verdicts.Groups["exact"]--
+			m.Verdicts.Groups["short"]++
+			m.Acknowledged = []manifest.Acknowledged{{Verdict: "short", Source: "rongcloud.test", Groups: []string{"g000001"}, Declared: []*int64{nil}, Collected: []int64{3}, Until: "2027-03-01", Reason: "none"}}
+		}, []want{{verify.Sums, folder("groups", night), "the verdicts are"}, {verify.Sums, folder("groups", night), `acknowledges "g000001" of rongcloud.test as short, and no row says so`}}},
 		"rows":  {func(m *manifest.Manifest) { m.Files[5].Rows++ }, []want{{verify.Figures, part("sources", night), "its manifest says 3"}}},
 		"key":   {func(m *manifest.Manifest) { m.Files[5].MinKey = []string{"a"} }, []want{{verify.Figures, part("sources", night), `manifest says ["a"]`}}},
 		"table": {func(m *manifest.Manifest) { m.Files[5].Table = "users" }, []want{{verify.Misplaced, part("sources", night), "of the table"}, {verify.Figures, path, "no file of the table sources"}}},

@@ -23,10 +23,13 @@ type pairs struct {
 	held      map[string]int64 // memberships by role, as the manifest counts them
 	moved     map[string]int64 // rows of changes, by kind
 	uncertain int64            // of these
+
+	acknowledged acknowledged
+	owned        map[schema.Ownership]int64 // groups that were read completely
 }
 
 // tally counts the memberships of one group.
-type tally struct{ collected, owners, admins int64 }
+type tally struct{ collected, unknown, owners, admins int64 }
 
 // pairs holds memberships, groups, discrepancies and changes against each other, and keeps the
 // users.
@@ -41,6 +44,7 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 		asked:   &reports{cursor: records},
 		members: c.agreement("groups", "memberships"), keys: c.agreement("groups", "outcomes"),
 		disputes: c.agreement("discrepancies", "memberships"), moves: c.agreement("changes", "memberships"),
+		acknowledged: acknowledgedIn(c.snapshot.Manifest, false), owned: map[schema.Ownership]int64{},
 		verdicts: map[string]int64{}, roles: map[string]int64{}, held: map[string]int64{}, moved: map[string]int64{},
 	}
 	defer p.groups.stop()
@@ -54,6 +58,8 @@ func (c *content) pairs(ctx context.Context, asked, byUser *sorted.Sorter) error
 		s.close()
 	}
 	c.counted("groups", p.verdicts, c.snapshot.Verdicts.Groups)
+	c.unfound("groups", p.acknowledged)
+	p.ownership()
 	c.census(p.roles)
 	p.figures()
 	if err := records.Err(); err != nil {
@@ -76,6 +82,21 @@ func (c *content) census(roles map[string]int64) {
 	defer s.close()
 	if got, want := words(roles), words(claimed); got != want {
 		s.wrong("memberships with a role are %s by source, and the manifest says %s", got, want)
+	}
+}
+
+// ownership holds the groups without an owner and the empty ones against the manifest's figures. Older
+// manifests, which don't count the empty ones, had another definition.
+func (p *pairs) ownership() {
+	claimed := p.snapshot.Ownership
+	if claimed.Empty == nil {
+		return
+	}
+	s := p.agreement("groups", "memberships")
+	defer s.close()
+	judged := p.owned[schema.Owned] + p.owned[schema.Ownerless]
+	if claimed.Judged != judged || claimed.Ownerless != p.owned[schema.Ownerless] || *claimed.Empty != p.owned[schema.EmptyGroup] {
+		s.wrong("of %d groups whose owner can be told %d have none, and %d are empty; the manifest says %d, %d and %d", judged, p.owned[schema.Ownerless], p.owned[schema.EmptyGroup], claimed.Judged, claimed.Ownerless, *claimed.Empty)
 	}
 }
 
@@ -142,6 +163,9 @@ func (p *pairs) run(ctx context.Context, byUser *sorted.Sorter) error {
 func (t *tally) add(m *schema.Membership) {
 	if m.InGroupView != nil && *m.InGroupView {
 		t.collected++
+		if m.Role == nil {
+			t.unknown++
+		}
 	}
 	if m.Role == nil {
 		return
@@ -173,6 +197,10 @@ func (p *pairs) emptyGroup() { p.judge(tally{}) }
 func (p *pairs) judge(t tally) {
 	g := p.groups.row
 	p.verdicts[g.Verdict]++
+	p.acknowledged.take(g.Source, g.GroupID, g.Verdict, g.DeclaredMembers, g.CollectedMembers)
+	if schema.Verdict(g.Verdict) == schema.Exact {
+		p.owned[schema.OwnershipOf(schema.Exact, g.CollectedMembers, t.unknown, g.Owners)]++
+	}
 	for _, figure := range []struct {
 		column, of string
 		says, has  int64

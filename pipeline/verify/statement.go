@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"rollcall/schema"
 	"rollcall/sinks/manifest"
 )
 
@@ -123,8 +122,8 @@ func orEOF(err error) error {
 
 // claims holds the words of one manifest against each other.
 func (v *verifier) claims(n *node) {
-	if want := exitCode(n.Manifest); n.ExitCode != want {
-		v.found.add(Figures, n.Path, "its exit code is %d, and its outcomes and verdicts make it %d", n.ExitCode, want)
+	if want := n.Code(); n.ExitCode != want {
+		v.found.add(Figures, n.Path, "its exit code is %d, and its outcomes, its verdicts and what it acknowledges make it %d", n.ExitCode, want)
 	}
 	if n.ChangesBase != nil && *n.ChangesBase >= n.Date {
 		v.found.add(Figures, n.Path, "its changes are against %.40q, which is not before %s", *n.ChangesBase, n.Date)
@@ -171,25 +170,6 @@ func (v *verifier) claims(n *node) {
 			v.found.add(Figures, n.Path, "it counts %d %s, and its files have %d rows of them", sum, of.what, of.rows)
 		}
 	}
-}
-
-// exitCode is the one that follows from what a manifest counts.
-func exitCode(m manifest.Manifest) int {
-	for _, outcomes := range m.Outcomes {
-		for outcome, keys := range outcomes {
-			if keys > 0 && schema.Outcome(outcome).Missing() {
-				return 3
-			}
-		}
-	}
-	for _, counts := range []map[string]int64{m.Verdicts.Groups, m.Verdicts.Users} {
-		for verdict, rows := range counts {
-			if rows > 0 && schema.Verdict(verdict).Disagrees() {
-				return 3
-			}
-		}
-	}
-	return 0
 }
 
 // since gives counts that manifests of older versions don't have: nil of such a one.

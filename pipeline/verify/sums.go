@@ -117,9 +117,10 @@ func (c *content) people(ctx context.Context, byUser *sorted.Sorter) error {
 	s, asked := c.agreement("users", "memberships"), c.agreement("users", "outcomes")
 	said := &reports{cursor: records}
 	said.next()
-	counts := map[string]int64{}
+	counts, left := map[string]int64{}, acknowledgedIn(c.snapshot.Manifest, true)
 	for u := range rows(ctx, c, users()) {
 		counts[u.Verdict]++
+		left.take(u.Source, u.UserID, u.Verdict, u.DeclaredGroups, u.CollectedGroups)
 		var about report
 		for said.ok && said.before(u.Source, u.UserID) {
 			said.take(&about)
@@ -140,6 +141,7 @@ func (c *content) people(ctx context.Context, byUser *sorted.Sorter) error {
 		s.stranger(asked, &about, "user")
 	}
 	c.counted("users", counts, c.snapshot.Verdicts.Users)
+	c.unfound("users", left)
 	s.close()
 	asked.close()
 	if err := records.Err(); err != nil {

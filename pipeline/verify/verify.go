@@ -7,7 +7,8 @@
 // schema, order, keys and figures of each file, and the sums that must agree between tables.
 //
 // Everything that is wrong is a [Finding], and all of them are reported; of many alike the first
-// few are told and the others counted. An error, unlike a finding, means that the sink could not
+// few are told and the others counted. Dates between snapshots that have none are named, and are a finding where
+// one snapshot a day is expected. An error, unlike a finding, means that the sink could not
 // be read or the disk is full, and that nothing was proved. Only reading is needed. Each file is
 // read once, onto local disk, and memory stays flat whatever its size.
 //
@@ -25,16 +26,18 @@ import (
 	"rollcall/schema"
 	"rollcall/schema/fault"
 	"rollcall/sinks"
+	"rollcall/sinks/manifest"
 	"rollcall/sinks/signature"
 )
 
 // Options says what to prove.
 type Options struct {
-	Date  string  // whose content is read; empty: the latest
-	All   bool    // the content of every snapshot is read
-	From  string  // history before this date may have been pruned; empty: it must be whole
-	Share float64 // of the files whose content is read, above 0 to 1
-	Head  string  // SHA-256 of a manifest that was kept elsewhere, in hex; empty: none was
+	Date  string    // whose content is read; empty: the latest
+	All   bool      // the content of every snapshot is read
+	From  string    // history before this date may have been pruned; empty: it must be whole
+	Share float64   // of the files whose content is read, above 0 to 1
+	Daily time.Time // the time now, where a snapshot of each day is expected; zero: it is not
+	Head  string    // SHA-256 of a manifest that was kept elsewhere, in hex; empty: none was
 
 	PublicKeys []signature.PublicKey // that are trusted to have signed; none: signatures are held against the keys that they carry
 
@@ -70,6 +73,7 @@ type verifier struct {
 
 	tables     []string            // names of all
 	nodes      []*node             // in the order of sealing
+	dates      []string            // of the manifests that are there, readable or not
 	unreadable map[string]bool     // dates whose manifests can't be read
 	archived   map[string]bool     // paths of manifests that must be restored before they can be read
 	chosen     map[string]bool     // paths of the files whose content is read
@@ -124,7 +128,12 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 		}
 		v.report.Dates = append(v.report.Dates, n.Date)
 	}
+	v.expectedDates()
 	v.report.Findings = append(v.report.Findings, v.found.list...)
+	v.report.Verdict = Verified
+	if !v.report.Whole() {
+		v.report.Verdict = Failed
+	}
 	return v.report, nil
 }
 
@@ -162,6 +171,17 @@ func (v *verifier) sealed() []*node {
 	}
 	slices.SortFunc(sealed, func(a, b *node) int { return compareTexts(a.Date, b.Date) })
 	return sealed
+}
+
+// expectedDates names the dates without a snapshot, which are wrong where one of each day is expected.
+func (v *verifier) expectedDates() {
+	v.report.Missing = append([]snapshot.MissingDates{}, snapshot.Missing(v.dates, v.From, v.Daily)...)
+	if v.Daily.IsZero() {
+		return
+	}
+	for _, missing := range v.report.Missing {
+		v.found.add(NoSnapshot, manifest.Path(missing.From), "%s", missing.String())
+	}
 }
 
 // nothing says why there is no target: what was asked for is not sealed, or what seals it is gone.

@@ -13,6 +13,7 @@ package dialect
 import (
 	"embed"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"unicode"
@@ -48,6 +49,21 @@ func (p Place) check() error {
 func wholeGroup() string { return text(string(schema.Exact)) }
 func wholeUser() string  { return text(string(schema.Exact)) + ", " + text(string(schema.Unverifiable)) }
 
+// gone says what a view of the latest date leaves out, where it leaves something out.
+func gone(table string) string {
+	return map[string]string{
+		"groups":      "without those that are gone",
+		"users":       "without those that are gone",
+		"memberships": "without those of groups and users that are gone, whom another view may still name",
+	}[table]
+}
+
+// meaning is the definition of a state of ownership.
+func meaning(state string) string {
+	terms := schema.Ownerships()
+	return terms[slices.IndexFunc(terms, func(t schema.Term) bool { return t.Word == state })].Meaning
+}
+
 // text is a text in standard SQL.
 func text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
@@ -58,7 +74,7 @@ func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 func shared() template.FuncMap {
 	return template.FuncMap{
 		"text": text, "name": name, "wholeGroup": wholeGroup, "wholeUser": wholeUser,
-		"tables": schema.Tables,
+		"tables": schema.Tables, "gone": gone, "meaning": meaning,
 		"columns": func(t schema.Table) string {
 			var names []string
 			for _, c := range t.Columns {

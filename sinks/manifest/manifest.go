@@ -74,6 +74,8 @@ type Manifest struct {
 
 	RoleCounts map[string]int64 `json:"role_counts"` // memberships: "owner", "admin", "member", "unknown"; nil: not counted
 
+	Acknowledged []Acknowledged `json:"acknowledged,omitempty"` // in the order of the configuration
+
 	Columns map[string]Column `json:"columns,omitempty"` // by name: columns that are not written as the vendors tell them
 
 	Uncovered *int64 `json:"uncovered,omitempty"` // memberships of the base whose group and user nobody asked about; absent: not known
@@ -114,10 +116,11 @@ type Check struct {
 	Limit    string `json:"limit"`    // as configured: "5%", "10"; empty where the kind has none
 }
 
-// Ownership counts the groups whose owner can be told: read whole, with the role of some member.
+// Ownership counts groups that were read completely, see schema.OwnershipOf.
 type Ownership struct {
-	Judged    int64 `json:"judged"`
-	Ownerless int64 `json:"ownerless"` // of these, those that nobody owns
+	Judged    int64  `json:"judged"`          // owned or ownerless
+	Ownerless int64  `json:"ownerless"`       // of these, those that nobody owns
+	Empty     *int64 `json:"empty,omitempty"` // without a member, which are not judged; nil: not counted, in older manifests
 }
 
 // Link names another manifest by its path in the sink and its SHA-256 in hex.

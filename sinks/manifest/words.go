@@ -38,6 +38,9 @@ func believable(m Manifest) error {
 	if err := knownWords(m); err != nil {
 		return err
 	}
+	if err := acknowledgeable(m); err != nil {
+		return err
+	}
 	return noneNegative(m)
 }
 
@@ -83,9 +86,13 @@ func words(terms []schema.Term) (list []string) {
 
 // noneNegative refuses counts below zero.
 func noneNegative(m Manifest) error {
+	empty := int64(0)
+	if m.Ownership.Empty != nil {
+		empty = *m.Ownership.Empty
+	}
 	for what, n := range map[string]int64{
 		"replaced_texts": m.ReplacedTexts, "discrepancies": m.Discrepancies, "changes_uncertain": m.ChangesUncertain,
-		"judged": m.Ownership.Judged, "ownerless": m.Ownership.Ownerless,
+		"judged": m.Ownership.Judged, "ownerless": m.Ownership.Ownerless, "empty": empty,
 	} {
 		if n < 0 {
 			return fmt.Errorf("%s is below zero", what)

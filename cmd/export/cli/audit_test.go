@@ -14,6 +14,7 @@ import (
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
 	"rollcall/pipeline/event"
+	"rollcall/pipeline/snapshot"
 	"rollcall/pipeline/verify"
 	"rollcall/sources/simulated"
 )
@@ -154,7 +155,7 @@ func TestAuditorsCommands(t *testing.T) {
 
 func verifies(t *testing.T, h *audited) {
 	got := h.run(t, "verify", "--all")
-	if got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong.\nWhoever can write ") || got.stderr != "" {
+	if got.code != Done || !strings.Contains(got.stdout, "rows\nWhoever can write ") || !strings.HasPrefix(got.stdout, "Verified: nothing is wrong in "+h.sink+"\n  chain: ") || got.stderr != "" {
 		t.Errorf("verify --all ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	var rows []snapshotRow
@@ -165,10 +166,10 @@ func verifies(t *testing.T, h *audited) {
 	if got.code != Done || !strings.HasSuffix(got.stdout, "The hash that was kept proves the manifests of sequence 1 to 5.\n") {
 		t.Errorf("verify --head ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
-	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "Nothing is wrong in what was read; the content of 28 files was not: `rollcall verify --all --config "+h.config+" --progress none` reads it.\n") {
+	if got := h.run(t, "verify"); got.code != Done || !strings.Contains(got.stdout, "The content of 28 files was not read: `rollcall verify --all --config "+h.config+" --progress none` reads it.\n") {
 		t.Errorf("verify of the latest night ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
-	if got := h.run(t, "verify", "--all", "--json"); got.code != Done || !strings.Contains(got.stdout, `"findings":[]`) || strings.Contains(got.stdout, "null") {
+	if got := h.run(t, "verify", "--all", "--json"); got.code != Done || !strings.Contains(got.stdout, `"findings":[]`) || !strings.Contains(got.stdout, `"verdict":"verified"`) || strings.Contains(got.stdout, "null") {
 		t.Errorf("verify --all --json ended with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 	verifiesWithoutManifests(t, h.copied(t))
@@ -183,7 +184,7 @@ func verifies(t *testing.T, h *audited) {
 	}
 	var report verify.Report
 	got = h.run(t, "verify", "2026-11-23", "--json")
-	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != Different || len(report.Findings) == 0 || report.Findings[0].Kind != verify.Altered || report.Findings[0].Path != "groups/snapshot_date=2026-11-23/part-00000.parquet" {
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != Different || len(report.Findings) == 0 || report.Verdict != verify.Failed || report.Findings[0].Kind != verify.Altered || report.Findings[0].Path != "groups/snapshot_date=2026-11-23/part-00000.parquet" {
 		t.Errorf("verify of an altered file ended with %d: %s%s (%v)", got.code, got.stdout, got.stderr, err)
 	}
 	for _, c := range []struct{ args, message, hint string }{
@@ -198,6 +199,8 @@ func verifies(t *testing.T, h *audited) {
 		{"verify --sample some", `--sample "some" is no share`, "1%"},
 		{"verify --public-key none.pub", "--public-key none.pub can't be read: no such file", "check the path"},
 		{"verify --public-key " + h.config, "it is no key in PEM", ".pub file"},
+		{"verify --expect weekly", `--expect "weekly" is not known`, "--expect daily"},
+		{"snapshots --expect weekly", `--expect "weekly" is not known`, "--expect daily"},
 		{"verify --head 1234", `--head "1234" is no SHA-256`, "64 hexadecimal digits"},
 	} {
 		got := h.run(t, strings.Fields(c.args)...)
@@ -268,6 +271,25 @@ func TestWhatVerifySays(t *testing.T) {
 	show()
 	r.Chain, r.Listed, r.Findings = verify.Chain{}, 0, r.Findings[1:2]
 	show()
+	r.Findings = nil
+	for i, k := range verify.Kinds() {
+		r.Findings = append(r.Findings, verify.Finding{Kind: verify.Kind(k.Word), Path: "_snapshots/2026-11-21.json", Message: "one", More: int64(i % 2)})
+	}
+	r.Missing = []snapshot.MissingDates{{From: "2026-11-03", To: "2026-11-09", Days: 7, After: "2026-11-02"}}
+	show()
+	r.Findings = []verify.Finding{{Kind: verify.NoSnapshot, Path: "_snapshots/2026-11-03.json", Message: "no snapshots for 2026-11-03 to 2026-11-09 (7 days)"}}
+	show()
+	r.Findings = nil
+	for range shownMissing + 1 {
+		r.Missing = append(r.Missing, snapshot.MissingDates{From: "2026-11-11", To: "2026-11-11", Days: 1, After: "2026-11-10"})
+	}
+	show()
+	for _, one := range strings.Split(strings.TrimSuffix(text.String(), "---\n"), "---\n") {
+		verdict, rest, _ := strings.Cut(one, "\n")
+		if failed := strings.HasPrefix(verdict, "FAILED: "); !failed && !strings.HasPrefix(verdict, "Verified: ") || strings.Contains(rest, "Verified") || failed == strings.Contains(one, "othing is wrong") {
+			t.Errorf("the verdict is not the first line, or not the only one:\n%s", one)
+		}
+	}
 	golden(t, "verify", text.String())
 	kinds := map[string]bool{}
 	for _, k := range verify.Kinds() {

@@ -36,11 +36,11 @@ func Codes() []Code {
 		{Done, "done; for run: sealed and complete"},
 		{Unexpected, "unexpected failure (a bug, a full disk): state is kept"},
 		{ChangeFirst, "usage, configuration, or refused credentials: change something first"},
-		{Partial, "sealed, but not whole: some keys failed within what is tolerated, or some counts disagree"},
+		{Partial, "sealed, but not whole: some keys failed within what is tolerated, or some counts disagree and are not acknowledged"},
 		{NotSealed, "not sealed: more is missing than tolerated, or a check failed; the same command asks only what is missing"},
 		{Stopped, "stopped before the end (signal, vendor down, sink down): run it again to go on"},
 		{Busy, "another run holds this snapshot"},
-		{Different, "verify, reconcile or diff --exit-code found a difference"},
+		{Different, "verify, reconcile or diff --exit-code found a difference, or --expect daily a date without a snapshot"},
 	}
 }
 

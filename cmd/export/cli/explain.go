@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,7 @@ func showExplained(w console.Printer, a explain.Answer) {
 			showPair(w, s)
 		}
 		showStanding(w, "group", "members", s.Now.Group, a.Group != "")
+		showOwnership(w, s.Ownership)
 		showStanding(w, "user", "groups", s.Now.User, a.User != "")
 		showOutcomes(w, s.Outcomes)
 		showDiscrepancies(w, s.Discrepancies)
@@ -201,7 +203,9 @@ func showStanding(w console.Printer, noun, what string, s *explain.Standing, ask
 		w.Printf("  type: %s\n", *s.Type)
 	}
 	w.Printf("  the %s is %s: %s\n", noun, s.Verdict, meaning(schema.Verdict(s.Verdict)))
-	if do := meaningOf(s.Verdict); do != "" {
+	if a := s.Acknowledged; a != nil {
+		w.Printf("    acknowledged until %s: %s\n", a.Until, a.Reason)
+	} else if do := meaningOf(s.Verdict); do != "" {
 		w.Printf("    %s\n", do)
 	}
 	w.Printf("  %s: %s declared, %s collected", what, number(s.Declared), humanize.Comma(s.Collected))
@@ -209,6 +213,14 @@ func showStanding(w console.Printer, noun, what string, s *explain.Standing, ask
 		w.Printf("; %s, %s", count(int(s.Owners), "owner"), count(int(s.Admins), "admin"))
 	}
 	w.Println()
+}
+
+// showOwnership says what is special about who owns a group.
+func showOwnership(w console.Printer, o schema.Ownership) {
+	if o == schema.Ownerless || o == schema.EmptyGroup {
+		terms := schema.Ownerships()
+		w.Printf("  the group is %s: %s\n", o, terms[slices.IndexFunc(terms, func(t schema.Term) bool { return t.Word == string(o) })].Meaning)
+	}
 }
 
 func number(n *int64) string {

@@ -39,6 +39,7 @@ type sealedAnswer struct {
 	Lists         manifest.Lists              `json:"lists"`
 	Uncovered     *int64                      `json:"uncovered"` // memberships of the base that nobody asked about; null: not known
 	Checks        []manifest.Check            `json:"checks"`
+	Acknowledged  []manifest.Acknowledged     `json:"acknowledged,omitempty"`
 	Replaced      int64                       `json:"replaced_texts"` // displayed values with invalid Unicode, which was replaced, or of a wrong type, which are null
 	Cut           int64                       `json:"cut_texts"`      // texts that were longer than 64 KiB and were cut
 	Seconds       float64                     `json:"seconds"`        // that this run took
@@ -55,7 +56,7 @@ func sealedJSON(r pipeline.Result, took time.Duration) sealedAnswer {
 	}
 	answer := sealedAnswer{
 		Date: r.Date, Backdated: m.AskedLate(), Place: r.Place, Already: r.Already, Code: r.Code, Manifest: r.URL(r.Path), Sum: r.Sum, Signed: signed, Rows: rowsOf(m),
-		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Lists: append(manifest.Lists{}, m.Lists...), Uncovered: m.Uncovered, Checks: append([]manifest.Check{}, m.Checks...),
+		Outcomes: m.Outcomes, Groups: m.Verdicts.Groups, Users: m.Verdicts.Users, Discrepancies: m.Discrepancies, Base: m.ChangesBase, Changes: m.Changes, Lists: append(manifest.Lists{}, m.Lists...), Uncovered: m.Uncovered, Checks: append([]manifest.Check{}, m.Checks...), Acknowledged: m.Acknowledged,
 		Replaced: m.ReplacedTexts, Cut: m.CutTexts,
 		Seconds: took.Seconds(), Requests: figures.Requests, Throttles: figures.Throttles,
 	}
@@ -223,13 +224,18 @@ func shortfall(w console.Printer, r pipeline.Result) {
 		}
 	}
 	if r.Code == pipeline.CodeComplete {
-		w.Printf("Complete for the lists given: every key was answered, and every count that a vendor gave is met.\n")
+		but := ""
+		if len(r.Manifest.Acknowledged) > 0 {
+			but = ", but for those that are acknowledged"
+		}
+		w.Printf("Complete for the lists given: every key was answered, and every count that a vendor gave is met%s.\n", but)
 		w.Printf("%s\n", reports.Scope(r.Manifest))
 	} else {
 		w.Printf("Not whole:\n")
 		gaps(w, missing)
-		disagreements(w, r.Manifest.Verdicts)
+		disagreements(w, r.Manifest.Unacknowledged())
 	}
+	acknowledged(w, r.Manifest.Acknowledged)
 	if len(absent) > 0 {
 		w.Printf("Answered, without rows:\n")
 		gaps(w, absent)
@@ -253,8 +259,8 @@ func reasons(r pipeline.Result) []pipeline.Gap {
 	return list
 }
 
-// disagreements counts the groups and users whose count is not the one that the vendor declares, and
-// says where each of them stands.
+// disagreements counts the groups and users whose count is not the one that the vendor declares and is not
+// acknowledged, and says where each of them stands.
 func disagreements(w console.Printer, v manifest.Verdicts) {
 	found := false
 	for _, of := range []struct {

@@ -14,7 +14,7 @@ import (
 
 const aboutSQL = `Prints ready SQL over the snapshots in the sink: the seven tables as views that show sealed
 snapshots alone, and views for the usual questions: NAME_latest and NAME_as_of of each table,
-owners_and_admins, groups_of_user, groups_without_owner, membership_history. Asks nobody, reads
+owners_and_admins, groups_of_user, groups_without_owner, empty_groups, membership_history. Asks nobody, reads
 no snapshot and needs no secrets.`
 
 const aboutDuckDB = `Prints a script that makes the views in DuckDB. It is plain SQL, for any client:

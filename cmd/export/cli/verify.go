@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/snapshot"
 	"rollcall/pipeline/verify"
 	"rollcall/schema"
 	"rollcall/schema/advice"
@@ -25,6 +27,9 @@ const aboutVerify = `Proves that the sink still holds what was sealed: the chain
 file of every snapshot, and, of one snapshot (the latest, or DATE) or of --all, each file's SHA-256, schema,
 order, unique keys and row count, and the sums that must agree between tables. Needs read access to
 the sink and no secrets; a file of each table at a time is copied into the system's temporary folder.
+
+Dates between the first and the last snapshot that have none are named; with --expect daily they are wrong, and so is a
+newest snapshot that is older than yesterday (UTC).
 
 Ends with 0 where nothing is wrong and with 7 where something is; everything that is wrong is told. Data files
 of a date that no manifest seals are wrong where no run holds the sink's lock: a run would seal them.
@@ -47,6 +52,7 @@ type verifyFlags struct {
 	sample string
 	head   string
 	keys   []string // files
+	expect string
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -81,6 +87,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.sample, "sample", "100%", "read this `SHARE` of the files, such as 1%")
 	cmd.Flags().StringVar(&f.head, "head", "", "the SHA-256 of a manifest, kept elsewhere: `HASH`")
 	cmd.Flags().StringArrayVar(&f.keys, "public-key", nil, "a `FILE` with a public key that is trusted to have signed; may be given several times")
+	expectFlag(cmd, &f.expect)
 	return cmd
 }
 
@@ -128,6 +135,9 @@ func (a *app) verifyOptions(f verifyFlags, args []string) (verify.Options, error
 			return o, err
 		}
 		o.PublicKeys = append(o.PublicKeys, key)
+	}
+	if o.Daily, err = a.expected(f.expect); err != nil {
+		return o, err
 	}
 	o.Share, err = share(f.sample)
 	return o, err
@@ -234,21 +244,24 @@ func (h *heard) close() {
 	}
 }
 
-// showVerified tells a person what was proved, and everything that is wrong. Commands are as
-// say has them.
+// showVerified tells a person the verdict first, then everything that is wrong, what was looked at and
+// what was not. Commands are as say has them.
 func showVerified(w console.Printer, r verify.Report, say func(advice.Advice) string) {
-	w.Printf("Verified %s\n", r.Place)
+	unread := r.Listed - r.Files
+	switch {
+	case !r.Whole():
+		w.Printf("FAILED: %s, in %s\n", summary(r), r.Place)
+		showFindings(w, r.Findings, say)
+	case unread > 0:
+		w.Printf("Verified: nothing is wrong in what was read of %s\n", r.Place)
+	default:
+		w.Printf("Verified: nothing is wrong in %s\n", r.Place)
+	}
 	showChain(w, r.Chain)
 	showSigned(w, r.Signed)
-	w.Printf("  files: presence and size of %s\n", humanize.Comma(r.Listed))
-	switch part := ""; {
-	case r.Files == 0:
-		w.Printf("  content: none was read\n")
-	default:
-		if r.Share < 1 {
-			part = fmt.Sprintf(", a sample of %s of the files, the same ones each time", strconv.FormatFloat(r.Share*100, 'g', 6, 64)+"%")
-		}
-		w.Printf("  content: %s of %s read%s: %s, %s rows\n", count(int(r.Files), "file"), spanOf(r.Dates), part, humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.Rows))
+	showContent(w, r)
+	if !slices.ContainsFunc(r.Findings, func(f verify.Finding) bool { return f.Kind == verify.NoSnapshot }) {
+		showMissing(w, "  ", r.Missing)
 	}
 	if len(r.Late) > 0 {
 		w.Printf("  backdated: %s; the vendors were asked after the date was over in UTC\n", spanOf(r.Late))
@@ -256,15 +269,42 @@ func showVerified(w console.Printer, r verify.Report, say func(advice.Advice) st
 	for _, note := range r.Notes {
 		w.Printf("  note: %s\n", note)
 	}
-	switch unread := r.Listed - r.Files; {
-	case !r.Whole():
-		showFindings(w, r.Findings, say)
-	case unread > 0:
-		w.Printf("Nothing is wrong in what was read; the content of %s was not: %s\n", count(int(unread), "file"), say(advice.Say("{} reads it.", advice.Rollcall("verify").With("all", ""))))
-	default:
-		w.Printf("Nothing is wrong.\n")
+	switch {
+	case unread <= 0:
+	case r.Whole():
+		w.Printf("The content of %s was not read: %s\n", count(int(unread), "file"), say(advice.Say("{} reads it.", advice.Rollcall("verify").With("all", ""))))
+	default: // be it that it could not be
+		w.Printf("The content of %s was not read.\n", count(int(unread), "file"))
 	}
 	showProof(w, r, say)
+}
+
+// showContent says which files were looked at, and which of them were read.
+func showContent(w console.Printer, r verify.Report) {
+	w.Printf("  files: presence and size of %s\n", humanize.Comma(r.Listed))
+	if r.Files == 0 {
+		w.Printf("  content: none was read\n")
+		return
+	}
+	part := ""
+	if r.Share < 1 {
+		part = fmt.Sprintf(", a sample of %s of the files, the same ones each time", strconv.FormatFloat(r.Share*100, 'g', 6, 64)+"%")
+	}
+	w.Printf("  content: %s of %s read%s: %s, %s rows\n", count(int(r.Files), "file"), spanOf(r.Dates), part, humanize.IBytes(uint64(r.Bytes)), humanize.Comma(r.Rows))
+}
+
+// shownMissing is how many gaps between dates are named; where snapshots are weekly, there are many.
+const shownMissing = 20
+
+// showMissing names the dates without a snapshot, the newest gaps where there are many.
+func showMissing(w console.Printer, before string, missing []snapshot.MissingDates) {
+	if more := len(missing) - shownMissing; more > 0 {
+		w.Printf("%sand %s before: --json has all of them\n", before, count(more, "gap"))
+		missing = missing[more:]
+	}
+	for _, m := range missing {
+		w.Printf("%s%s\n", before, m)
+	}
 }
 
 func showChain(w console.Printer, c verify.Chain) {
@@ -280,7 +320,6 @@ func showChain(w console.Printer, c verify.Chain) {
 }
 
 func showFindings(w console.Printer, list []verify.Finding, say func(advice.Advice) string) {
-	w.Printf("\n%s:\n", count(len(list), "finding"))
 	for _, f := range list {
 		w.Printf("  %-10s  %s\n              %s\n", f.Kind, f.Path, say(advice.Say(f.Message, f.Commands...)))
 		if f.More > 0 {

@@ -271,47 +271,51 @@ SELECT r."source", r."type", r."app_id", r."endpoint", r."budgets", r."requests"
 FROM "rollcall"."raw_sources" r
 JOIN "rollcall"."sealed_files" f ON f.path = r."$path" AND f.snapshot_date = r."snapshot_date" AND f.table_name = 'sources';
 
--- memberships_latest: memberships of the latest sealed date
+-- memberships_latest: memberships of the latest sealed date; without those of groups and users that are gone, whom another view may still name
 CREATE OR REPLACE VIEW "rollcall"."memberships_latest" AS
-SELECT *
-FROM "rollcall"."memberships"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."memberships" t
+LEFT JOIN (SELECT source, group_id FROM "rollcall"."groups" WHERE verdict = 'gone' AND snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots")) g
+  ON g.source = t.source AND g.group_id = t.group_id
+LEFT JOIN (SELECT source, user_id FROM "rollcall"."users" WHERE verdict = 'gone' AND snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots")) u
+  ON u.source = t.source AND u.user_id = t.user_id
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots") AND g.group_id IS NULL AND u.user_id IS NULL;
 
--- groups_latest: groups of the latest sealed date
+-- groups_latest: groups of the latest sealed date; without those that are gone
 CREATE OR REPLACE VIEW "rollcall"."groups_latest" AS
-SELECT *
-FROM "rollcall"."groups"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."groups" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots") AND t.verdict <> 'gone';
 
--- users_latest: users of the latest sealed date
+-- users_latest: users of the latest sealed date; without those that are gone
 CREATE OR REPLACE VIEW "rollcall"."users_latest" AS
-SELECT *
-FROM "rollcall"."users"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."users" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots") AND t.verdict <> 'gone';
 
 -- outcomes_latest: outcomes of the latest sealed date
 CREATE OR REPLACE VIEW "rollcall"."outcomes_latest" AS
-SELECT *
-FROM "rollcall"."outcomes"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."outcomes" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
 
 -- discrepancies_latest: discrepancies of the latest sealed date
 CREATE OR REPLACE VIEW "rollcall"."discrepancies_latest" AS
-SELECT *
-FROM "rollcall"."discrepancies"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."discrepancies" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
 
 -- changes_latest: changes of the latest sealed date
 CREATE OR REPLACE VIEW "rollcall"."changes_latest" AS
-SELECT *
-FROM "rollcall"."changes"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."changes" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
 
 -- sources_latest: sources of the latest sealed date
 CREATE OR REPLACE VIEW "rollcall"."sources_latest" AS
-SELECT *
-FROM "rollcall"."sources"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
+SELECT t.*
+FROM "rollcall"."sources" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "rollcall"."snapshots");
 
 -- as_of_dates: for each day since the first snapshot, the sealed date that was the latest on that day
 CREATE OR REPLACE VIEW "rollcall"."as_of_dates" AS
@@ -379,17 +383,23 @@ FROM "rollcall"."memberships_latest" m
 LEFT JOIN "rollcall"."groups_latest" g ON g.source = m.source AND g.group_id = m.group_id
 LEFT JOIN "rollcall"."users_latest" u ON u.source = m.source AND u.user_id = m.user_id;
 
--- groups_without_owner: groups whose members were listed and of whom none is owner, at the latest sealed date.
--- certain: all members were listed, and the role of each is known. A group whose members nobody could list
--- (failed, gone, unsupported, not_asked) is not here: whether it has an owner can't be told.
+-- groups_without_owner: groups that nobody owns, at the latest sealed date: read completely (its verdict is exact), with at least one member; the role of each member is known, and none is owner.
+-- Whether another group has an owner can't be told, unless it has one. unknown_roles is 0 and certain true for all of them.
 CREATE OR REPLACE VIEW "rollcall"."groups_without_owner" AS
 SELECT
   g.source, g.group_id, g.name AS group_name, g.type AS group_type, g.verdict, g.collected_members AS members, g.admins,
-  count(m.user_id) AS unknown_roles, g.verdict IN ('exact') AND count(m.user_id) = 0 AS certain, g.snapshot_date
+  count(m.user_id) AS unknown_roles, count(m.user_id) = 0 AS certain, g.snapshot_date
 FROM "rollcall"."groups_latest" g
-LEFT JOIN "rollcall"."memberships_latest" m ON m.source = g.source AND m.group_id = g.group_id AND m.role IS NULL
-WHERE g.owners = 0 AND g.verdict IN ('exact', 'drifted', 'short', 'over', 'unverifiable')
-GROUP BY g.source, g.group_id, g.name, g.type, g.verdict, g.collected_members, g.admins, g.snapshot_date;
+LEFT JOIN "rollcall"."memberships" m ON m.snapshot_date = g.snapshot_date AND m.source = g.source AND m.group_id = g.group_id AND m.role IS NULL AND m.in_group_view
+WHERE g.owners = 0 AND g.collected_members > 0 AND g.verdict IN ('exact')
+GROUP BY g.source, g.group_id, g.name, g.type, g.verdict, g.collected_members, g.admins, g.snapshot_date
+HAVING count(m.user_id) = 0;
+
+-- empty_groups: groups without a member, at the latest sealed date: read completely, without a member: it counts neither as owned nor as ownerless
+CREATE OR REPLACE VIEW "rollcall"."empty_groups" AS
+SELECT source, group_id, name AS group_name, type AS group_type, snapshot_date
+FROM "rollcall"."groups_latest"
+WHERE collected_members = 0 AND verdict IN ('exact');
 
 -- membership_history: memberships as intervals over the sealed dates. from_date is the first date at which the
 -- user was seen in the group with the role, last_seen the last, to_date the first at which that was known to be

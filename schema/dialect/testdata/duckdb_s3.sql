@@ -104,47 +104,51 @@ FROM query(CASE WHEN len(getvariable('rollcall_sources')) = 0
   THEN 'SELECT NULL::VARCHAR AS "source", NULL::VARCHAR AS "type", NULL::VARCHAR AS "app_id", NULL::VARCHAR AS "endpoint", NULL::VARCHAR AS "budgets", NULL::BIGINT AS "requests", NULL::BIGINT AS "retries", NULL::BIGINT AS "throttles", NULL::DOUBLE AS "seconds", NULL::DOUBLE AS "budget_share", NULL::DATE AS snapshot_date WHERE false'
   ELSE 'SELECT * FROM read_parquet(getvariable(''rollcall_sources''), hive_partitioning = true, hive_types = {''snapshot_date'': DATE})' END) AS r;
 
--- memberships_latest: memberships of the latest sealed date
+-- memberships_latest: memberships of the latest sealed date; without those of groups and users that are gone, whom another view may still name
 CREATE OR REPLACE TEMP VIEW "memberships_latest" AS
-SELECT *
-FROM "memberships"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "memberships" t
+LEFT JOIN (SELECT source, group_id FROM "groups" WHERE verdict = 'gone' AND snapshot_date = (SELECT max(snapshot_date) FROM "snapshots")) g
+  ON g.source = t.source AND g.group_id = t.group_id
+LEFT JOIN (SELECT source, user_id FROM "users" WHERE verdict = 'gone' AND snapshot_date = (SELECT max(snapshot_date) FROM "snapshots")) u
+  ON u.source = t.source AND u.user_id = t.user_id
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots") AND g.group_id IS NULL AND u.user_id IS NULL;
 
--- groups_latest: groups of the latest sealed date
+-- groups_latest: groups of the latest sealed date; without those that are gone
 CREATE OR REPLACE TEMP VIEW "groups_latest" AS
-SELECT *
-FROM "groups"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "groups" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots") AND t.verdict <> 'gone';
 
--- users_latest: users of the latest sealed date
+-- users_latest: users of the latest sealed date; without those that are gone
 CREATE OR REPLACE TEMP VIEW "users_latest" AS
-SELECT *
-FROM "users"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "users" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots") AND t.verdict <> 'gone';
 
 -- outcomes_latest: outcomes of the latest sealed date
 CREATE OR REPLACE TEMP VIEW "outcomes_latest" AS
-SELECT *
-FROM "outcomes"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "outcomes" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
 
 -- discrepancies_latest: discrepancies of the latest sealed date
 CREATE OR REPLACE TEMP VIEW "discrepancies_latest" AS
-SELECT *
-FROM "discrepancies"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "discrepancies" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
 
 -- changes_latest: changes of the latest sealed date
 CREATE OR REPLACE TEMP VIEW "changes_latest" AS
-SELECT *
-FROM "changes"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "changes" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
 
 -- sources_latest: sources of the latest sealed date
 CREATE OR REPLACE TEMP VIEW "sources_latest" AS
-SELECT *
-FROM "sources"
-WHERE snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
+SELECT t.*
+FROM "sources" t
+WHERE t.snapshot_date = (SELECT max(snapshot_date) FROM "snapshots");
 
 -- as_of_dates: for each day since the first snapshot, the sealed date that was the latest on that day
 CREATE OR REPLACE TEMP VIEW "as_of_dates" AS
@@ -212,17 +216,23 @@ FROM "memberships_latest" m
 LEFT JOIN "groups_latest" g ON g.source = m.source AND g.group_id = m.group_id
 LEFT JOIN "users_latest" u ON u.source = m.source AND u.user_id = m.user_id;
 
--- groups_without_owner: groups whose members were listed and of whom none is owner, at the latest sealed date.
--- certain: all members were listed, and the role of each is known. A group whose members nobody could list
--- (failed, gone, unsupported, not_asked) is not here: whether it has an owner can't be told.
+-- groups_without_owner: groups that nobody owns, at the latest sealed date: read completely (its verdict is exact), with at least one member; the role of each member is known, and none is owner.
+-- Whether another group has an owner can't be told, unless it has one. unknown_roles is 0 and certain true for all of them.
 CREATE OR REPLACE TEMP VIEW "groups_without_owner" AS
 SELECT
   g.source, g.group_id, g.name AS group_name, g.type AS group_type, g.verdict, g.collected_members AS members, g.admins,
-  count(m.user_id) AS unknown_roles, g.verdict IN ('exact') AND count(m.user_id) = 0 AS certain, g.snapshot_date
+  count(m.user_id) AS unknown_roles, count(m.user_id) = 0 AS certain, g.snapshot_date
 FROM "groups_latest" g
-LEFT JOIN "memberships_latest" m ON m.source = g.source AND m.group_id = g.group_id AND m.role IS NULL
-WHERE g.owners = 0 AND g.verdict IN ('exact', 'drifted', 'short', 'over', 'unverifiable')
-GROUP BY g.source, g.group_id, g.name, g.type, g.verdict, g.collected_members, g.admins, g.snapshot_date;
+LEFT JOIN "memberships" m ON m.snapshot_date = g.snapshot_date AND m.source = g.source AND m.group_id = g.group_id AND m.role IS NULL AND m.in_group_view
+WHERE g.owners = 0 AND g.collected_members > 0 AND g.verdict IN ('exact')
+GROUP BY g.source, g.group_id, g.name, g.type, g.verdict, g.collected_members, g.admins, g.snapshot_date
+HAVING count(m.user_id) = 0;
+
+-- empty_groups: groups without a member, at the latest sealed date: read completely, without a member: it counts neither as owned nor as ownerless
+CREATE OR REPLACE TEMP VIEW "empty_groups" AS
+SELECT source, group_id, name AS group_name, type AS group_type, snapshot_date
+FROM "groups_latest"
+WHERE collected_members = 0 AND verdict IN ('exact');
 
 -- membership_history: memberships as intervals over the sealed dates. from_date is the first date at which the
 -- user was seen in the group with the role, last_seen the last, to_date the first at which that was known to be
