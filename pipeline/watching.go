@@ -15,7 +15,8 @@ import (
 
 // report lets others see how far the run is, until what it returns is called.
 func (r *run) report(ctx context.Context) (silence func()) {
-	keeper := status.NewKeeper(r.Disk, r.night.Progress(), r.Now, status.Report{Date: r.date, Place: r.sink.String(), Process: r.folder.Holder})
+	before, _ := status.Read(r.night.Progress()) // one that can't be read costs figures alone
+	keeper := status.NewKeeper(r.Disk, r.night.Progress(), r.Now, status.Report{Date: r.date, Place: r.sink.String(), Process: r.folder.Holder}, before)
 	listen := r.Listen
 	r.keeper, r.Listen = keeper, func(e event.Event) {
 		keeper.Listen(e)

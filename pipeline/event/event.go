@@ -39,6 +39,17 @@ type Progress struct {
 	Files     int           // files stored so far
 }
 
+// Rate is how many requests a second all endpoints get that have something to ask; negative where it is not known.
+func (p Progress) Rate() float64 {
+	sum := -1.0
+	for _, e := range p.Endpoints {
+		if e.Rate >= 0 {
+			sum = max(sum, 0) + e.Rate
+		}
+	}
+	return sum
+}
+
 // Phase is what a run is doing.
 type Phase string
 

@@ -145,7 +145,7 @@ func whole(p event.Progress, l layout) string {
 		line = "fetching: " + strings.Replace(shareDone(sum, l), "  ", " ", 1)
 	}
 	parts := []string{line}
-	if rate := rate(p); l.rate && rate >= 0 {
+	if rate := p.Rate(); l.rate && rate >= 0 {
 		parts = append(parts, tenths(rate)+" requests/s")
 	}
 	if l.rows {
@@ -170,17 +170,6 @@ func waitsForProof(p event.Progress, b event.Block) bool {
 		}
 	}
 	return len(b.For) > 0
-}
-
-// rate is how many requests a second all endpoints get that are asked now; negative where it is not known.
-func rate(p event.Progress) float64 {
-	sum := -1.0
-	for _, e := range p.Endpoints {
-		if e.Rate >= 0 {
-			sum = max(sum, 0) + e.Rate
-		}
-	}
-	return sum
 }
 
 // cut shortens s to width columns, between words where it can: a number without its end is another
