@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,22 +25,18 @@ func printed(answer string, words ...string) (commands []string) {
 	return commands
 }
 
-// TestEveryCommandThatTheDemoPrintsCanBeTyped as it stands, in the folder in which the demo was started: also for
-// two nights in the same sink.
-func TestEveryCommandThatTheDemoPrintsCanBeTyped(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+// shell gives a folder with the program in it, and what runs a command there.
+func shell(t *testing.T) (dir string, sh func(command string) string) {
+	t.Helper()
+	dir = t.TempDir()
 	binary, err := os.ReadFile(os.Args[0])
 	if err == nil { // where `go run` has it, the program would say to type that
-		err = os.WriteFile(filepath.Join(dir, "rollcall"), binary, 0o700)
+		err = errors.Join(os.Mkdir(filepath.Join(dir, "tmp"), 0o700), os.WriteFile(filepath.Join(dir, "rollcall"), binary, 0o700))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh := func(command string) string {
+	return dir, func(command string) string {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), "sh", "-c", command)
 		c.Dir, c.Env = dir, append(os.Environ(), asProgram+"=yes", "TMPDIR="+filepath.Join(dir, "tmp"))
@@ -49,7 +46,46 @@ func TestEveryCommandThatTheDemoPrintsCanBeTyped(t *testing.T) {
 		}
 		return string(text)
 	}
-	demo := "./rollcall demo --progress none --out 'a demo' --oddities=false --users 40 --groups 8 --latency 1ms"
+}
+
+// small are the flags of a demo that takes a second.
+const small = " --progress none --oddities=false --users 40 --groups 8 --latency 1ms"
+
+func TestTheReadmesTwoNightsCanBeTyped(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(readme), "```sh\ngo run ./cmd/export demo --out two ")
+	block, _, closed := strings.Cut("go run ./cmd/export demo --out two "+block, "```")
+	if !found || !closed {
+		t.Fatal("the README has no two nights")
+	}
+	if exec.Command("date", "-u", "-d", "yesterday").Run() != nil {
+		t.Skip("date knows no yesterday")
+	}
+	_, sh := shell(t)
+	var said []string
+	for line := range strings.Lines(block) {
+		command, _, _ := strings.Cut(line, "    # ")
+		command = strings.ReplaceAll(strings.TrimSpace(command), "go run ./cmd/export", "./rollcall")
+		if strings.Contains(command, " demo ") {
+			command += small
+		}
+		said = append(said, sh(command))
+	}
+	if len(said) != 4 || !strings.Contains(said[1], " joined") || !strings.Contains(said[2], " left, in ") || !strings.Contains(said[3], "two/report.html") {
+		t.Errorf("%q", said)
+	}
+}
+
+// TestEveryCommandThatTheDemoPrintsCanBeTyped as it stands, in the folder in which the demo was started: also for
+// two nights in the same sink.
+func TestEveryCommandThatTheDemoPrintsCanBeTyped(t *testing.T) {
+	t.Parallel()
+	dir, sh := shell(t)
+	demo := "./rollcall demo --out 'a demo'" + small
 	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
 	first := sh(demo + " --date " + yesterday)
 	_, duckdb := exec.LookPath("duckdb")

@@ -42,7 +42,9 @@ func TestStatusTexts(t *testing.T) {
 		refused string
 	}{
 		{"running", running, ""},
-		{"storing", with(func(s *status.Status) { s.Report.Phase, s.Report.Files, s.Report.Left, s.Report.Rate = event.Storing, 4, nil, nil }), ""},
+		{"storing", with(func(s *status.Status) {
+			s.Report.Phase, s.Report.Files, s.Report.Left, s.Report.Rate = event.Storing, 4, nil, nil
+		}), ""},
 		{"silent", with(func(s *status.Status) { s.State, s.HeardAt = status.Silent, now.Add(-4*time.Minute) }), ""},
 		{"killed", with(func(s *status.Status) {
 			s.State, s.Killed, s.HeardAt, s.AlsoLeft = status.Stopped, true, now.Add(-40*time.Minute), []string{"2026-11-19"}
