@@ -27,6 +27,11 @@ type bars struct {
 	mu    sync.Mutex // the screen draws from goroutines of its own
 	last  event.Progress
 	drawn []*mpb.Bar
+	lines struct {
+		at    time.Time // of the progress that they show
+		width int
+		text  []string
+	}
 }
 
 // widest is the width up to which lines are drawn.
@@ -89,8 +94,21 @@ func (b *bars) extend(blocks int) {
 		return
 	}
 	for i := len(b.drawn) - 1; i < blocks; i++ {
-		b.add(i, func(p event.Progress, width int) string { return blockLine(p, i, width) })
+		b.add(i, func(p event.Progress, width int) string { return b.blockLine(p, i, width) })
 	}
+}
+
+// blockLine is the line of one data block. Those of all are laid out together, once for each drawing.
+func (b *bars) blockLine(p event.Progress, i, width int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.lines.at.Equal(p.At) || b.lines.width != width || len(b.lines.text) != len(p.Blocks) {
+		b.lines.at, b.lines.width, b.lines.text = p.At, width, blockLines(p, width)
+	}
+	if i >= len(b.lines.text) {
+		return ""
+	}
+	return b.lines.text[i]
 }
 
 func (b *bars) add(priority int, draw func(p event.Progress, width int) string) {

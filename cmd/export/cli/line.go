@@ -17,6 +17,7 @@ type layout struct {
 	gap              bool // blocks whose share is not known leave the place of bar and share blank
 	rows, rate, left bool
 	what, short      bool // what a block does that asks nothing; in short
+	bare             bool // the share alone, or how many are done
 }
 
 // layouts are all of them, the roomiest first.
@@ -31,6 +32,7 @@ func layouts() []layout {
 		{cells: 5, what: true, short: true},
 		{what: true, short: true},
 		{},
+		{bare: true},
 	}
 }
 
@@ -45,30 +47,32 @@ func fitting(width int, text func(layout) string) string {
 	return cut(line, width)
 }
 
-// blockLine is one data block in width columns: name, bar, count, and what else there is room for.
+// blockLines are the data blocks in width columns: name, bar, count, and what else there is room for.
 // All blocks have the same layout, the roomiest in which each of them fits.
-func blockLine(p event.Progress, i, width int) string {
-	if i >= len(p.Blocks) {
-		return ""
-	}
-	for _, l := range layouts() {
-		fits := true
-		for j := range p.Blocks {
-			fits = fits && runewidth.StringWidth(spelling.Visible(laid(p, j, l))) <= width
-		}
-		if fits {
-			return spelling.Visible(laid(p, i, l))
-		}
-	}
-	return cut(spelling.Visible(laid(p, i, layout{})), width)
-}
-
-// laid is one data block in a layout, however wide that is.
-func laid(p event.Progress, i int, l layout) string {
+func blockLines(p event.Progress, width int) []string {
+	lines := make([]string, len(p.Blocks))
 	name := 0
 	for _, b := range p.Blocks {
 		name = max(name, runewidth.StringWidth(b.Address))
 	}
+	for _, l := range layouts() {
+		fits := true
+		for i := 0; i < len(lines) && fits; i++ {
+			lines[i] = spelling.Visible(laid(p, i, name, l))
+			fits = runewidth.StringWidth(lines[i]) <= width
+		}
+		if fits {
+			return lines
+		}
+	}
+	for i := range lines {
+		lines[i] = cut(spelling.Visible(laid(p, i, name, layout{bare: true})), width)
+	}
+	return lines
+}
+
+// laid is one data block in a layout, however wide that is; names have so many columns.
+func laid(p event.Progress, i, name int, l layout) string {
 	b := p.Blocks[i]
 	line := runewidth.FillRight(b.Address, name)
 	switch done := shareDone(b, l); {
@@ -76,6 +80,12 @@ func laid(p event.Progress, i int, l layout) string {
 		line += " " + done
 	case l.gap:
 		line += strings.Repeat(" ", len(" [] 100%")+l.cells)
+	}
+	switch {
+	case l.bare && b.Final:
+		return line
+	case l.bare:
+		return line + " " + humanize.Comma(b.Done) + " done"
 	}
 	return strings.Join(append([]string{line + " " + counted(b)}, details(p, b, l)...), ", ")
 }
