@@ -2,8 +2,9 @@
 // the run writes, without any lock, and after the run was killed.
 //
 // A run at work writes a small file into its night, every [Every] and at each new phase: it is
-// replaced whole, so that who reads it sees one moment. What it says of keys was safely in the
-// spool when it was written, so that nobody is told of answers that a kill then lost. The spool
+// replaced whole, so that who reads it sees one moment. What it says of keys that are done was safely in
+// the spool when it was written, so that nobody is told of answers that a kill then lost; all other keys
+// that were asked are pending. Requests are all that were sent, for either. The spool
 // itself, which a run renames and merges under its readers' hands, is not touched.
 //
 // [Look] reads that file and the state folder's other words. It promises to change nothing, and
