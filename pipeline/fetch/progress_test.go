@@ -237,6 +237,33 @@ func TestTheEndOfATroubleIsToldAsItsBeginningWas(t *testing.T) {
 	}
 }
 
+// TestAVendorThatThrottlesAgainAndAgainIsToldLessAndLess: a log must not fill with it.
+func TestAVendorThatThrottlesAgainAndAgainIsToldLessAndLess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun, asked := time.Now(), 0
+		v := newVendor(2000, 1)
+		v.url = "http://vendor.test"
+		w := newWork(t, v).block("groups", given("users"), job.Input{})
+		w.lists["users"], w.perSecond, w.workers = v.users(), 1, 2
+		for u := range 2000 {
+			w.lists["users"] = append(w.lists["users"], fmt.Sprintf("more-%d", u))
+		}
+		w.transport = answers{answer: func() (int, error) {
+			if asked++; asked%40 == 0 { // every 40 seconds or so
+				return http.StatusTooManyRequests, nil
+			}
+			return http.StatusOK, nil
+		}}
+		if err := w.run(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(begun) < 30*time.Minute || len(w.notices) < 2 || len(w.notices) > 6 || !w.notices[1].Recovery {
+			t.Errorf("%v: %+v", time.Since(begun), w.notices)
+		}
+	})
+}
+
 func TestWaitingForProofIsTold(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]int{"at the end": 0, "after a stop": 20} {

@@ -13,9 +13,11 @@ const failingFor = 5 * time.Second
 
 // trouble is what the person who watches was told of an endpoint.
 type trouble struct {
-	throttled time.Time // since when; zero: it is not, or that is not told
-	throttles int64     // answers that were seen before that
-	failing   time.Time // likewise
+	throttled time.Time     // since when; zero: it is not, or that is not told
+	throttles int64         // answers that were seen so far
+	refused   time.Time     // when the last of them was seen
+	quiet     time.Duration // without any of them, until that is told to be over
+	failing   time.Time     // likewise
 	backup    bool
 }
 
@@ -38,21 +40,23 @@ func (f *Fetch) warn(now time.Time) {
 	}
 }
 
-// tellThrottling tells that the vendor refuses requests as too many, and when the pace is what it was before.
+// tellThrottling tells that the vendor refuses requests as too many, and when the pace is what it was before. A
+// vendor that does so again and again is told less and less often.
 func (f *Fetch) tellThrottling(l *lane, now time.Time) {
-	g := l.figures
-	switch {
-	case l.told.throttled.IsZero() && g.Throttles > l.told.throttles:
-		l.told.throttled = now
-		f.Listen(event.Notice{Warning: true,
-			Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", l.endpoint.Name()),
-			Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
-	case !l.told.throttled.IsZero() && g.Allowed >= g.Limit:
-		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(l.told.throttled))
-		l.told.throttled = time.Time{}
+	g, told := l.figures, &l.told
+	if g.Throttles > told.throttles {
+		told.throttles, told.refused = g.Throttles, now
+		if told.throttled.IsZero() {
+			told.throttled = now
+			f.Listen(event.Notice{Warning: true,
+				Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", l.endpoint.Name()),
+				Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
+		}
+		return
 	}
-	if l.told.throttled.IsZero() {
-		l.told.throttles = g.Throttles
+	if !told.throttled.IsZero() && g.Allowed >= g.Limit && now.Sub(told.refused) >= told.quiet {
+		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(told.throttled))
+		told.throttled, told.quiet = time.Time{}, min(max(time.Minute, 2*told.quiet), time.Hour)
 	}
 }
 
