@@ -92,11 +92,11 @@ type lane struct {
 	endpoint *client.Endpoint
 	pool     pond.Pool
 
-	figures    client.Figures // as observed last
-	rate       float64        // requests a second while there was something to ask; negative: not known yet
-	busySince  time.Time
-	sentBefore int64 // requests, by then
-	told       trouble
+	figures   client.Figures // as observed last
+	samples   []sample       // of the last seconds in which there was something to ask
+	rate      float64        // requests a second in that time; negative: not known yet
+	answering float64        // good answers a second; likewise
+	told      trouble
 }
 
 const (

@@ -34,7 +34,7 @@ type node struct {
 	// What progress shows. Done, known, asked and answered count keys; of a role node, pairs.
 	done, known, rows, missing, requests atomic.Int64
 	asked                                atomic.Int64 // done or on their way
-	answered, spent                      atomic.Int64 // keys that this process got done, and requests for them
+	answered, spent                      atomic.Int64 // keys that this process got done, and answers that they took
 	rest                                 atomic.Int64 // requests still to come; negative: not counted
 	final                                atomic.Bool
 	idle                                 atomic.Bool // the asker waits for other nodes
@@ -199,6 +199,7 @@ func (n *node) complete(ctx context.Context, q *question) error {
 		d.asker.offer(n, q.rows)
 	}
 	n.count(q.entry.Record, q.Question)
+	n.spent.Add(q.caller.Requests())
 	if q.after != nil {
 		q.after(q.entry.Record.Outcome)
 	}
@@ -309,7 +310,6 @@ func (n *node) count(record spool.Record, q sources.Question) {
 	keys := keysOf(q)
 	n.done.Add(keys)
 	n.answered.Add(keys)
-	n.spent.Add(record.Requests)
 	n.rows.Add(record.Rows)
 	if record.Outcome.Missing() {
 		n.missing.Add(keys)

@@ -71,27 +71,35 @@ func (n *node) unit() string {
 	}
 }
 
-// What is measured of an endpoint's requests a second, at least and at most.
+// How long an endpoint is watched for its rates, at least and at most.
 const (
 	leastMeasured = 2 * time.Second
-	mostMeasured  = 10 * time.Second // as client.Figures does
+	mostMeasured  = 10 * time.Second
 )
 
-// observe takes the endpoint's figures. Requests a second count from when there was something to ask: after a
-// pause the mean of the last ten seconds says nothing about what the endpoint takes.
+// sample is how far an endpoint was at a moment.
+type sample struct {
+	at                time.Time
+	requests, answers int64
+}
+
+// observe takes the endpoint's figures. Its rates are those since it has had something to ask and has answered:
+// what it does in a pause or while it is down says nothing about what it takes.
 func (l *lane) observe(now time.Time, busy bool) {
 	l.figures = l.endpoint.Figures()
-	if !busy || l.busySince.IsZero() || l.figures.Requests == l.sentBefore {
-		l.busySince, l.sentBefore = now, l.figures.Requests
+	failing := !l.figures.FailingSince.IsZero() && now.Sub(l.figures.FailingSince) >= leastMeasured
+	if !busy || failing || len(l.samples) > 0 && l.samples[0].requests == l.figures.Requests {
+		l.samples = l.samples[:0]
 	}
-	measured := now.Sub(l.busySince)
-	switch {
-	case measured < leastMeasured:
-		l.rate = -1
-	case measured < mostMeasured:
-		l.rate = float64(l.figures.Requests-l.sentBefore) / measured.Seconds()
-	default:
-		l.rate = l.figures.Pace
+	l.samples = append(l.samples, sample{now, l.figures.Requests, l.figures.Answers})
+	for now.Sub(l.samples[0].at) > mostMeasured {
+		l.samples = l.samples[1:]
+	}
+	l.rate, l.answering = -1, -1
+	if first := l.samples[0]; now.Sub(first.at) >= leastMeasured {
+		measured := now.Sub(first.at).Seconds()
+		l.rate = float64(l.figures.Requests-first.requests) / measured
+		l.answering = float64(l.figures.Answers-first.answers) / measured
 	}
 }
 
@@ -152,12 +160,13 @@ func (f *Fetch) estimate(p *event.Progress) {
 	}
 }
 
-// speed is how many requests a second the endpoint sends; where that is not measured, how many it may.
+// speed is how many requests a second the endpoint answers; where that is not measured, or the vendor throttles,
+// how many it may be sent at most.
 func (l *lane) speed() (rate float64, measured bool) {
-	if l.rate > 0 {
-		return l.rate, true
+	if l.answering > 0 && l.figures.Allowed >= l.figures.Limit {
+		return l.answering, true
 	}
-	return l.figures.Allowed, false
+	return l.figures.Limit, false
 }
 
 // toCome is how many requests so many keys still take; exact is false where it is a lower bound.

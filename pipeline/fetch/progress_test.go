@@ -229,6 +229,11 @@ func TestTheEndOfATroubleIsToldAsItsBeginningWas(t *testing.T) {
 				if err := w.run(); err != nil {
 					t.Fatal(err)
 				}
+				for _, p := range w.all {
+					if p.Elapsed > 14*time.Second && p.Elapsed < 31*time.Second && !p.AtLeast && p.Left >= 0 {
+						t.Errorf("after %v, in which nothing is answered, %v are left", p.Elapsed, p.Left)
+					}
+				}
 				if len(w.notices) != 2 || !w.notices[0].Warning || !strings.HasPrefix(w.notices[0].Text, c.begin) || !w.notices[1].Recovery || !strings.HasPrefix(w.notices[1].Text, c.after) {
 					t.Errorf("%+v", w.notices)
 				}
