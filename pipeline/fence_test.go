@@ -196,7 +196,7 @@ func TestTwoMachinesNeverAskInOneSecond(t *testing.T) {
 				if next, _ := b.span(); next.Sub(last) < time.Second {
 					t.Errorf("the second machine began %v after the first one's last request", next.Sub(last))
 				}
-				if !b.heard("waiting for the lock of ") {
+				if !b.heard("waiting for the lock of ") || !b.heard(" is ours after ") {
 					t.Errorf("the second machine was told %q", b.told)
 				}
 				b.t.Logf("| a machine is cut off from its bucket, and another one takes its lock: %s | 1 | they never asked in one second; sealed | 0 | 0 | 0 | 0 |", name)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -101,6 +102,7 @@ const waitTold = 2 * time.Second
 func (r *run) lockSink(ctx context.Context) (sinks.Lock, error) {
 	done := make(chan struct{})
 	told := make(chan struct{})
+	begun, waited := r.Now(), false
 	go func() {
 		defer close(told)
 		timer := time.NewTimer(waitTold)
@@ -108,6 +110,7 @@ func (r *run) lockSink(ctx context.Context) (sinks.Lock, error) {
 		select {
 		case <-done:
 		case <-timer.C:
+			waited = true
 			r.Listen(event.Notice{Text: "waiting for the lock of " + r.sink.String() + ": whoever held it last has not released it",
 				Hint: "a run that is at work shows itself within " + sinks.StaleAfter.String() + "; where none does, this one goes on"})
 		}
@@ -115,6 +118,9 @@ func (r *run) lockSink(ctx context.Context) (sinks.Lock, error) {
 	lock, err := r.sink.Lock(ctx, sinks.Owner{State: r.folder.Owner, Host: r.Host, PID: r.PID, Date: r.date, Since: r.Now().UTC(), Process: r.Process})
 	close(done)
 	<-told
+	if waited && err == nil {
+		r.Listen(event.Notice{Text: fmt.Sprintf("the lock of %s is ours after %v: going on", r.sink.String(), r.Now().Sub(begun).Round(time.Second))})
+	}
 	return lock, err
 }
 

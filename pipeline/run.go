@@ -117,6 +117,12 @@ func (e *StoppedError) Error() string {
 	if e.Done < 0 {
 		return e.Message
 	}
+	switch e.Done {
+	case 0:
+		return fmt.Sprintf("%s; no answers of %s are kept yet", e.Message, e.Date)
+	case 1:
+		return fmt.Sprintf("%s; the answer about 1 key of %s is kept", e.Message, e.Date)
+	}
 	return fmt.Sprintf("%s; the answers about %s of %s are kept", e.Message, countKeys(e.Done), e.Date)
 }
 

@@ -97,8 +97,11 @@ func countKeys(n int64) string {
 // tellDropped says that answers were lost on the disk, and what follows.
 func (r *run) tellDropped(d spool.Damage) {
 	what := "the answers about " + countKeys(d.Keys)
-	if d.Keys < 0 {
+	switch {
+	case d.Keys < 0:
 		what = "an unknown number of answers"
+	case d.Keys == 1:
+		what = "answers about 1 key"
 	}
 	r.notice(what+" were damaged on the disk and are dropped: "+d.Err.Error(), "they alone are asked again; see to the disk, which loses what is written to it")
 }

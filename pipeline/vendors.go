@@ -145,7 +145,6 @@ func (r *run) sealedJustNow(now time.Time) bool {
 func (v *vendors) asked() (sum status.Requests) {
 	for _, endpoints := range v.tallies() {
 		for _, t := range endpoints {
-			sum.Sent += t.Requests
 			sum.Retries += t.Retries
 			sum.Throttles += t.Throttles
 			if t.Last.After(sum.Last) {

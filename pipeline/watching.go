@@ -15,7 +15,8 @@ import (
 
 // report lets others see how far the run is, until what it returns is called.
 func (r *run) report(ctx context.Context) (silence func()) {
-	keeper := status.NewKeeper(r.Disk, r.night.Progress(), r.Now, status.Report{Date: r.date, Place: r.sink.String(), Process: r.folder.Holder})
+	before, _ := status.Read(r.night.Progress()) // one that can't be read costs figures alone
+	keeper := status.NewKeeper(r.Disk, r.night.Progress(), r.Now, status.Report{Date: r.date, Place: r.sink.String(), Process: r.folder.Holder}, before)
 	listen := r.Listen
 	r.keeper, r.Listen = keeper, func(e event.Event) {
 		keeper.Listen(e)
@@ -51,7 +52,11 @@ func (r *run) discard() error {
 func discarded(n state.Night) string {
 	what := fmt.Sprintf("the night of %s, begun %s", n.Date, n.Started.UTC().Format("2006-01-02 15:04:05 MST"))
 	if report, err := status.Read(n.Progress()); err == nil && report != nil {
-		what += fmt.Sprintf(", with the answers about %s after %s %s", countKeys(report.Done()), humanize.Comma(report.Requests), english.PluralWord(int(report.Requests), "request", ""))
+		answers := "no answers"
+		if done := report.Done(); done > 0 {
+			answers = "the answers about " + countKeys(done)
+		}
+		what += fmt.Sprintf(", with %s after %s %s", answers, humanize.Comma(report.Requests), english.PluralWord(int(report.Requests), "request", ""))
 	}
 	return what
 }

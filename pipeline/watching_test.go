@@ -67,6 +67,11 @@ func TestAStoppedRunLeavesAPrivateFolderThatSaysHowFarItCame(t *testing.T) {
 	if r.Done() != stopped.Done || r.Requests < 30 || r.LastRequest.IsZero() || r.Phase != event.Fetching || r.Ended != stopped.Error() || r.Blocks[0].Known != 60 || r.Process.PID != 1 {
 		t.Errorf("%d keys are kept, and it says %+v", stopped.Done, r)
 	}
+	// Every request belongs to a data block, also those whose answers were not kept; nothing is pending any more.
+	sent := int64(world.Counts()["/user/group/query.json"].Requests)
+	if b := r.Blocks[0]; b.Requests != r.Requests || b.Requests < b.Done || b.Requests < sent || b.Pending != 0 || r.Rate != nil || r.Left != nil {
+		t.Errorf("%d requests arrived, and it says %+v", sent, r)
+	}
 	found := int64(-1)
 	if _, err := n.run(func(r *pipeline.Request) {
 		r.Listen = func(e event.Event) {

@@ -28,6 +28,8 @@ const (
 // Call is the sources.Caller of one question. It counts what the question cost, and like the
 // question it serves it is not safe for concurrent use.
 type Call struct {
+	Sending func() // called before each request is sent; nil: nobody counts
+
 	endpoint *Endpoint
 	requests int64
 	attempts int64
@@ -163,6 +165,9 @@ func (c *Call) attempt(ctx context.Context, again bool, x sources.Exchange) erro
 	}
 	if c.attempts++; c.attempts == 1 {
 		c.began = ticket.Sent()
+	}
+	if c.Sending != nil {
+		c.Sending()
 	}
 	way := e.sending(request, ticket.Sent(), again)
 	defer e.sent(way)

@@ -32,10 +32,22 @@ type Progress struct {
 	Phase     Phase
 	Blocks    []Block
 	Endpoints []Endpoint
-	Left      time.Duration // of the whole run, computed from what is known; negative: not known yet
+	Left      time.Duration // until all that is known is asked; negative: not known yet
+	AtLeast   bool          // Left is a lower bound: more may become known, or nothing tells how much that costs
 	SpoolSize int64         // bytes on disk
 	Merged    int64         // rows merged so far
 	Files     int           // files stored so far
+}
+
+// Rate is how many requests a second all endpoints get that have something to ask; negative where it is not known.
+func (p Progress) Rate() float64 {
+	sum := -1.0
+	for _, e := range p.Endpoints {
+		if e.Rate >= 0 {
+			sum = max(sum, 0) + e.Rate
+		}
+	}
+	return sum
 }
 
 // Phase is what a run is doing.
@@ -49,20 +61,39 @@ const (
 	Sealing  Phase = "sealing"
 )
 
-// Block is the state of one data block. Done and Known count keys; of a role block, pairs.
+// Block is the state of one data block. Done, Pending and Known count keys; of a role block, pairs. Done and
+// Known never fall within a run.
 type Block struct {
 	Address  string
 	Source   string
 	Endpoint string // budget name
 	Unit     string // what is counted: "users", "groups" or "pairs"
 	Done     int64
-	Known    int64
-	Final    bool // no more keys can become known
+	Pending  int64 // being asked, or answered and not in the spool yet
+	Known    int64 // all keys of the block where Final, else at least so many
+	Final    bool  // no more keys can become known
 	Rows     int64
 	Missing  int64 // failed and denied
-	Requests int64
+	Requests int64 // sent, repeated ones included; of earlier runs those of the keys that are kept
+	Activity Activity
+	For      []string      // addresses of the data blocks that it waits for
+	Batch    int           // pairs that fill a batch; 0: keys are asked one by one
 	Left     time.Duration // negative: not known yet
+	AtLeast  bool          // Left is a lower bound
 }
+
+// Activity is what a data block does.
+type Activity string
+
+// The activities.
+const (
+	Asking  Activity = ""         // keys are asked
+	Waiting Activity = "waiting"  // for the data blocks in For to name more keys
+	Filling Activity = "filling"  // pairs are known, and too few of each group to fill a batch: For may name more
+	Proving Activity = "proving"  // all is asked, and connections are ended to prove whose the last answers are
+	Stopped Activity = "stopped"  // no more keys are asked, although some are left
+	Ended   Activity = "finished" // all keys have an outcome
+)
 
 // Endpoint is the state of one endpoint's budget.
 type Endpoint struct {
@@ -71,6 +102,7 @@ type Endpoint struct {
 	PerSecond float64 // the budget
 	Allowed   float64 // what share, window and throttling leave of it now, requests a second
 	Pace      float64 // requests sent in the last ten seconds, a second
+	Rate      float64 // the same, but for the time in which it had nothing to ask; negative: not known yet
 
 	// Counted since this process began to ask. Requests that are on their way, and those that were
 	// cut off when the run was stopped, are neither throttled nor failed nor answered.
@@ -91,9 +123,10 @@ type Endpoint struct {
 
 // Notice is a sentence for the person who watches.
 type Notice struct {
-	Warning bool
-	Text    string
-	Hint    string
+	Warning  bool
+	Recovery bool // what an earlier warning said is over: it is shown wherever warnings are
+	Text     string
+	Hint     string
 
 	Commands []advice.Command // each in the place of a {} in Hint
 }

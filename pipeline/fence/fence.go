@@ -135,7 +135,7 @@ func (f *Fence) hold(err error) {
 // release says that requests go on, where it was said that they don't.
 func (f *Fence) release() {
 	if f.told {
-		f.listen(event.Notice{Text: fmt.Sprintf("the lock of %s is renewed, and is ours: requests go on after %v", f.place, f.now().Sub(f.since).Round(time.Second))})
+		f.listen(event.Notice{Recovery: true, Text: fmt.Sprintf("the lock of %s is renewed, and is ours: requests go on after %v", f.place, f.now().Sub(f.since).Round(time.Second))})
 	}
 	f.since, f.told = time.Time{}, false
 }

@@ -92,7 +92,11 @@ type lane struct {
 	endpoint *client.Endpoint
 	pool     pond.Pool
 
-	toldThrottled, toldFailing, toldBackup bool // to the person who watches
+	figures   client.Figures // as observed last
+	samples   []sample       // of the last seconds in which there was something to ask
+	rate      float64        // requests a second in that time; negative: not known yet
+	answering float64        // good answers a second; likewise
+	told      trouble
 }
 
 const (
@@ -106,6 +110,7 @@ func New(o Options) *Fetch {
 	byAddress := map[string]*node{}
 	for i, d := range o.Job.Data {
 		n := &node{fetch: f, data: d, index: i, source: o.Sources[d.Source], endpoint: o.Endpoint(d.Source, d.Kind.Name), ended: make(chan struct{}), wake: make(chan struct{}, 1)}
+		n.rest.Store(-1)
 		f.nodes = append(f.nodes, n)
 		byAddress[d.Address] = n
 	}
@@ -134,10 +139,11 @@ func (f *Fetch) Run(ctx context.Context) error {
 		}
 	}
 	f.openLanes(ctx)
+	f.tell(false) // all that counts as done lies in the spool by now
 	var beside sync.WaitGroup
-	besideCtx, endBeside := context.WithCancel(ctx)
+	besideCtx, endBeside := context.WithCancel(context.WithoutCancel(ctx))
 	beside.Go(func() { f.flushOften(besideCtx) })
-	beside.Go(func() { f.tellOften(besideCtx) })
+	beside.Go(func() { f.tellOften(besideCtx, ctx) })
 
 	var nodes sync.WaitGroup
 	for _, n := range f.nodes {
@@ -160,7 +166,7 @@ func (f *Fetch) Run(ctx context.Context) error {
 	} else {
 		err = errors.Join(stopped, err)
 	}
-	f.tell()
+	f.tell(ctx.Err() != nil)
 	return err
 }
 
@@ -204,7 +210,8 @@ func (f *Fetch) flush(ctx context.Context) error {
 	return f.Every()
 }
 
-func (f *Fetch) tellOften(ctx context.Context) {
+// tellOften tells how far the fetch is until ctx ends; working ends when nothing more is asked.
+func (f *Fetch) tellOften(ctx, working context.Context) {
 	ticker := time.NewTicker(tellEvery)
 	defer ticker.Stop()
 	for {
@@ -215,7 +222,7 @@ func (f *Fetch) tellOften(ctx context.Context) {
 			for _, l := range f.lanes {
 				l.pool.Resize(f.workers(l.endpoint))
 			}
-			f.tell()
+			f.tell(working.Err() != nil)
 		}
 	}
 }

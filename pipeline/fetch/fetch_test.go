@@ -1,6 +1,7 @@
 package fetch_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type vendor struct {
 	moving map[string]bool  // keys whose answers contradict themselves
 	gone   map[string]bool  // groups of which nobody's role is told any more
 	stop   int              // after so many questions every one is a fault that stops; 0: never
+	delay  time.Duration    // of every answer
 	url    string           // of a server that every question is sent to, too; empty: none
 }
 
@@ -82,13 +84,22 @@ func (v *vendor) count(q sources.Question) error {
 }
 
 func (v *vendor) Ask(ctx context.Context, call sources.Caller, q sources.Question) (sources.Reading, error) {
+	time.Sleep(v.delay)
 	if err := v.count(q); err != nil {
 		return sources.Reading{}, err
 	}
 	if v.url != "" {
 		if err := call.Call(ctx, sources.Exchange{
 			Build: func() (*http.Request, error) { return http.NewRequest(http.MethodGet, v.url, http.NoBody) },
-			Read:  func(sources.Answer) (echoed bool, err error) { return false, nil },
+			Read: func(answer sources.Answer) (echoed bool, err error) {
+				switch {
+				case answer.Status == http.StatusTooManyRequests:
+					return false, fault.New(fault.Throttled, "too many")
+				case answer.Status != http.StatusOK:
+					return false, fault.New(fault.Transient, "status %d", answer.Status)
+				}
+				return false, nil
+			},
 		}); err != nil {
 			return sources.Reading{}, err
 		}
@@ -160,6 +171,11 @@ type work struct {
 	dir        string
 	generation int
 	waiting    int
+	workers    int
+	transport  http.RoundTripper // nil: the real one
+	perSecond  float64           // of every endpoint; 0: any number
+	all        []event.Progress
+	notices    []event.Notice
 	last       event.Progress
 }
 
@@ -173,18 +189,27 @@ func (w *work) run() error {
 		w.t.Fatal(err)
 	}
 	defer store.Close()
-	c := client.New(client.Options{Transport: client.NewTransport(nil, nil), Now: time.Now, Random: rand.Uint64})
+	transport := w.transport
+	if transport == nil {
+		transport = client.NewTransport(nil, nil)
+	}
+	c := client.New(client.Options{Transport: transport, Now: time.Now, Random: rand.Uint64})
 	endpoints := map[string]*client.Endpoint{}
 	for name := range kinds {
-		endpoints[name] = c.Endpoint(client.Name{Source: "v.a", Data: name}, budget.New(budget.Config{Limit: budget.Steady(1e6)}, time.Now), client.Hosts{})
+		endpoints[name] = c.Endpoint(client.Name{Source: "v.a", Data: name}, budget.New(budget.Config{Limit: budget.Steady(cmp.Or(w.perSecond, 1e6))}, time.Now), client.Hosts{})
 	}
 	return fetch.New(fetch.Options{
-		Job: j, Sources: map[string]sources.Source{"v.a": w.vendor}, Keys: w.lists, Spool: store, Waiting: w.waiting,
+		Job: j, Sources: map[string]sources.Source{"v.a": w.vendor}, Keys: w.lists, Spool: store, Waiting: w.waiting, Workers: w.workers,
 		Endpoint:   func(_, name string) *client.Endpoint { return endpoints[name] },
 		Generation: w.generation, Resumed: w.generation > 1, Now: time.Now,
 		Listen: func(e event.Event) {
+			if notice, ok := e.(event.Notice); ok {
+				w.notices = append(w.notices, notice)
+			}
 			if p, ok := e.(event.Progress); ok {
 				w.last = p
+				p.Blocks = slices.Clone(p.Blocks)
+				w.all = append(w.all, p)
 			}
 		},
 		Every: func() error { return nil },

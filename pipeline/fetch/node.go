@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,9 +31,14 @@ type node struct {
 	tasks                sync.WaitGroup
 	pending              pending
 
-	// What progress shows. Done and known count keys; of a role node, pairs.
+	// What progress shows. Done, known, asked and answered count keys; of a role node, pairs.
 	done, known, rows, missing, requests atomic.Int64
+	asked                                atomic.Int64 // done or on their way
+	answered, spent                      atomic.Int64 // keys that this process got done, and answers that they took
+	rest                                 atomic.Int64 // requests still to come; negative: not counted
 	final                                atomic.Bool
+	idle                                 atomic.Bool // the asker waits for other nodes
+	submitted                            atomic.Bool // the asker has ended
 }
 
 // asker decides what a node asks, and in which order.
@@ -60,6 +66,7 @@ func newAsker(n *node) asker {
 
 func (n *node) run(ctx context.Context) error {
 	err := n.asker.run(ctx)
+	n.submitted.Store(true)
 	n.finish(ctx)
 	if err == nil {
 		err = context.Cause(ctx)
@@ -76,18 +83,22 @@ func (n *node) wakeUp() {
 
 // upstreamEnded tells whether no more keys can become known.
 func (n *node) upstreamEnded() bool {
-	for _, up := range n.upstream {
-		select {
-		case <-up.ended:
-		default:
-			return false
-		}
+	return !slices.ContainsFunc(n.upstream, func(up *node) bool { return !up.hasEnded() })
+}
+
+func (n *node) hasEnded() bool {
+	select {
+	case <-n.ended:
+		return true
+	default:
+		return false
 	}
-	return true
 }
 
 // wait blocks until something was offered or an upstream node ended.
 func (n *node) wait(ctx context.Context) error {
+	n.idle.Store(true)
+	defer n.idle.Store(false)
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -104,7 +115,10 @@ func (n *node) submit(ctx context.Context, q sources.Question, after func(schema
 	}
 	q.Data, q.Only, q.Topics = n.data.Kind.Name, n.data.Only, n.data.Topics
 	n.tasks.Add(1)
-	return n.enqueue(ctx, &question{Question: q, after: after, caller: n.endpoint.Caller()})
+	n.asked.Add(keysOf(q))
+	caller := n.endpoint.Caller()
+	caller.Sending = func() { n.requests.Add(1) }
+	return n.enqueue(ctx, &question{Question: q, after: after, caller: caller})
 }
 
 // enqueue gives a question, which is a task already, to the workers.
@@ -113,16 +127,22 @@ func (n *node) enqueue(ctx context.Context, q *question) error {
 		held := false
 		defer func() {
 			if !held {
-				n.tasks.Done()
+				n.giveUp(q)
 			}
 		}()
 		n.guard(q, func() { held = n.work(ctx, q) })
 	})
 	if err != nil { // the pool was stopped: its context is cancelled
-		n.tasks.Done()
+		n.giveUp(q)
 		return errors.Join(context.Cause(ctx), err)
 	}
 	return nil
+}
+
+// giveUp forgets a question that gets no outcome in this process.
+func (n *node) giveUp(q *question) {
+	n.asked.Add(-keysOf(q.Question))
+	n.tasks.Done()
 }
 
 // work asks one question and tells whether a reading is held of it.
@@ -179,6 +199,7 @@ func (n *node) complete(ctx context.Context, q *question) error {
 		d.asker.offer(n, q.rows)
 	}
 	n.count(q.entry.Record, q.Question)
+	n.spent.Add(q.caller.Requests())
 	if q.after != nil {
 		q.after(q.entry.Record.Outcome)
 	}
@@ -282,11 +303,14 @@ func whole(record spool.Record, r sources.Reading) bool {
 // answered tells whether a key need not be asked again when the run is resumed.
 func answered(o schema.Outcome) bool { return !o.Missing() }
 
+// keysOf is how many keys a question is about; of a role question, pairs.
+func keysOf(q sources.Question) int64 { return int64(max(1, len(q.Users))) }
+
 func (n *node) count(record spool.Record, q sources.Question) {
-	keys := int64(max(1, len(q.Users)))
+	keys := keysOf(q)
 	n.done.Add(keys)
+	n.answered.Add(keys)
 	n.rows.Add(record.Rows)
-	n.requests.Add(record.Requests)
 	if record.Outcome.Missing() {
 		n.missing.Add(keys)
 	}

@@ -25,6 +25,7 @@ type pairs struct {
 	hash hasher
 
 	mu      sync.Mutex
+	named   map[*node]int64     // pairs, by upstream node; two of them may name the same
 	waiting map[string][]string // users by group, each list shorter than a batch
 	held    int                 // pairs in waiting and full
 	full    []sources.Question
@@ -37,20 +38,23 @@ const PairsHeld = 1 << 18
 
 func newPairs(n *node) *pairs {
 	return &pairs{
-		node: n, hash: newHasher(), waiting: map[string][]string{},
+		node: n, hash: newHasher(), named: map[*node]int64{}, waiting: map[string][]string{},
 		open: map[fingerprint]struct{}{}, failed: map[fingerprint]struct{}{},
 	}
 }
 
-func (p *pairs) offer(_ *node, rows []sources.Row) {
-	p.known.Add(int64(len(rows)))
+func (p *pairs) offer(from *node, rows []sources.Row) {
+	p.mu.Lock()
+	p.named[from] += int64(len(rows))
 	if len(p.upstream) == 1 {
-		p.mu.Lock()
+		p.known.Add(int64(len(rows)))
 		for i := range rows {
 			p.hold(rows[i].Group, rows[i].User)
 		}
-		p.mu.Unlock()
+	} else {
+		p.known.Store(max(p.known.Load(), p.named[from])) // at least: two nodes may name the same pair
 	}
+	p.mu.Unlock()
 	p.wakeUp()
 }
 
@@ -126,9 +130,9 @@ func (p *pairs) settle(q sources.Question) func(schema.Outcome) {
 	}
 }
 
-// asked gives the pairs that are asked and have no rows in the spool. Who reads the spool later finds
+// unkept gives the pairs that are asked and have no rows in the spool. Who reads the spool later finds
 // every other pair that was asked.
-func (p *pairs) asked() map[fingerprint]struct{} {
+func (p *pairs) unkept() map[fingerprint]struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	asked := maps.Clone(p.open)
@@ -148,27 +152,43 @@ func (p *pairs) recall(ctx context.Context) error {
 		p.known.Add(1)
 		if asked {
 			p.done.Add(1)
+			p.asked.Add(1)
 		}
 		return true
 	})
 }
 
-// knowAll counts the pairs once no more can come: until then, one that two nodes named counts twice.
+// knowAll counts the pairs once no more can come, and the requests that those take which nobody asked about.
 func (p *pairs) knowAll(ctx context.Context) error {
-	defer p.final.Store(true)
-	if len(p.upstream) == 1 {
-		return nil
+	var all, requests int64
+	others, last, left := p.unkept(), "", 0
+	err := p.walk(ctx, place{}, func(group, user string, asked bool) bool {
+		all++
+		if _, before := others[p.hash.ofPair(group, user)]; asked || before {
+			return true
+		}
+		if group != last {
+			last, left = strings.Clone(group), 0
+		}
+		if left%p.data.Kind.Batch == 0 {
+			requests++
+		}
+		left++
+		return true
+	})
+	if err != nil {
+		return err
 	}
-	all := int64(0)
-	err := p.walk(ctx, place{}, func(string, string, bool) bool { all++; return true })
 	p.known.Store(all)
-	return err
+	p.rest.Store(requests)
+	p.final.Store(true)
+	return nil
 }
 
 // askRest asks all pairs in the spool that nobody asked about, group by group, some groups at a
 // time, so that no cursor holds the spool's files for long.
 func (p *pairs) askRest(ctx context.Context) error {
-	others := p.asked()
+	others := p.unkept()
 	for from, more := (place{}), true; more; {
 		var batches []sources.Question
 		more = false
@@ -195,7 +215,8 @@ func (p *pairs) askRest(ctx context.Context) error {
 			return err
 		}
 		for _, q := range batches {
-			if err := p.submit(ctx, q, p.settle(q)); err != nil {
+			settle := p.settle(q)
+			if err := p.submit(ctx, q, func(o schema.Outcome) { settle(o); p.rest.Add(-1) }); err != nil {
 				return err
 			}
 		}

@@ -43,6 +43,7 @@ type question struct {
 type pending struct {
 	mu        sync.Mutex
 	questions map[*question]struct{}
+	keys      int64 // that they are about
 }
 
 // hold keeps a reading until it is known whether its answers belong to its questions. No worker waits
@@ -53,6 +54,7 @@ func (n *node) hold(ctx context.Context, q *question) {
 		n.pending.questions = map[*question]struct{}{}
 	}
 	n.pending.questions[q] = struct{}{}
+	n.pending.keys += keysOf(q.Question)
 	n.pending.mu.Unlock()
 	n.fetch.room.take(len(q.entry.Rows))
 	q.caller.Settled(func(bound bool) {
@@ -67,6 +69,9 @@ func (n *node) release(q *question) bool {
 	n.pending.mu.Lock()
 	_, held := n.pending.questions[q]
 	delete(n.pending.questions, q)
+	if held {
+		n.pending.keys -= keysOf(q.Question)
+	}
 	n.pending.mu.Unlock()
 	if held {
 		n.fetch.room.give(len(q.entry.Rows))
@@ -99,7 +104,7 @@ func (n *node) drop() {
 	n.pending.mu.Unlock()
 	for _, q := range all {
 		if n.release(q) {
-			n.tasks.Done()
+			n.giveUp(q)
 		}
 	}
 }
@@ -118,7 +123,7 @@ func (n *node) finish(ctx context.Context) {
 		case <-done:
 			return
 		case <-often.C:
-			if n.waits() {
+			if n.unproved() > 0 {
 				n.endpoint.Prove()
 			}
 		case <-stopped:
@@ -130,11 +135,11 @@ func (n *node) finish(ctx context.Context) {
 	}
 }
 
-// waits tells whether a reading is not proved yet.
-func (n *node) waits() bool {
+// unproved counts the keys whose readings are not proved yet.
+func (n *node) unproved() int64 {
 	n.pending.mu.Lock()
 	defer n.pending.mu.Unlock()
-	return len(n.pending.questions) > 0
+	return n.pending.keys
 }
 
 // guard does something about a question. A panic must not be swallowed by the pool: it stops the run as

@@ -18,7 +18,32 @@ type product struct {
 	users []string // discovered ones, with those given; read from the spool once, not for each group
 }
 
-func (p *product) recall(ctx context.Context) error { return p.recountBatches(ctx) }
+// recall counts what earlier runs asked, and all that is to ask where that is known before anything is asked.
+func (p *product) recall(ctx context.Context) error {
+	if err := p.recountBatches(ctx); err != nil {
+		return err
+	}
+	before, err := p.askedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	defer before.close()
+	group, user := "", ""
+	for ; before.more; before.more = before.rows.Next() {
+		row := before.rows.Row()
+		if row.Group == group && row.User == user {
+			continue
+		}
+		group, user = strings.Clone(row.Group), strings.Clone(row.User)
+		p.done.Add(1)
+		p.asked.Add(1)
+	}
+	p.known.Store(p.done.Load())
+	if err := before.err(); err != nil || len(p.upstream) > 0 {
+		return err
+	}
+	return p.knowAll(ctx)
+}
 
 func (p *product) offer(*node, []sources.Row) { p.wakeUp() }
 
@@ -28,12 +53,9 @@ func (p *product) run(ctx context.Context) error {
 			return err
 		}
 	}
-	groups, users, err := p.count(ctx)
-	if err != nil {
+	if err := p.knowAll(ctx); err != nil {
 		return err
 	}
-	p.known.Store(groups * users)
-	p.final.Store(true)
 	asked, err := p.askedBefore(ctx)
 	if err != nil {
 		return err
@@ -52,8 +74,19 @@ func (p *product) run(ctx context.Context) error {
 	return cursor.Err()
 }
 
-// count tells how many groups and users there are.
-func (p *product) count(ctx context.Context) (groups, users int64, err error) {
+// knowAll counts the pairs.
+func (p *product) knowAll(ctx context.Context) error {
+	groups, users, err := p.size(ctx)
+	if err != nil {
+		return err
+	}
+	p.known.Store(groups * users)
+	p.final.Store(true)
+	return nil
+}
+
+// size tells how many groups and users there are.
+func (p *product) size(ctx context.Context) (groups, users int64, err error) {
 	for _, side := range []struct {
 		open func() (Cursor, error)
 		n    *int64
@@ -152,7 +185,6 @@ func (p *product) askGroup(ctx context.Context, group string, asked *askedPairs)
 	for users.Next() {
 		user := users.ID()
 		if asked.has(group, user) {
-			p.done.Add(1)
 			continue
 		}
 		batch = append(batch, user)

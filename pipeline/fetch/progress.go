@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"fmt"
 	"time"
 
 	"rollcall/pipeline/client"
@@ -10,122 +9,56 @@ import (
 )
 
 // tell emits the state of the fetch.
-func (f *Fetch) tell() {
-	p := event.Progress{At: f.Now(), Elapsed: f.Now().Sub(f.began), Phase: event.Fetching}
+func (f *Fetch) tell(stopped bool) {
+	p := event.Progress{At: f.Now(), Phase: event.Fetching}
+	p.Elapsed = p.At.Sub(f.began)
 	_, p.SpoolSize = f.Spool.Size()
+	busy := map[*lane]bool{}
+	for _, n := range f.nodes {
+		b := n.block(stopped)
+		busy[n.lane] = busy[n.lane] || b.Activity == event.Asking
+		p.Blocks = append(p.Blocks, b)
+	}
+	for _, l := range f.lanes {
+		l.observe(p.At, busy[l])
+	}
 	p.Endpoints = f.endpoints()
-	p.Left = f.left(&p)
+	f.estimate(&p)
 	f.Listen(p)
 	f.warn(p.At)
 }
 
-// failingFor is how long an endpoint fails before the person who watches is told.
-const failingFor = 5 * time.Second
-
-// warn tells once of each endpoint that throttles, and once each time that one has begun to fail.
-func (f *Fetch) warn(now time.Time) {
-	for _, l := range f.lanes {
-		g := l.endpoint.Figures()
-		name := l.endpoint.Name()
-		if g.Throttles > 0 && !l.toldThrottled {
-			l.toldThrottled = true
-			f.Listen(event.Notice{Warning: true,
-				Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", name),
-				Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
-		}
-		f.tellSwitch(l, g)
-		switch {
-		case g.FailingSince.IsZero():
-			l.toldFailing = false
-		case now.Sub(g.FailingSince) >= failingFor && !l.toldFailing:
-			l.toldFailing = true
-			f.Listen(event.Notice{Warning: true,
-				Text: fmt.Sprintf("%s has not answered well for %v: %s", name, now.Sub(g.FailingSince).Round(time.Second), g.Failure),
-				Hint: "it is tried again; after two minutes without one good answer the run stops and keeps what was fetched"})
+// block is the state of a node, but for the time that is left.
+func (n *node) block(stopped bool) event.Block {
+	// Done is read before what was asked, so that nothing seems to be done that was not asked; and final before
+	// known, which no longer changes then.
+	b := event.Block{
+		Address: n.data.Address, Source: n.data.Source, Endpoint: n.data.Kind.Name, Unit: n.unit(), Batch: n.data.Kind.Batch,
+		Done: n.done.Load(), Final: n.final.Load(), Rows: n.rows.Load(), Missing: n.missing.Load(), Requests: n.requests.Load(), Left: -1,
+	}
+	b.Known = max(b.Done, n.known.Load())
+	unproved := n.unproved()
+	b.Pending = max(0, n.asked.Load()-b.Done)
+	for _, up := range n.upstream {
+		if !up.hasEnded() {
+			b.For = append(b.For, up.data.Address)
 		}
 	}
+	inFlight := b.Pending > unproved
+	switch {
+	case b.Final && b.Done >= b.Known:
+		b.Activity = event.Ended
+	case stopped && b.Pending == 0:
+		b.Activity = event.Stopped
+	case stopped, n.submitted.Load() && !inFlight:
+		b.Activity = event.Proving
+	case n.idle.Load() && !inFlight && b.Batch > 0 && b.Known > b.Done+b.Pending:
+		b.Activity = event.Filling
+	case n.idle.Load() && !inFlight:
+		b.Activity = event.Waiting
+	}
+	return b
 }
-
-// tellSwitch tells that an endpoint has gone over to its other host.
-func (f *Fetch) tellSwitch(l *lane, g client.Figures) {
-	if g.Backup == l.toldBackup {
-		return
-	}
-	l.toldBackup = g.Backup
-	if g.Backup {
-		f.Listen(event.Notice{Warning: true,
-			Text: fmt.Sprintf("%s: going over to the backup host %s: %s", l.endpoint.Name(), g.Host, g.Why),
-			Hint: "both share one budget; the main host is tried again now and then, and used as soon as it answers"})
-		return
-	}
-	f.Listen(event.Notice{Text: fmt.Sprintf("%s: back at %s: %s", l.endpoint.Name(), g.Host, g.Why)})
-}
-
-func (f *Fetch) endpoints() []event.Endpoint {
-	var all []event.Endpoint
-	told := map[*lane]bool{}
-	for _, n := range f.nodes {
-		if told[n.lane] {
-			continue
-		}
-		told[n.lane] = true
-		g := n.endpoint.Figures()
-		all = append(all, event.Endpoint{
-			Source: n.data.Source, Name: n.data.Kind.Name,
-			PerSecond: f.Job.Budget(n.data.Source, n.data.Kind.Name).PerSecond, Allowed: g.Allowed, Pace: g.Pace,
-			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Failures: g.Failures, Answers: g.Answers,
-			Elsewhere: g.Elsewhere, Switches: g.Switches, Backup: g.Backup,
-			Latency: g.Latency, Took: g.Took, Bounds: client.LatencyBounds(), Latencies: g.Buckets,
-		})
-	}
-	return all
-}
-
-// left fills in the blocks and estimates the time that is left: for each endpoint the requests
-// still to come over its pace, and of these the longest. It is negative while nothing can be said.
-func (f *Fetch) left(p *event.Progress) time.Duration {
-	requests := map[*lane]float64{}
-	unknown := false
-	for _, n := range f.nodes {
-		b := event.Block{
-			Address: n.data.Address, Source: n.data.Source, Endpoint: n.data.Kind.Name, Unit: n.unit(),
-			Done: n.done.Load(), Known: n.known.Load(), Final: n.final.Load(),
-			Rows: n.rows.Load(), Missing: n.missing.Load(), Requests: n.requests.Load(), Left: -1,
-		}
-		todo := float64(max(0, b.Known-b.Done))
-		each, ok := 1.0, b.Done > 0
-		if ok {
-			each = float64(b.Requests) / float64(b.Done)
-		}
-		if rate := n.lane.rate(); rate > 0 && (ok || todo == 0) {
-			b.Left = seconds(todo * each / rate)
-			requests[n.lane] += todo * each
-		}
-		unknown = unknown || !ok && todo > 0 || !b.Final
-		p.Blocks = append(p.Blocks, b)
-	}
-	longest := time.Duration(0)
-	for l, count := range requests {
-		if rate := l.rate(); rate > 0 {
-			longest = max(longest, seconds(count/rate))
-		}
-	}
-	if unknown && longest == 0 {
-		return -1
-	}
-	return longest
-}
-
-// rate is the pace that the endpoint reaches, or may reach while it has reached none.
-func (l *lane) rate() float64 {
-	g := l.endpoint.Figures()
-	if g.Pace > 0 {
-		return g.Pace
-	}
-	return g.Allowed
-}
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 func (n *node) unit() string {
 	switch n.data.Kind.Key {
@@ -137,3 +70,114 @@ func (n *node) unit() string {
 		return "pairs"
 	}
 }
+
+// How long an endpoint is watched for its rates, at least and at most.
+const (
+	leastMeasured = 2 * time.Second
+	mostMeasured  = 10 * time.Second
+)
+
+// sample is how far an endpoint was at a moment.
+type sample struct {
+	at                time.Time
+	requests, answers int64
+}
+
+// observe takes the endpoint's figures. Its rates are those since it has had something to ask and has answered:
+// what it does in a pause or while it is down says nothing about what it takes.
+func (l *lane) observe(now time.Time, busy bool) {
+	l.figures = l.endpoint.Figures()
+	failing := !l.figures.FailingSince.IsZero() && now.Sub(l.figures.FailingSince) >= leastMeasured
+	if !busy || failing || len(l.samples) > 0 && l.samples[0].requests == l.figures.Requests {
+		l.samples = l.samples[:0]
+	}
+	l.samples = append(l.samples, sample{now, l.figures.Requests, l.figures.Answers})
+	for now.Sub(l.samples[0].at) > mostMeasured {
+		l.samples = l.samples[1:]
+	}
+	l.rate, l.answering = -1, -1
+	if first := l.samples[0]; now.Sub(first.at) >= leastMeasured {
+		measured := now.Sub(first.at).Seconds()
+		l.rate = float64(l.figures.Requests-first.requests) / measured
+		l.answering = float64(l.figures.Answers-first.answers) / measured
+	}
+}
+
+func (f *Fetch) endpoints() []event.Endpoint {
+	var all []event.Endpoint
+	told := map[*lane]bool{}
+	for _, n := range f.nodes {
+		if told[n.lane] {
+			continue
+		}
+		told[n.lane] = true
+		g := n.lane.figures
+		all = append(all, event.Endpoint{
+			Source: n.data.Source, Name: n.data.Kind.Name,
+			PerSecond: f.Job.Budget(n.data.Source, n.data.Kind.Name).PerSecond, Allowed: g.Allowed, Pace: g.Pace, Rate: n.lane.rate,
+			Requests: g.Requests, Retries: g.Retries, Throttles: g.Throttles, Failures: g.Failures, Answers: g.Answers,
+			Elsewhere: g.Elsewhere, Switches: g.Switches, Backup: g.Backup,
+			Latency: g.Latency, Took: g.Took, Bounds: client.LatencyBounds(), Latencies: g.Buckets,
+		})
+	}
+	return all
+}
+
+// estimate fills in the time that is left: for each endpoint the requests still to come over its rate, and
+// of these the longest. It is a lower bound where more keys may become known, where nothing tells how many
+// requests a key takes, or while no rate is measured.
+func (f *Fetch) estimate(p *event.Progress) {
+	requests, least, blocks := map[*lane]float64{}, false, map[*lane]int{}
+	for i, n := range f.nodes {
+		if p.Blocks[i].Activity != event.Ended {
+			blocks[n.lane]++
+		}
+	}
+	known := true
+	p.Left = 0
+	for i, n := range f.nodes {
+		b := &p.Blocks[i]
+		rate, measured := n.lane.speed()
+		count, exact := n.toCome(b.Known - b.Done)
+		exact = exact && measured && b.Final
+		if b.Activity == event.Ended {
+			b.Left = 0
+			continue
+		}
+		least = least || !exact
+		known = known && b.Final && b.Activity != event.Stopped
+		if rate <= 0 || b.Activity == event.Stopped {
+			continue
+		}
+		requests[n.lane] += count
+		p.Left = max(p.Left, seconds(requests[n.lane]/rate))
+		if b.Activity == event.Asking || b.Activity == event.Filling {
+			b.Left, b.AtLeast = seconds(count/rate), !exact || blocks[n.lane] > 1
+		}
+	}
+	if p.AtLeast = least; p.Left == 0 && !known {
+		p.Left, p.AtLeast = -1, false
+	}
+}
+
+// speed is how many requests a second the endpoint answers; where that is not measured, or the vendor throttles,
+// how many it may be sent at most.
+func (l *lane) speed() (rate float64, measured bool) {
+	if l.answering > 0 && l.figures.Allowed >= l.figures.Limit {
+		return l.answering, true
+	}
+	return l.figures.Limit, false
+}
+
+// toCome is how many requests so many keys still take; exact is false where it is a lower bound.
+func (n *node) toCome(keys int64) (requests float64, exact bool) {
+	if rest := n.rest.Load(); rest >= 0 {
+		return float64(rest), true
+	}
+	if answered := n.answered.Load(); answered > 0 && len(n.data.Memberships) == 0 {
+		return float64(keys) * float64(n.spent.Load()) / float64(answered), true
+	}
+	return float64(keys) / float64(max(1, n.data.Kind.Batch)), false
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

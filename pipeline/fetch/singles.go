@@ -21,6 +21,8 @@ import (
 type singles struct {
 	*node
 
+	given int64 // keys of the ID lists
+
 	mu       sync.Mutex
 	hash     hasher
 	seen     map[fingerprint]struct{} // asked, answered before, or waiting in the queue; used with upstream nodes only
@@ -50,16 +52,15 @@ func (s *singles) lists() []string {
 	return s.data.Groups.Lists
 }
 
-// recall counts the given keys and, where keys are discovered too, learns which were answered: a
-// node with given keys alone meets its answers while it walks them.
-func (s *singles) recall(ctx context.Context) error {
-	given, err := s.fetch.Keys.Count(s.lists())
-	if err != nil {
+// recall counts the given keys, and those that were answered; where keys are discovered too, it learns which
+// these are.
+func (s *singles) recall(ctx context.Context) (err error) {
+	if s.given, err = s.fetch.Keys.Count(s.lists()); err != nil {
 		return err
 	}
-	s.known.Add(given)
+	s.known.Store(s.given)
 	s.final.Store(len(s.upstream) == 0)
-	if len(s.upstream) == 0 || !s.fetch.Resumed {
+	if !s.fetch.Resumed {
 		return nil
 	}
 	before, err := s.answeredBefore(ctx)
@@ -68,8 +69,9 @@ func (s *singles) recall(ctx context.Context) error {
 	}
 	defer before.Close()
 	for before.Next() {
-		s.learn(before.key)
-		s.known.Add(1)
+		if len(s.upstream) > 0 {
+			s.learn(before.key)
+		}
 		s.recount(before)
 	}
 	s.overflow = true // what the earlier run discovered stands in the spool alone
@@ -79,6 +81,7 @@ func (s *singles) recall(ctx context.Context) error {
 // recount counts a key that an earlier run had answered.
 func (n *node) recount(a *answers) {
 	n.done.Add(1)
+	n.asked.Add(1)
 	n.rows.Add(a.rows)
 	n.requests.Add(a.requests)
 }
@@ -111,22 +114,10 @@ func (s *singles) askGiven(ctx context.Context) error {
 // fingerprints know; without them keys and answers, both in ascending order, are walked side by side.
 func (s *singles) knower(ctx context.Context) (known func(id string) bool, before *answers, err error) {
 	if len(s.upstream) > 0 {
-		return func(id string) bool {
-			fresh := s.learn(id)
-			if !fresh {
-				s.known.Add(-1) // counted already, when it was discovered or recalled
-			}
-			return !fresh
-		}, &answers{}, nil
+		return func(id string) bool { return !s.learn(id) }, &answers{}, nil
 	}
 	before, err = s.answeredBefore(ctx)
-	return func(id string) bool {
-		found := before.seek(id)
-		if found {
-			s.recount(before)
-		}
-		return found
-	}, before, err
+	return before.seek, before, err
 }
 
 // askDiscovered asks what other nodes name, until they have ended and nothing is left.
@@ -176,7 +167,6 @@ func (s *singles) askSpooled(ctx context.Context) error {
 			return err
 		}
 		for _, id := range ids {
-			s.known.Add(1)
 			if err := s.submit(ctx, sources.Question{Key: id}, nil); err != nil {
 				return err
 			}
@@ -217,7 +207,8 @@ func (s *singles) idOf(group, user string) string {
 	return group
 }
 
-// learn makes a key known; false where it was already.
+// learn makes a key known; false where it was already. Until all given keys are learned, nobody knows which of
+// them were discovered too: there are at least as many keys as either has.
 func (s *singles) learn(id string) bool {
 	f := s.hash.of(id)
 	s.mu.Lock()
@@ -225,8 +216,14 @@ func (s *singles) learn(id string) bool {
 	if _, ok := s.seen[f]; ok {
 		return false
 	}
-	s.seen[f] = struct{}{}
+	s.see(f)
 	return true
+}
+
+// see needs s.mu.
+func (s *singles) see(f fingerprint) {
+	s.seen[f] = struct{}{}
+	s.known.Store(max(s.given, int64(len(s.seen))))
 }
 
 func (s *singles) offer(_ *node, rows []sources.Row) {
@@ -241,9 +238,8 @@ func (s *singles) offer(_ *node, rows []sources.Row) {
 			s.overflow = true
 			break
 		}
-		s.seen[f] = struct{}{}
+		s.see(f)
 		s.queue = append(s.queue, id)
-		s.known.Add(1)
 	}
 	s.mu.Unlock()
 	s.wakeUp()

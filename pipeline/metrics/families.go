@@ -119,7 +119,7 @@ func blockFamilies() []Family {
 	}
 	return []Family{
 		{"rollcall_keys_known", Gauge, keyLabels,
-			"Keys of the data block that are known: users, groups, or of a role block pairs of both.",
+			"Keys of the data block, at least, until rollcall_keys_final is 1: users, groups, or of a role block pairs of both.",
 			key(func(b event.Block) float64 { return float64(b.Known) })},
 		{"rollcall_keys_final", Gauge, keyLabels,
 			"1 when no more keys can become known, else 0.",

@@ -166,6 +166,9 @@ func (s *Status) judge(r Request, holder state.Holder, held bool) {
 	case s.Night != nil:
 		s.State = Stopped
 		s.Killed = s.Report == nil || s.Report.Ended == ""
+		if s.Report != nil { // what was pending when it was killed says how much may be asked again
+			s.Report.Left, s.Report.AtLeast, s.Report.Rate = nil, false, nil
+		}
 	}
 }
 

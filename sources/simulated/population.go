@@ -22,6 +22,7 @@ func (a *App) populate(o Options) {
 		a.addNasty(o.Huge)
 	}
 	a.addDisagreements(o.Disagreements)
+	a.evolve(o.Night, users, groups)
 }
 
 // Populate adds so many users and groups with very unequal sizes: most groups are small, a few hold

@@ -10,11 +10,12 @@ import (
 	"rollcall/sources/simulated"
 )
 
-// nasty is a small nasty world without budgets.
-func nasty() *simulated.World {
+// nasty is a small nasty world without budgets, on one of its nights.
+func nasty(night int) *simulated.World {
 	o := simulated.Default()
 	o.Limits, o.Now = calm().Limits, calm().Now
 	o.Users, o.Groups, o.Huge, o.Disagreements = 60, 40, false, 4
+	o.Night = night
 	return simulated.New(o)
 }
 
@@ -32,9 +33,17 @@ func text(s *string) string {
 	return "=" + *s
 }
 
-func TestAClientCollectsTheTruthFromRongCloud(t *testing.T) {
+func TestAClientCollectsTheTruthOfEveryNight(t *testing.T) {
 	t.Parallel()
-	w := nasty()
+	for _, night := range []int{0, 1, 5} {
+		w := nasty(night)
+		collectFromRongCloud(t, w)
+		collectFromTencent(t, w)
+	}
+}
+
+func collectFromRongCloud(t *testing.T, w *simulated.World) {
+	t.Helper()
 	users, groups := map[string]string{}, map[string]string{}
 	for m := range w.RongCloud.Truth().Memberships() {
 		if m.InUserView {
@@ -95,9 +104,8 @@ func compare(t *testing.T, view string, got, want map[string]string) {
 	}
 }
 
-func TestAClientCollectsTheTruthFromTencent(t *testing.T) {
-	t.Parallel()
-	w := nasty()
+func collectFromTencent(t *testing.T, w *simulated.World) {
+	t.Helper()
 	users, groups := map[string]string{}, map[string]string{}
 	for m := range w.Tencent.Truth().Memberships() {
 		if m.InUserView {

@@ -12,7 +12,7 @@
 //   - Truth: [App.Truth] says what an honest client could collect, and [App.Fewest] how many
 //     requests that takes at least, both computed without any client.
 //   - Repeatability: the same options give the same population, the same answers and, for requests
-//     in the same order, the same faults.
+//     in the same order, the same faults. Night N of a world is night N-1 with a small part changed.
 //   - Size: ten million memberships fit into less than 2 GB; an answer of a hundred members takes
 //     some tens of microseconds.
 //
@@ -76,6 +76,7 @@ type Options struct {
 	Nasty         bool // add every kind of nasty text, ID, size and state
 	Huge          bool // add a group of 20,000 members and users in 4999 to 6500 groups
 	Disagreements int  // memberships that only one of the two views names, for each vendor
+	Night         int  // how many nights the world has moved on: members joined and left, groups came and went
 
 	AppKey, AppSecret               string // RongCloud; empty: the demo's
 	SDKAppID, Identifier, SecretKey string // Tencent; empty: the demo's

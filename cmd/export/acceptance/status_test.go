@@ -31,7 +31,7 @@ type statusOf struct {
 	Progress *struct {
 		Requests int64 `json:"requests"`
 		Data     []struct {
-			Done, Known int64
+			Done, Pending, Known, Requests int64
 		} `json:"data"`
 	} `json:"progress"`
 }
@@ -41,6 +41,19 @@ func (s *site) status() (st statusOf) {
 	stdout, _ := s.run(0, "status", "--json")
 	if err := json.Unmarshal([]byte(stdout), &st); err != nil {
 		s.t.Fatalf("%v: %s", err, stdout)
+	}
+	if st.Progress == nil {
+		return st
+	}
+	sum := int64(0) // figures are of one moment, whenever one looks
+	for _, d := range st.Progress.Data {
+		sum += d.Requests
+		if d.Done+d.Pending > d.Known || d.Pending < 0 {
+			s.t.Errorf("status says %s", stdout)
+		}
+	}
+	if sum != st.Progress.Requests {
+		s.t.Errorf("data blocks have %d requests together: %s", sum, stdout)
 	}
 	return st
 }

@@ -73,6 +73,8 @@ func (a *app) given(c advice.Command) (flags []advice.Flag) {
 		case c.Sets(f.Name):
 		case f.Value.Type() == "bool" && f.Value.String() == "true":
 			flags = append(flags, advice.Flag{Name: f.Name})
+		case f.Value.Type() == "bool":
+			flags = append(flags, advice.Flag{Name: f.Name + "=false"}) // a word of its own would be an argument
 		default:
 			flags = append(flags, advice.Flag{Name: f.Name, Value: f.Value.String()})
 		}

@@ -44,6 +44,7 @@ func TestAdviceKeepsEveryFlagThatWasGivenAndMeansSomething(t *testing.T) {
 		{"plan --state kept", goOn, "rollcall run --date 2026-11-21 --state kept"},
 		{"validate --config im.hcl", advice.Rollcall("keygen"), "rollcall keygen"},
 		{"demo --out there", goOn, "rollcall demo --date 2026-11-21 --out there"},
+		{"demo --oddities=false", goOn, "rollcall demo --date 2026-11-21 --oddities=false"},
 	} {
 		if got := typed(t, strings.Fields(c.typed)...).line(c.command); got != c.want {
 			t.Errorf("%s: %s\nwant %s", c.typed, got, c.want)

@@ -320,11 +320,21 @@ func TestAListWithoutElementsIsNoNull(t *testing.T) {
 	}
 }
 
-func TestOneKeyIsSingular(t *testing.T) {
+func TestKeysAreCountedInWords(t *testing.T) {
 	t.Parallel()
-	stopped := &pipeline.StoppedError{Date: "2026-11-21", Done: 1, Message: "stopped"}
-	if want := "stopped; the answers about 1 key of 2026-11-21 are kept"; stopped.Error() != want {
-		t.Errorf("%q, want %q", stopped, want)
+	for done, want := range map[int64]string{
+		-1:   "stopped",
+		0:    "stopped; no answers of 2026-11-21 are kept yet",
+		1:    "stopped; the answer about 1 key of 2026-11-21 is kept",
+		1234: "stopped; the answers about 1,234 keys of 2026-11-21 are kept",
+	} {
+		stopped := &pipeline.StoppedError{Date: "2026-11-21", Done: done, Message: "stopped"}
+		if stopped.Error() != want {
+			t.Errorf("%q, want %q", stopped, want)
+		}
+	}
+	if line := opening(event.Started{Resumed: true}); !strings.HasSuffix(line, ", which has kept no answers yet") {
+		t.Errorf("%q", line)
 	}
 	if line := opening(event.Started{Resumed: true, Found: 1}); !strings.HasSuffix(line, ", 1 key is there already") {
 		t.Errorf("%q", line)

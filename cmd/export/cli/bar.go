@@ -2,12 +2,9 @@ package cli
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -30,6 +27,11 @@ type bars struct {
 	mu    sync.Mutex // the screen draws from goroutines of its own
 	last  event.Progress
 	drawn []*mpb.Bar
+	lines struct {
+		at    time.Time // of the progress that they show
+		width int
+		text  []string
+	}
 }
 
 // widest is the width up to which lines are drawn.
@@ -92,8 +94,21 @@ func (b *bars) extend(blocks int) {
 		return
 	}
 	for i := len(b.drawn) - 1; i < blocks; i++ {
-		b.add(i, func(p event.Progress, width int) string { return blockLine(p, i, width) })
+		b.add(i, func(p event.Progress, width int) string { return b.blockLine(p, i, width) })
 	}
+}
+
+// blockLine is the line of one data block. Those of all are laid out together, once for each drawing.
+func (b *bars) blockLine(p event.Progress, i, width int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.lines.at.Equal(p.At) || b.lines.width != width || len(b.lines.text) != len(p.Blocks) {
+		b.lines.at, b.lines.width, b.lines.text = p.At, width, blockLines(p, width)
+	}
+	if i >= len(b.lines.text) {
+		return ""
+	}
+	return b.lines.text[i]
 }
 
 func (b *bars) add(priority int, draw func(p event.Progress, width int) string) {
@@ -102,7 +117,7 @@ func (b *bars) add(priority int, draw func(p event.Progress, width int) string) 
 		p := b.last
 		b.mu.Unlock()
 		columns, _ := b.size()
-		_, err := io.WriteString(w, spelling.Visible(draw(p, columns)))
+		_, err := io.WriteString(w, draw(p, columns))
 		return err
 	})
 	// A total of 0 keeps the bar open until Close says that it is complete.
@@ -118,64 +133,4 @@ func (b *bars) Close() {
 		bar.SetTotal(1, true)
 	}
 	b.screen.Wait()
-}
-
-// wholeLine is the whole run in width columns.
-func wholeLine(p event.Progress, width int) string {
-	for _, l := range layouts() {
-		if line := whole(p, l); utf8.RuneCountInString(line) <= width {
-			return line
-		}
-	}
-	return cut(whole(p, layout{}), width)
-}
-
-// blockLine is one data block in width columns: name, bar, count, and what else there is room for.
-// All blocks have the same layout, the roomiest in which each of them fits.
-func blockLine(p event.Progress, i, width int) string {
-	if i >= len(p.Blocks) {
-		return ""
-	}
-	for _, l := range layouts() {
-		fits := true
-		for j := range p.Blocks {
-			fits = fits && utf8.RuneCountInString(laid(p, j, l)) <= width
-		}
-		if fits {
-			return laid(p, i, l)
-		}
-	}
-	return cut(laid(p, i, layout{}), width)
-}
-
-// laid is one data block in a layout, however wide that is.
-func laid(p event.Progress, i int, l layout) string {
-	name := 0
-	for _, b := range p.Blocks {
-		name = max(name, utf8.RuneCountInString(b.Address))
-	}
-	b := p.Blocks[i]
-	share := percent(b.Done, b.Known, b.Final)
-	line := fmt.Sprintf("%-*s", name, b.Address)
-	if l.bar {
-		const cells = 10
-		full := int(share) * cells / 100
-		line += fmt.Sprintf(" [%s%s]", strings.Repeat("#", full), strings.Repeat(".", cells-full))
-	}
-	line += fmt.Sprintf(" %3d%% %s", share, counted(b))
-	return strings.Join(append([]string{line}, details(p, b, l)...), ", ")
-}
-
-// cut shortens s to width columns, between words where it can: a number without its end is another
-// number.
-func cut(s string, width int) string {
-	runes := []rune(s)
-	if len(runes) <= width {
-		return s
-	}
-	short := string(runes[:max(0, width)])
-	if last := strings.LastIndexByte(short, ' '); last > 0 && runes[max(0, width)] != ' ' {
-		short = short[:last]
-	}
-	return strings.TrimRight(short, " ,")
 }

@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"rollcall/pipeline"
+	"rollcall/schema/advice"
 	"rollcall/schema/dialect"
 )
 
@@ -80,10 +82,7 @@ func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
 // farewell says how the budgets were kept, where things are and what to try next.
 func (a *app) farewell(s *server, r pipeline.Result, out string) {
 	w := a.out.Printer()
-	switch {
-	case r.Already:
-		w.Printf("To see it work again: rm -r %s, or give another --date.\n", shell(out))
-	default:
+	if !r.Already {
 		w.Printf("What the vendors saw:\n")
 		s.counts(w)
 	}
@@ -93,8 +92,49 @@ func (a *app) farewell(s *server, r pipeline.Result, out string) {
 	query := roleQuery(r)
 	w.Printf("\nWho holds which role, in DuckDB (a download of its own: https://duckdb.org):\n  duckdb -c %s\n", shell(query))
 	w.Printf("The same in Python, after `pip install duckdb`:\n  python3 -c %s\n", shell("import duckdb; print(duckdb.sql('''"+query+"'''))"))
-	w.Printf("The snapshots:\n  %s snapshots --config %s\n", a.env.Program, shell(filepath.Join(out, "rollcall.hcl")))
-	w.Printf("With an account of your own:\n  %s init\n", a.env.Program)
+	for _, c := range a.tries(s, r, out) {
+		w.Printf("%s:\n  %s\n", c.what, c.line)
+	}
+}
+
+// try is a command and what it is for.
+type try struct{ what, line string }
+
+// tries are the commands that show what was made, as they can be typed.
+func (a *app) tries(s *server, r pipeline.Result, out string) []try {
+	line := func(c advice.Command) string { return a.line(c.With("config", filepath.Join(out, "rollcall.hcl"))) }
+	page, views := filepath.Join(out, "report.html"), shell(filepath.Join(out, "views.sql"))
+	when := "Tomorrow, with both apps a night older"
+	if r.Date < a.env.Now().UTC().Format(time.DateOnly) {
+		when = "The night after that, in which members join and leave"
+	}
+	all := []try{
+		{"A page about this snapshot, for a browser", line(advice.Rollcall("report", r.Date).With("out", page))},
+		{"All views of all snapshots, for DuckDB", line(advice.Rollcall("sql", "duckdb")) + " > " + views + " && duckdb -init " + views},
+		{"All that is known of one group", line(advice.Rollcall("explain").With("group", s.sample()))},
+		{"The snapshots", line(advice.Rollcall("snapshots"))},
+		{when, a.nextNight(s.options.Night + 1)},
+		{"With an account of your own", a.env.Program + " init"},
+	}
+	if r.Already {
+		all = append(all, try{"To see it work again", "rm -r " + shell(out) + " && " + a.line(advice.Rollcall("demo"))})
+	}
+	return all
+}
+
+// nextNight is the command that lets the demo go on with the night after, under the date that it is then.
+func (a *app) nextNight(night int) string {
+	words := fmt.Sprintf("%s demo --night %d", a.env.Program, night)
+	for _, f := range a.given(advice.Rollcall("demo").With("night", "")) {
+		switch {
+		case f.Name == "date":
+		case f.Value == "":
+			words += " --" + f.Name
+		default:
+			words += " --" + f.Name + " " + shell(f.Value)
+		}
+	}
+	return words
 }
 
 // roleQuery counts memberships by role, from the files that the manifest names.

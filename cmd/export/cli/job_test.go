@@ -40,6 +40,10 @@ func TestDemoSealsAndSaysWhereAndWhatToTry(t *testing.T) {
 		`duckdb -c "SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
 		`python3 -c "import duckdb; print(duckdb.sql('''SELECT source, role, count(*) AS memberships FROM read_parquet(['` + part + `'])`,
 		`rollcall snapshots --config "` + filepath.Join(out, "rollcall.hcl") + `"`,
+		`rollcall report 2026-11-21 --out "` + filepath.Join(out, "report.html") + `" --config "` + filepath.Join(out, "rollcall.hcl") + `"`,
+		`rollcall sql duckdb --config "` + filepath.Join(out, "rollcall.hcl") + `" > "` + filepath.Join(out, "views.sql") + `" && duckdb -init "` + filepath.Join(out, "views.sql") + `"`,
+		`rollcall explain --group g000001 --config "` + filepath.Join(out, "rollcall.hcl") + `"`,
+		"Tomorrow, with both apps a night older:\n  rollcall demo --night 1 --groups 8 --latency 1ms --oddities=false --out \"" + out + `" --users 40`,
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("the answer lacks %q:\n%s", want, got.stdout)
@@ -50,7 +54,7 @@ func TestDemoSealsAndSaysWhereAndWhatToTry(t *testing.T) {
 	}
 
 	again := realTime(t, nil, append(small, "demo", "--out", out)...)
-	if again.code != Done || !strings.Contains(again.stdout, "2026-11-21 was sealed before") || !strings.Contains(again.stdout, "To see it work again: rm -r ") {
+	if again.code != Done || !strings.Contains(again.stdout, "2026-11-21 was sealed before") || !strings.HasSuffix(again.stdout, "To see it work again:\n  rm -r \""+out+"\" && rollcall demo --groups 8 --latency 1ms --oddities=false --out \""+out+"\" --users 40\n") {
 		t.Errorf("the second demo ended with %d: %s", again.code, again.stdout)
 	}
 

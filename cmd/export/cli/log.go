@@ -79,8 +79,8 @@ func (l *lines) write() {
 // block is how far one data block is.
 func (l *lines) block(b event.Block) string {
 	text := counted(b)
-	if !waiting(b) {
-		text += fmt.Sprintf(" (%d%%)", percent(b.Done, b.Known, b.Final))
+	if b.Final {
+		text += fmt.Sprintf(" (%d%%)", percent(b.Done, b.Known))
 	}
 	return strings.Join(append([]string{text}, details(l.last, b, layouts()[0])...), ", ")
 }

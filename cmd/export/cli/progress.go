@@ -46,11 +46,11 @@ func (a *app) size() (columns, rows int) {
 	return columns, rows
 }
 
-// silent shows warnings alone: that a list has changed, say, stands in no report.
+// silent shows warnings alone, and when what they said is over: that a list has changed, say, stands in no report.
 type silent struct{ out console.Printer }
 
 func (s silent) Listen(e event.Event) {
-	if notice, ok := e.(event.Notice); ok && notice.Warning {
+	if notice, ok := e.(event.Notice); ok && (notice.Warning || notice.Recovery) {
 		s.out.Println(sentence(notice))
 	}
 }
@@ -61,6 +61,9 @@ func (silent) Close()            {}
 func opening(e event.Started) string {
 	if !e.Resumed {
 		return fmt.Sprintf("Snapshot %s into %s", e.Date, e.Place)
+	}
+	if e.Found == 0 {
+		return fmt.Sprintf("Snapshot %s into %s: going on with the run begun %s, which has kept no answers yet", e.Date, e.Place, e.Since.UTC().Format(time.RFC3339))
 	}
 	return fmt.Sprintf("Snapshot %s into %s: going on with the run begun %s, %s %s there already",
 		e.Date, e.Place, e.Since.UTC().Format(time.RFC3339), plural(e.Found, "key"), english.PluralWord(int(e.Found), "is", "are"))
@@ -78,54 +81,88 @@ func sentence(e event.Notice) string {
 	return text
 }
 
-// counted tells how far a block is: "12,000 of 40,000 groups". A plus sign says that more may
-// become known.
+// counted tells how far a block is: "12,000 of 40,000 groups". A plus sign says that there are at least so many.
 func counted(b event.Block) string {
-	switch {
-	case waiting(b) && b.Known == 0:
-		return "waiting for " + b.Unit
-	case waiting(b):
-		return fmt.Sprintf("%s %s, waiting for more", humanize.Comma(b.Done), b.Unit)
-	case b.Final:
-		return fmt.Sprintf("%s of %s %s", humanize.Comma(b.Done), humanize.Comma(b.Known), b.Unit)
-	default:
-		return fmt.Sprintf("%s of %s+ %s", humanize.Comma(b.Done), humanize.Comma(b.Known), b.Unit)
-	}
+	return fmt.Sprintf("%s of %s %s", humanize.Comma(b.Done), known(b.Known, b.Final), b.Unit)
 }
 
-// waiting tells whether a block has done all that it knows of, and more may become known.
-func waiting(b event.Block) bool { return !b.Final && b.Done >= b.Known }
+// known is how many there are, or at least.
+func known(n int64, final bool) string {
+	if final {
+		return humanize.Comma(n)
+	}
+	return humanize.Comma(n) + "+"
+}
 
 // finished tells whether a block has nothing more to do.
 func finished(b event.Block) bool { return b.Final && b.Done >= b.Known }
 
-// percent of done in known, rounded down, and never 100 before the end.
-func percent(done, known int64, final bool) int64 {
-	switch {
-	case known <= 0 && final:
+// percent of done in known, rounded down, and never 100 before the end. It means something only where known is
+// final: else it could fall.
+func percent(done, known int64) int64 {
+	if known <= 0 {
 		return 100
-	case known <= 0:
-		return 0
-	case done >= known && !final:
-		return 99
+	}
+	return min(100, done*100/known)
+}
+
+// activity tells what a block does that asks nothing just now; empty where it asks, or has ended. In short, data
+// blocks are named without the vendor that they share with it.
+func activity(b event.Block, short bool) string {
+	others := strings.Join(b.For, " and ")
+	if vendor, _, found := strings.Cut(b.Address, "_"); short && found {
+		others = strings.ReplaceAll(others, vendor+"_", "")
+	}
+	switch {
+	case b.Activity == event.Waiting && others != "":
+		return "waiting for " + others
+	case b.Activity == event.Waiting:
+		return "waiting"
+	case b.Activity == event.Filling && short:
+		return "filling batches"
+	case b.Activity == event.Filling:
+		return fmt.Sprintf("waiting for %s to fill batches of %d", others, b.Batch)
+	case b.Activity == event.Proving && short:
+		return "proving " + humanize.Comma(b.Pending)
+	case b.Activity == event.Proving:
+		return "waiting for proof of the last answers, about " + humanize.Comma(b.Pending) + " " + singular(b.Unit, b.Pending)
+	case b.Activity == event.Stopped:
+		return "stopped"
 	default:
-		return min(100, done*100/known)
+		return ""
 	}
 }
 
-// pace tells an endpoint's requests a second against what is allowed now: "79.8 of 80 requests/s".
+// singular is a unit for so many.
+func singular(unit string, n int64) string {
+	if n == 1 {
+		return strings.TrimSuffix(unit, "s")
+	}
+	return unit
+}
+
+// pace tells an endpoint's requests a second against what is allowed now: "79.8 of 80 requests/s"; empty where it
+// is not known.
 func pace(e event.Endpoint) string {
-	return fmt.Sprintf("%s of %s requests/s", tenths(e.Pace), tenths(e.Allowed))
+	if e.Rate < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s requests/s", tenths(e.Rate), tenths(e.Allowed))
 }
 
 func tenths(f float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0") }
 
-// left is a duration that people plan by: "1h05m", "5m10s", "40s"; empty where it is not known.
-func left(d time.Duration) string {
-	if d < 0 {
+// left is a duration that people plan by: "1h05m left", "at least 5m10s left"; empty where it is not known or all
+// but over.
+func left(d time.Duration, least bool) string {
+	switch {
+	case d < time.Second/2:
 		return ""
+	case least:
+		return "at least " + span(d) + " left"
+	default:
+		return span(d) + " left"
 	}
-	return span(d) + " left"
 }
 
 func span(d time.Duration) string {
@@ -150,38 +187,6 @@ func endpointOf(p event.Progress, b event.Block) event.Endpoint {
 	return event.Endpoint{}
 }
 
-// layout says what a line of progress has room for besides what it is about and how far that is.
-type layout struct{ bar, rows, rate, rest bool }
-
-// layouts are all of them, the roomiest first.
-func layouts() []layout {
-	return []layout{
-		{bar: true, rows: true, rate: true, rest: true},
-		{rows: true, rate: true, rest: true},
-		{rate: true, rest: true},
-		{rest: true},
-		{},
-	}
-}
-
-// details are the parts of a block's line behind its count, those that say something.
-func details(p event.Progress, b event.Block, l layout) []string {
-	parts := []string{}
-	if l.rate && !finished(b) {
-		parts = append(parts, pace(endpointOf(p, b)))
-	}
-	if l.rows {
-		parts = append(parts, humanize.Comma(b.Rows)+" rows")
-	}
-	if l.rest && b.Missing > 0 {
-		parts = append(parts, humanize.Comma(b.Missing)+" missing")
-	}
-	if text := left(b.Left); l.rest && text != "" && b.Left >= time.Second/2 {
-		parts = append(parts, text)
-	}
-	return parts
-}
-
 // working tells what the phases after fetching have done.
 func working(p event.Progress) string {
 	switch p.Phase {
@@ -200,32 +205,4 @@ func working(p event.Progress) string {
 	default:
 		return string(p.Phase)
 	}
-}
-
-// whole sums a run up in one line, for a narrow terminal and for the last line of the bars.
-func whole(p event.Progress, l layout) string {
-	if p.Phase != event.Fetching {
-		return working(p)
-	}
-	var done, known, rows int64
-	final := true
-	for _, b := range p.Blocks {
-		done, known, rows = done+b.Done, known+b.Known, rows+b.Rows
-		final = final && b.Final
-	}
-	var sent float64
-	for _, e := range p.Endpoints {
-		sent += e.Pace
-	}
-	parts := []string{fmt.Sprintf("fetching: %d%%", percent(done, known, final))}
-	if l.rate {
-		parts = append(parts, tenths(sent)+" requests/s")
-	}
-	if l.rows {
-		parts = append(parts, humanize.Comma(rows)+" rows")
-	}
-	if text := left(p.Left); l.rest && text != "" {
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, ", ")
 }

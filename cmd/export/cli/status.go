@@ -142,10 +142,17 @@ func showProgress(w console.Printer, s status.Status, now time.Time) {
 	w.Printf("  into %s\n", r.Place)
 	w.Printf("  phase: %s", doing(r))
 	if r.Left != nil && s.State == status.Running {
-		w.Printf(", about %s left", span(asSpan(*r.Left)))
+		about := "about"
+		if r.AtLeast {
+			about = "at least"
+		}
+		w.Printf(", %s %s left", about, span(asSpan(*r.Left)))
 	}
 	w.Println()
-	w.Printf("  %s requests", humanize.Comma(r.Requests))
+	w.Printf("  %s", plural(r.Requests, "request"))
+	if r.Rate != nil && s.State == status.Running {
+		w.Printf(", %s a second now", tenths(*r.Rate))
+	}
 	if r.Throttles > 0 {
 		w.Printf(", %s of them refused as too many", humanize.Comma(r.Throttles))
 	}
@@ -158,15 +165,17 @@ func showProgress(w console.Printer, s status.Status, now time.Time) {
 	}
 	w.Println()
 	table, flush := w.Table()
-	table.Printf("DATA BLOCK\tDONE\tROWS\tMISSING\tREQUESTS\n")
+	table.Printf("DATA BLOCK\tDONE\tPENDING\tROWS\tMISSING\tREQUESTS\n")
+	pending := int64(0)
 	for _, d := range r.Blocks {
-		known := humanize.Comma(d.Known)
-		if !d.Final {
-			known += "+"
-		}
-		table.Printf("%s\t%s of %s %s\t%s\t%s\t%s\n", d.Data, humanize.Comma(d.Done), known, d.Unit, humanize.Comma(d.Rows), humanize.Comma(d.Missing), humanize.Comma(d.Requests))
+		pending += d.Pending
+		table.Printf("%s\t%s of %s %s\t%s\t%s\t%s\t%s\n", d.Data, humanize.Comma(d.Done), known(d.Known, d.Final), d.Unit,
+			humanize.Comma(d.Pending), humanize.Comma(d.Rows), humanize.Comma(d.Missing), humanize.Comma(d.Requests))
 	}
 	flush()
+	if s.Killed && pending > 0 {
+		w.Printf("Pending keys are asked again where their answers had not come to the disk.\n")
+	}
 	w.Println()
 }
 

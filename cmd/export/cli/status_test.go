@@ -19,9 +19,9 @@ func TestStatusTexts(t *testing.T) {
 	process := &state.Holder{PID: 4711, Host: "batch-1", Command: "run", Since: now.Add(-75 * time.Minute)}
 	left := 1803.0
 	report := &status.Report{
-		Place: "s3://acme-audit/im", Phase: event.Fetching, Requests: 361_200, Throttles: 3, LastRequest: now.Add(-2 * time.Second), SpoolBytes: 93 << 20, Left: &left,
+		Place: "s3://acme-audit/im", Phase: event.Fetching, Requests: 361_200, Throttles: 3, LastRequest: now.Add(-2 * time.Second), SpoolBytes: 93 << 20, Left: &left, AtLeast: true, Rate: new(180.25),
 		Blocks: []status.Block{
-			{Data: "rongcloud_group_members.all", Unit: "groups", Done: 12_000, Known: 40_000, Rows: 1_800_000, Missing: 2, Requests: 31_000},
+			{Data: "rongcloud_group_members.all", Unit: "groups", Done: 12_000, Pending: 31, Known: 40_000, Rows: 1_800_000, Missing: 2, Requests: 31_000},
 			{Data: "rongcloud_user_groups.staff", Unit: "users", Done: 330_200, Known: 600_000, Final: true, Rows: 900_000, Requests: 330_200},
 		},
 	}
@@ -42,7 +42,9 @@ func TestStatusTexts(t *testing.T) {
 		refused string
 	}{
 		{"running", running, ""},
-		{"storing", with(func(s *status.Status) { s.Report.Phase, s.Report.Files, s.Report.Left = event.Storing, 4, nil }), ""},
+		{"storing", with(func(s *status.Status) {
+			s.Report.Phase, s.Report.Files, s.Report.Left, s.Report.Rate = event.Storing, 4, nil, nil
+		}), ""},
 		{"silent", with(func(s *status.Status) { s.State, s.HeardAt = status.Silent, now.Add(-4*time.Minute) }), ""},
 		{"killed", with(func(s *status.Status) {
 			s.State, s.Killed, s.HeardAt, s.AlsoLeft = status.Stopped, true, now.Add(-40*time.Minute), []string{"2026-11-19"}

@@ -35,6 +35,7 @@ var worldConfig string
 // worldFlags are those of the commands that simulate vendors.
 type worldFlags struct {
 	users, groups int
+	night         int
 	seed          uint64
 	latency       time.Duration
 	oddities      bool
@@ -46,10 +47,14 @@ func (f *worldFlags) register(set *pflag.FlagSet) {
 	f.set = set
 	set.IntVar(&f.users, "users", demo.Users, "simulate `N` users of each vendor, and what --oddities adds")
 	set.IntVar(&f.groups, "groups", demo.Groups, "simulate `N` groups of each vendor, and what --oddities adds")
+	set.IntVar(&f.night, "night", 0, "let the simulated apps be `N` nights older: members joined and left, roles changed, groups came and went")
 	set.Uint64Var(&f.seed, "seed", demo.Seed, "`N` decides who is in which group")
 	set.DurationVar(&f.latency, "latency", demo.MaxLatency, "answer within this `TIME` at most")
 	set.BoolVar(&f.oddities, "oddities", true, fmt.Sprintf("add some %d users and %d groups of each vendor: nasty names and IDs, groups that are gone, contradictions between views", oddUsers, oddGroups))
 }
+
+// maxNights is how many nights can be simulated: each is made from the one before it.
+const maxNights = 1000
 
 // About how many users and groups the oddities are, for the help.
 const oddUsers, oddGroups = 520, 60
@@ -59,7 +64,7 @@ func (f worldFlags) changed() string {
 	text := ""
 	f.set.Visit(func(flag *pflag.Flag) {
 		switch flag.Name {
-		case "users", "groups", "seed", "latency", "oddities":
+		case "users", "groups", "night", "seed", "latency", "oddities":
 			text += fmt.Sprintf(" --%s=%s", flag.Name, flag.Value)
 		}
 	})
@@ -70,9 +75,12 @@ func (f worldFlags) options(now func() time.Time) (simulated.Options, error) {
 	if f.users < 1 || f.groups < 0 || f.latency < 0 {
 		return simulated.Options{}, misused("give positive numbers", "--users %d, --groups %d, --latency %s make no world", f.users, f.groups, f.latency)
 	}
+	if f.night < 0 || f.night > maxNights {
+		return simulated.Options{}, misused("give a number of nights, such as 1", "--night %d must be between 0 and %d", f.night, maxNights)
+	}
 	o := simulated.Demo()
 	o.Now = now
-	o.Users, o.Groups, o.Seed, o.MaxLatency = f.users, f.groups, f.seed, f.latency
+	o.Users, o.Groups, o.Night, o.Seed, o.MaxLatency = f.users, f.groups, f.night, f.seed, f.latency
 	o.MinLatency = min(o.MinLatency, f.latency)
 	if f.set.Changed("users") || f.set.Changed("groups") {
 		o.TencentUsers, o.TencentGroups = 0, 0 // as many as of RongCloud
@@ -120,18 +128,33 @@ func serve(options simulated.Options, address string) (*server, error) {
 // String says who is simulated.
 func (s *server) String() string {
 	o := s.options
-	return fmt.Sprintf("RongCloud (%s) and Tencent Cloud Chat (%s)",
-		size(s.world.RongCloud, o.Users, o.Groups), size(s.world.Tencent, cmp.Or(o.TencentUsers, o.Users), cmp.Or(o.TencentGroups, o.Groups)))
+	text := fmt.Sprintf("RongCloud (%s) and Tencent Cloud Chat (%s)",
+		size(s.world.RongCloud, o, o.Users, o.Groups), size(s.world.Tencent, o, cmp.Or(o.TencentUsers, o.Users), cmp.Or(o.TencentGroups, o.Groups)))
+	if o.Night > 0 {
+		text += ", " + count(o.Night, "night") + " later"
+	}
+	return text
 }
 
-// size counts users and groups, and how many of them are there for their oddity.
-func size(a *simulated.App, users, groups int) string {
+// size counts users and groups, and how many of them are there for their oddity; on later nights others have come.
+func size(a *simulated.App, o simulated.Options, users, groups int) string {
 	allUsers, allGroups := int64(len(a.UserIDs())), int64(len(a.GroupIDs()))
 	text := humanize.Comma(allUsers) + " users in " + humanize.Comma(allGroups) + " groups"
-	if u, g := allUsers-int64(users), allGroups-int64(groups); u > 0 || g > 0 {
+	if u, g := allUsers-int64(users), allGroups-int64(groups); o.Night == 0 && (u > 0 || g > 0) {
 		text += fmt.Sprintf(", %s and %s of them added as oddities", humanize.Comma(u), humanize.Comma(g))
 	}
 	return text
+}
+
+// sample is a group worth looking at: one that the views disagree about, if there is any.
+func (s *server) sample() string {
+	ids := s.world.RongCloud.GroupIDs()
+	for _, id := range ids {
+		if strings.HasPrefix(id, "disputed-") {
+			return id
+		}
+	}
+	return ids[0]
 }
 
 // close stops serving at once.

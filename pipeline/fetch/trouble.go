@@ -1,0 +1,81 @@
+package fetch
+
+import (
+	"fmt"
+	"time"
+
+	"rollcall/pipeline/client"
+	"rollcall/pipeline/event"
+)
+
+// failingFor is how long an endpoint fails before the person who watches is told.
+const failingFor = 5 * time.Second
+
+// trouble is what the person who watches was told of an endpoint.
+type trouble struct {
+	throttled time.Time     // since when; zero: it is not, or that is not told
+	throttles int64         // answers that were seen so far
+	refused   time.Time     // when the last of them was seen
+	quiet     time.Duration // without any of them, until that is told to be over
+	failing   time.Time     // likewise
+	backup    bool
+}
+
+// warn tells each time that an endpoint has begun to throttle or to fail, and when that is over.
+func (f *Fetch) warn(now time.Time) {
+	for _, l := range f.lanes {
+		name := l.endpoint.Name()
+		f.tellThrottling(l, now)
+		f.tellSwitch(l, l.figures)
+		switch since := l.figures.FailingSince; {
+		case since.IsZero() && !l.told.failing.IsZero():
+			f.recovered("%s answers again after %v", name, now.Sub(l.told.failing))
+			l.told.failing = time.Time{}
+		case !since.IsZero() && now.Sub(since) >= failingFor && l.told.failing.IsZero():
+			l.told.failing = since
+			f.Listen(event.Notice{Warning: true,
+				Text: fmt.Sprintf("%s has not answered well for %v: %s", name, now.Sub(since).Round(time.Second), l.figures.Failure),
+				Hint: "it is tried again; after two minutes without one good answer the run stops and keeps what was fetched"})
+		}
+	}
+}
+
+// tellThrottling tells that the vendor refuses requests as too many, and when the pace is what it was before. A
+// vendor that does so again and again is told less and less often.
+func (f *Fetch) tellThrottling(l *lane, now time.Time) {
+	g, told := l.figures, &l.told
+	if g.Throttles > told.throttles {
+		told.throttles, told.refused = g.Throttles, now
+		if told.throttled.IsZero() {
+			told.throttled = now
+			f.Listen(event.Notice{Warning: true,
+				Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", l.endpoint.Name()),
+				Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
+		}
+		return
+	}
+	if !told.throttled.IsZero() && g.Allowed >= g.Limit && now.Sub(told.refused) >= told.quiet {
+		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(told.throttled))
+		told.throttled, told.quiet = time.Time{}, min(max(time.Minute, 2*told.quiet), time.Hour)
+	}
+}
+
+// recovered tells that a trouble is over, and how long it took.
+func (f *Fetch) recovered(format string, name client.Name, after time.Duration) {
+	f.Listen(event.Notice{Recovery: true, Text: fmt.Sprintf(format, name, after.Round(time.Second))})
+}
+
+// tellSwitch tells that an endpoint has gone over to its other host.
+func (f *Fetch) tellSwitch(l *lane, g client.Figures) {
+	if g.Backup == l.told.backup {
+		return
+	}
+	l.told.backup = g.Backup
+	if g.Backup {
+		f.Listen(event.Notice{Warning: true,
+			Text: fmt.Sprintf("%s: going over to the backup host %s: %s", l.endpoint.Name(), g.Host, g.Why),
+			Hint: "both share one budget; the main host is tried again now and then, and used as soon as it answers"})
+		return
+	}
+	f.Listen(event.Notice{Recovery: true, Text: fmt.Sprintf("%s: back at %s: %s", l.endpoint.Name(), g.Host, g.Why)})
+}
