@@ -16,12 +16,12 @@ func acknowledged(w console.Printer, list []manifest.Acknowledged) {
 		w.Printf("Acknowledged, and not counted against the exit code:\n")
 	}
 	for _, a := range list {
-		w.Printf("  %s\n", known(a))
+		w.Printf("  %s\n", disagreement(a))
 	}
 }
 
-// known is "2 groups of rongcloud.prod are short (g17: 3 of 5, g18: 7 of 8), until 2027-03-01: ticket 123".
-func known(a manifest.Acknowledged) string {
+// disagreement is "2 groups of rongcloud.prod are short (g17: 3 of 5, g18: 7 of 8), until 2027-03-01: ticket 123".
+func disagreement(a manifest.Acknowledged) string {
 	const most = 5
 	ids, users := a.IDs()
 	noun := "group"
