@@ -162,7 +162,7 @@ func (c *cutAfter) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (n *night) make(date string) (plan.Plan, error) {
 	n.t.Helper()
-	sink, err := pipeline.OpenSink(n.t.Context(), n.job.Sink, n.now, nil)
+	sink, err := pipeline.OpenSink(n.t.Context(), n.job.Sink, n.now, nil, func(event.Event) {})
 	if err != nil {
 		n.t.Fatal(err)
 	}

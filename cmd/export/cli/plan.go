@@ -52,17 +52,14 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil)
-	if err != nil {
-		return plan.Plan{}, err
-	}
+	sink, closed := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil, a.notice)
 	temp, done, err := a.temporary()
 	if err != nil {
 		return plan.Plan{}, err
 	}
 	defer done()
 	p, err := plan.Make(cmd.Context(), plan.Request{
-		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
+		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Closed: closed, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random, Warn: a.warn(j),
 		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now(), Process: a.env.Process}, Look: a.env.Look,
 	})
@@ -226,6 +223,9 @@ func lasting(p plan.Plan) string {
 }
 
 func filesOf(p plan.Plan) string {
+	if p.Bytes == nil && len(p.Unread) > 0 {
+		return fmt.Sprintf("Files: %d or more; rows and bytes are not known.", p.Files)
+	}
 	if p.Bytes == nil {
 		return fmt.Sprintf("Files: %d or more; rows and bytes are not known before the first snapshot.", p.Files)
 	}
