@@ -143,7 +143,7 @@ const (
 	dayLong      = 24 * time.Hour        // a longer run can't be a nightly one
 )
 
-// Make plans one run.
+// Make plans one run. With the error of a list in a bucket that can't be read comes the plan of all the rest.
 func Make(ctx context.Context, r Request) (Plan, error) {
 	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Job.Sink.Place(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}, Unread: []Unread{}}}
 	found, err := p.openState()
@@ -176,7 +176,7 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	p.advise()
 	p.judgeDate()
 	p.render()
-	return p.Plan, nil
+	return p.Plan, p.unlisted
 }
 
 // planner is a plan being made.
@@ -187,6 +187,8 @@ type planner struct {
 	before *manifest.Manifest // of ListsBase; nil: none
 	blocks []*block
 	lanes  []*lane
+
+	unlisted error // why a list could not be read; nil: all were
 }
 
 // findSealed finds out whether there is nothing to plan.

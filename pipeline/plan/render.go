@@ -71,6 +71,8 @@ func (p *planner) render() {
 // note says what the figures stand on.
 func (p *planner) note() {
 	switch {
+	case p.base == nil && len(p.Unread) > 0:
+		p.Notes = append(p.Notes, "requests that depend on answers are counted as one a key, and latency is taken to be 50 ms")
 	case p.base == nil:
 		p.Notes = append(p.Notes, "no snapshot is sealed yet: requests that depend on answers are counted as one a key, and latency is taken to be 50 ms")
 	default:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ from the snapshot sealed last, and shows for each data block what a run would as
 endpoint's budget makes that take; what a stopped run still has to ask; when the whole would end if
 it were started now; and, where a budget makes that absurd, what would help.
 
-Figures are exact, or a range from the snapshot that is named, or "at least" where there is none.`
+Figures are exact, or a range from the snapshot that is named, or "at least" where there is none.
+A sink that can't be read (no credentials, say) costs only what its last snapshot tells: the plan says so.`
 
 func (a *app) planCommand() *cobra.Command {
 	return &cobra.Command{
@@ -35,14 +37,14 @@ func (a *app) planCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.plan(cmd)
-			if err != nil {
+			if err != nil && len(p.Blocks) == 0 {
 				return err
 			}
 			if a.flags.json {
-				return a.answer(p)
+				return cmp.Or(err, a.answer(p))
 			}
 			showPlan(a.out.Printer(), p)
-			return nil
+			return err
 		},
 	}
 }
