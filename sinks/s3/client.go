@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -68,7 +69,7 @@ func unusable(err error) error {
 	f := &fault.Error{Kind: fault.Configuration, Message: "the AWS configuration of this machine can't be used", Err: err,
 		Hint: "look at the AWS_ environment variables and ~/.aws/config"}
 	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		f.Message = "there is no AWS profile " + missing.Profile + " in " + strings.Join(missing.Filename, " or ")
+		f.Message = "there is no AWS profile " + missing.Profile + " in " + cmp.Or(strings.Join(missing.Filename, " or "), "~/.aws/config or ~/.aws/credentials")
 		f.Hint = "correct AWS_PROFILE, or add the profile to ~/.aws/config"
 	}
 	return f

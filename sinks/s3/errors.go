@@ -44,7 +44,7 @@ const (
 	hintClock  = "set this machine's clock: signatures are only valid for some minutes"
 	hintFull   = "make room in the bucket or raise its quota; then run the same command again: nothing that was fetched is lost"
 	hintDown   = "the bucket does not answer: run the same command again, nothing that was fetched is lost"
-	hintAble   = "this server can't do what sealing needs: multipart uploads and conditional writes"
+	hintAble   = "this server can't do what sealing needs: multipart uploads and conditional writes (If-None-Match and If-Match of a PUT)"
 )
 
 // judge finds the verdict by S3's "Error responses" page.
@@ -82,6 +82,8 @@ func judgeStatus(code string, status int) verdict {
 		return verdict{fault.Configuration, "the bucket lies in another region", hintRegion}
 	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || code == conflict:
 		return verdict{fault.Transient, "the store can't carry out the request now", hintDown}
+	case status == http.StatusBadRequest && code == "BadRequest": // of a HEAD request, whose answer has no body to say more
+		return verdict{fault.Configuration, "the store refuses the request, and does not say why", hintSigned}
 	case strings.HasPrefix(code, "KMS."):
 		return verdict{fault.Configuration, "the KMS key can't be used", "correct the sink block"}
 	case strings.HasPrefix(code, "InvalidBucket"):
@@ -137,6 +139,15 @@ func classify(err error, place string) error {
 		f.Kind, f.Message, f.Hint = fault.Transient, place+": no answer", hintDown
 	}
 	return f
+}
+
+// unlisted is classify for a listing: that nothing is there is said of the whole bucket.
+func (s *Sink) unlisted(err error, folder string) error {
+	err = classify(err, s.URL(folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &fault.Error{Kind: fault.Configuration, Message: s.URL(folder) + ": what answers there knows no such bucket, or is no store that speaks as S3 does", Hint: "correct bucket or endpoint in the sink block"}
+	}
+	return err
 }
 
 // RegionError is a store's word that a bucket lies in another region than the one that was asked. It

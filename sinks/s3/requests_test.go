@@ -130,6 +130,15 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 	}
 }
 
+func TestAnEndpointThatIsNoStoreIsSaidToBeNone(t *testing.T) {
+	t.Parallel()
+	sink := open(t, s3.Config{HTTP: client(func(r *http.Request) (*http.Response, error) { return refuse(r, 404, "page not found"), nil })})
+	_, err := sink.Manifests(t.Context())
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(fault.HintOf(err), "endpoint") || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
+	}
+}
+
 func TestABucketThatNeverAnswersIsDown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

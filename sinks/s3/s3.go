@@ -29,9 +29,14 @@
 // again and is told that it comes too late. Wherever a conditional write is refused, this package
 // therefore looks at what is there: if it is what we meant to write, we wrote it.
 //
-// Credentials come from the AWS SDK's ordinary chain. Refused access is a Credentials fault, a
-// bucket that isn't there or lies elsewhere a Configuration fault, as is an archived object
-// (sinks.ErrArchived); a bucket that doesn't answer after many tries a Transient one.
+// Bodies are sent plainly, with their SHA-256 in a header: other stores refuse the aws-chunked encoding in which the
+// SDK would send a checksum over https.
+//
+// Credentials come from the AWS SDK's ordinary chain. That there are none is final, and found within ten seconds
+// where the chain ends at a service of this machine, else within a minute; who waits is told. Refused access is a
+// Credentials fault, a bucket that isn't there or lies elsewhere ([RegionError]) a Configuration fault, as is an
+// archived object (sinks.ErrArchived); a bucket that doesn't answer after many tries a Transient one. Each has a sentence
+// of its own before the SDK's text.
 package s3
 
 import (
