@@ -34,6 +34,12 @@ func (p *provider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return p.give(ctx, asked)
 }
 
+func (p *provider) times() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
 var errRefused = &aws.RequestCanceledError{Err: errors.New("dial tcp 127.0.0.1:9: connection refused")}
 
 // waitFor gives credentials after a while, or none where that is not waited for.
@@ -79,8 +85,8 @@ func TestCredentialsThatAreNotThereAreAskedForOnce(t *testing.T) {
 					t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
 				}
 				time.Sleep(time.Hour) // the SDK leaves going on what it no longer waits for
-				if from.asked != 1 {
-					t.Errorf("they were asked for %d times", from.asked)
+				if asked := from.times(); asked != 1 {
+					t.Errorf("they were asked for %d times", asked)
 				}
 			})
 		})
@@ -160,8 +166,8 @@ func TestCredentialsThatCanNotBeRenewedForAWhileCostNothing(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 		}
-		if from.asked != 3 {
-			t.Errorf("they were asked for %d times", from.asked)
+		if asked := from.times(); asked != 3 {
+			t.Errorf("they were asked for %d times", asked)
 		}
 	})
 }
