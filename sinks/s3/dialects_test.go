@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -108,6 +109,23 @@ func TestAStoreInAnotherRegionIsNamed(t *testing.T) {
 		err := attempt(t, open(t, s3.Config{HTTP: &sinktest.Bucket{Name: "audit", Dialect: dialect}}), filepath.Join(t.TempDir(), "journal"))
 		if !strings.Contains(fault.HintOf(err), `region = "eu-north-1" in the sink block`) || !strings.Contains(err.Error(), "eu-central-1 was asked") {
 			t.Errorf("got %v, hint %q", err, fault.HintOf(err))
+		}
+	}
+}
+
+func TestABucketBelowLocalhostIsOnThisMachine(t *testing.T) {
+	t.Parallel()
+	bucket := &sinktest.Bucket{Name: "audit", Dialect: sinktest.Dialect{VirtualHosted: "PathStyleDomainForbidden"}}
+	server := httptest.NewServer(bucket)
+	defer server.Close()
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	sink := open(t, s3.Config{Endpoint: "http://localhost:" + port, PathStyle: new(bool)})
+	if err := attempt(t, sink, filepath.Join(t.TempDir(), "journal")); err != nil {
+		t.Error(err)
+	}
+	for _, r := range bucket.Requests() {
+		if !strings.HasPrefix(r.Host, "audit.localhost:") {
+			t.Errorf("%s was asked", r.Host)
 		}
 	}
 }
