@@ -44,9 +44,13 @@ func openSink(ctx context.Context, s job.Sink, w World, listen event.Listener) (
 }
 
 // ObjectReader gives what reads a list on s3://: with the region and endpoint that it has, each else that of
-// the sink where that is a bucket, else that of the environment.
-func ObjectReader(s job.Sink, list job.List) keys.Objects {
+// the sink where that is a bucket, else that of the environment. Warn hears that credentials are long in coming
+// (nil: nobody does).
+func ObjectReader(s job.Sink, list job.List, warn func(text, hint string)) keys.Objects {
 	config := s3.Config{Region: list.Region, Endpoint: list.Endpoint, PathStyle: list.PathStyle}
+	if warn != nil {
+		config.Waiting = func(text string) { warn(text, "") }
+	}
 	if s.S3 != nil {
 		config.Region = cmp.Or(config.Region, s.S3.Region)
 		if config.Endpoint == "" {
