@@ -101,6 +101,7 @@ type Block struct {
 	Unit     string  `json:"unit"`     // users, groups or batches
 	Given    int64   `json:"given"`    // different keys in its lists
 	Answered int64   `json:"answered"` // keys that an earlier run had answered
+	Unread   bool    `json:"unread"`   // a list of its keys, or of those of a block before it, could not be read
 	Keys     Count   `json:"keys"`     // to be asked, given and discovered
 	Requests Count   `json:"requests"`
 	Basis    Basis   `json:"basis"`   // of Requests

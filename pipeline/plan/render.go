@@ -51,7 +51,7 @@ func (p *planner) render() {
 	for _, b := range p.blocks {
 		p.Requests = p.Requests.plus(b.requests)
 		p.Plan.Blocks = append(p.Plan.Blocks, Block{
-			Address: b.data.Address, Endpoint: b.lane.name, Unit: b.unit(), Given: b.givenKeys, Answered: b.answered,
+			Address: b.data.Address, Endpoint: b.lane.name, Unit: b.unit(), Given: b.givenKeys, Answered: b.answered, Unread: b.unlisted,
 			Keys: b.asked, Requests: b.requests, Basis: b.basis, Seconds: b.end.at.Sub(p.StartsAt).Seconds(),
 		})
 	}

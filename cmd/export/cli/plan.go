@@ -166,6 +166,10 @@ func keysOf(b plan.Block) string {
 	switch {
 	case b.Keys.Most != nil:
 		return counts(b.Keys) + " " + b.Unit
+	case b.Keys.Least == 0 && b.Unread:
+		return "? " + b.Unit
+	case b.Unread:
+		return counts(b.Keys) + " " + b.Unit
 	case b.Keys.Least == 0:
 		return b.Unit + " discovered"
 	default:

@@ -83,7 +83,7 @@ sink `, 1)
 		t.Fatal(err)
 	}
 	got := rollcall(t, "plan", "--config", config)
-	if got.code != ChangeFirst || !strings.Contains(got.stdout, "2 users") || !strings.Contains(got.stdout, "ids.far could not be read") || !strings.Contains(got.stderr, "Error: ids.far: ") {
+	if got.code != ChangeFirst || !strings.Contains(got.stdout, "2 users") || !strings.Contains(got.stdout, "? users") || !strings.Contains(got.stdout, "ids.far could not be read") || !strings.Contains(got.stderr, "Error: ids.far: ") {
 		t.Errorf("plan ends with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
 }
