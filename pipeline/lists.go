@@ -118,7 +118,7 @@ func ProbeList(ctx context.Context, list job.List, temp string, warn func(text, 
 func listOptions(s job.Sink, list job.List, warn func(text, hint string)) keys.ImportOptions {
 	options := keys.ImportOptions{
 		Path: list.Path, Column: list.Column, Delimiter: list.Delimiter, NoHeader: list.NoHeader, Values: list.Values,
-		Objects: ObjectReader(s, list),
+		Objects: ObjectReader(s, list, warn),
 	}
 	if warn != nil {
 		options.Warn = func(text, hint string) { warn("ids."+list.Name+": "+text, hint) }

@@ -215,7 +215,7 @@ func (r Request) open(ctx context.Context) (sinks.Sink, error) {
 	if r.Sink != nil {
 		return r.Sink, nil
 	}
-	return openSink(ctx, r.Job.Sink, r.World)
+	return openSink(ctx, r.Job.Sink, r.World, r.Listen)
 }
 
 // locked carries the run out, unless the date was sealed while this run waited for the lock, or

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/keys"
 	"rollcall/schema/disk"
@@ -20,20 +21,22 @@ import (
 )
 
 // OpenSink opens the place for snapshots that a configuration names; what it keeps on this machine
-// goes through d (nil: the real disk).
-func OpenSink(ctx context.Context, s job.Sink, now func() time.Time, d disk.Disk) (sinks.Sink, error) {
-	return openSink(ctx, s, World{Now: now, Disk: d})
+// goes through d (nil: the real disk). The listener hears that credentials are long in coming, perhaps from
+// another goroutine.
+func OpenSink(ctx context.Context, s job.Sink, now func() time.Time, d disk.Disk, listen event.Listener) (sinks.Sink, error) {
+	return openSink(ctx, s, World{Now: now, Disk: d}, listen)
 }
 
-func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
+func openSink(ctx context.Context, s job.Sink, w World, listen event.Listener) (sinks.Sink, error) {
 	switch {
 	case s.Local != nil:
 		return local.Open(local.Config{Path: s.Local.Path, Now: w.Now, Disk: w.Disk, Pace: lease.Pace{Dead: w.dead}})
 	case s.S3 != nil:
 		return s3.Open(ctx, s3.Config{
-			Bucket: s.S3.Bucket, Prefix: s.S3.Prefix, Region: s.S3.Region, Endpoint: s.S3.Endpoint,
+			Bucket: s.S3.Bucket, Prefix: s.S3.Prefix, Region: s.S3.Region, Endpoint: s.S3.Endpoint, PathStyle: s.S3.PathStyle,
 			Encryption: s.S3.Encryption, KMSKeyID: s.S3.KMSKeyID, Retention: s3.Retention(s.S3.Retention), Now: w.Now, Disk: w.Disk, HTTP: w.Bucket,
-			Pace: lease.Pace{Dead: w.dead},
+			Pace:    lease.Pace{Dead: w.dead},
+			Waiting: func(text string) { listen(event.Notice{Warning: true, Text: text}) },
 		})
 	default:
 		return nil, fault.New(fault.Bug, "the configuration has no sink")
@@ -41,9 +44,13 @@ func openSink(ctx context.Context, s job.Sink, w World) (sinks.Sink, error) {
 }
 
 // ObjectReader gives what reads a list on s3://: with the region and endpoint that it has, each else that of
-// the sink where that is a bucket, else that of the environment.
-func ObjectReader(s job.Sink, list job.List) keys.Objects {
+// the sink where that is a bucket, else that of the environment. Warn hears that credentials are long in coming
+// (nil: nobody does).
+func ObjectReader(s job.Sink, list job.List, warn func(text, hint string)) keys.Objects {
 	config := s3.Config{Region: list.Region, Endpoint: list.Endpoint, PathStyle: list.PathStyle}
+	if warn != nil {
+		config.Waiting = func(text string) { warn(text, "") }
+	}
 	if s.S3 != nil {
 		config.Region = cmp.Or(config.Region, s.S3.Region)
 		if config.Endpoint == "" {

@@ -63,7 +63,7 @@ sink "s3" "lake" {
   bucket   = "acme-audit"
   prefix   = "im"
   region   = "ap-southeast-1"
-  endpoint = env("S3_ENDPOINT", null)  # optional; path-style addressing follows
+  endpoint = env("S3_ENDPOINT", null)  # optional
 }
 
 snapshot {

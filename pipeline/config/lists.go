@@ -60,10 +60,11 @@ func (s *section) readList() job.List {
 	column, hasColumn := s.text("column")
 	list := job.List{Column: column, Delimiter: s.delimiter(), NoHeader: s.noHeader(), Endpoint: s.endpoint()}
 	list.Region, _ = s.text("region")
-	if v, given := s.value("path_style", cty.Bool); given {
-		style := v.True()
-		list.PathStyle = &style
+	bucket := ""
+	if address, far := strings.CutPrefix(path, "s3://"); far {
+		bucket, _, _ = strings.Cut(address, "/")
 	}
+	list.PathStyle = s.pathStyle(bucket, list.Endpoint)
 	switch {
 	case attributes["path"] == nil && attributes["values"] == nil:
 		s.fault(s.block.DefRange(), "The list has neither path nor values", `Give path = "users.txt", or values = ["u1", "u2"].`)

@@ -27,7 +27,7 @@ func TestTheReferenceIsMadeFromTheDefinitions(t *testing.T) {
 	if page != string(written) {
 		t.Error("REFERENCE.md is not what the definitions give: go test ./pipeline/config -update")
 	}
-	for word := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path column values source users groups memberships only topics bucket prefix region endpoint encryption kms_key_id retention mode days tolerate_failed check table drop emptied new_roles ownerless action acknowledge until reason") {
+	for word := range strings.FieldsSeq("share budget window per_second pacing from to time_zone path column values source users groups memberships only topics bucket prefix region endpoint path_style encryption kms_key_id retention mode days tolerate_failed check table drop emptied new_roles ownerless action acknowledge until reason") {
 		if !strings.Contains(page, word) {
 			t.Errorf("the page does not name %s", word)
 		}

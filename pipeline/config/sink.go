@@ -3,7 +3,9 @@ package config
 import (
 	"fmt"
 	"math"
+	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -73,6 +75,7 @@ func (l *loader) readS3(block *hclsyntax.Block) *job.S3 {
 	if ok {
 		s.checkBucket(bucket, sink.Endpoint == "" && len(s.diags) == before)
 	}
+	sink.PathStyle = s.pathStyle(sink.Bucket, sink.Endpoint)
 	s.readEncryption(sink)
 	s.readRetention(sink)
 	for _, name := range []string{"access_key", "access_key_id", "secret_key", "secret_access_key"} {
@@ -99,6 +102,33 @@ func (s *section) endpoint() string {
 		}
 	}
 	return endpoint
+}
+
+// A bucket's name that can stand in the name of a host: one label of it, since a certificate for all names
+// below a host covers no deeper ones.
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// pathStyle reads how the bucket is addressed; nil where it is not said. Without path style its name must be
+// able to stand in the host's.
+func (s *section) pathStyle(bucket, endpoint string) *bool {
+	v, given := s.value("path_style", cty.Bool)
+	if !given {
+		return nil
+	}
+	style := v.True()
+	u, err := url.Parse(endpoint)
+	label := bucket
+	if err == nil && u.Scheme == "http" {
+		label = strings.ReplaceAll(bucket, ".", "-")
+	}
+	switch {
+	case style || err != nil:
+	case net.ParseIP(u.Hostname()) != nil:
+		s.fault(s.where("path_style"), "The endpoint is an IP address, before which no bucket's name can stand", "Name the endpoint's host, or leave path_style out.")
+	case !hostLabel.MatchString(label) && bucket != "":
+		s.fault(s.where("path_style"), fmt.Sprintf("The bucket's name %q can't stand in the name of a host", bucket), "Leave path_style out, or use a bucket whose name has lower-case letters, digits and hyphens alone.")
+	}
+	return &style
 }
 
 func (s *section) readEncryption(sink *job.S3) {

@@ -123,6 +123,14 @@ type Sink struct {
 	S3      *S3
 }
 
+// Place is the sink as its own String has it.
+func (s Sink) Place() string {
+	if s.S3 == nil {
+		return s.Local.Path
+	}
+	return strings.TrimSuffix("s3://"+s.S3.Bucket+"/"+s.S3.Prefix, "/")
+}
+
 // Local is a folder.
 type Local struct {
 	Path string // absolute

@@ -26,7 +26,7 @@ type base struct {
 }
 
 // readBase finds the base and copies its ledger. A ledger that is gone or damaged costs the plan
-// its figures and no more; that the sink can't be read ends it, as it would end a run.
+// its figures and no more.
 func (p *planner) readBase(ctx context.Context) error {
 	history, err := manifest.ReadHistory(ctx, p.Sink)
 	live := manifest.Live(history.Chain)

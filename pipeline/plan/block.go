@@ -37,6 +37,8 @@ type block struct {
 	other     [2]int64        // requests of known and found keys at the other block's page size
 	long      []long          // the keys that take the most requests
 
+	unlisted bool // a list of its keys could not be read
+
 	// What follows from it.
 	asked    Count // keys to be asked
 	requests Count
@@ -194,6 +196,10 @@ func (b *block) estimate() {
 		b.estimatePairs()
 	default:
 		b.estimateSingles()
+	}
+	if b.unlisted || slices.ContainsFunc(b.upstream, func(up *block) bool { return up.unlisted }) {
+		b.unlisted, b.basis = true, AtLeast
+		b.asked, b.requests = atLeast(b.asked.Least), atLeast(b.requests.Least)
 	}
 }
 

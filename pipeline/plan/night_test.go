@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/plan"
 	"rollcall/schema"
 	"rollcall/schema/process"
+	"rollcall/sinks"
 	"rollcall/sinks/manifest"
 	"rollcall/sinks/parquet"
 	"rollcall/sources"
@@ -42,6 +43,8 @@ type night struct {
 	out     string
 	now     func() time.Time
 	workers int
+	sink    sinks.Sink // that a plan reads; nil: the job's
+	closed  error      // why it could not be opened
 }
 
 // without lifts the budgets of a world.
@@ -162,12 +165,15 @@ func (c *cutAfter) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (n *night) make(date string) (plan.Plan, error) {
 	n.t.Helper()
-	sink, err := pipeline.OpenSink(n.t.Context(), n.job.Sink, n.now, nil)
+	sink, err := pipeline.OpenSink(n.t.Context(), n.job.Sink, n.now, nil, func(event.Event) {})
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	if n.sink != nil {
+		sink = n.sink
+	}
 	return plan.Make(n.t.Context(), plan.Request{
-		Job: n.job, Date: date, State: n.state, Sink: sink, Temp: n.t.TempDir(), Stdin: io.LimitReader(nil, 0), Now: n.now, Random: rand.Uint64,
+		Job: n.job, Date: date, State: n.state, Sink: sink, Closed: n.closed, Temp: n.t.TempDir(), Stdin: io.LimitReader(nil, 0), Now: n.now, Random: rand.Uint64,
 	})
 }
 

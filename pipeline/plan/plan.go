@@ -12,9 +12,10 @@
 // its busiest endpoint or its longest chain.
 //
 // Make changes nothing: not the sink, not what a run left. It reads the state folder under its
-// lock; where a run is at work there, it plans as if nothing had been asked and says so. Errors are
-// those that a run would end with: an unreadable list, a refused bucket, a configuration that the
-// unsealed night doesn't fit.
+// lock; where a run is at work there, it plans as if nothing had been asked and says so. A sink that
+// can't be read, or is silent for ten seconds, costs the figures of the snapshot sealed last: who plans needs no
+// access to it. Errors are those that a run would end with: an unreadable list, a damaged manifest, a
+// configuration that the unsealed night doesn't fit.
 package plan
 
 import (
@@ -36,10 +37,11 @@ import (
 // Request asks for a plan.
 type Request struct {
 	Job    *job.Job
-	Date   string // 2026-11-21; empty: as a run would choose
-	State  string // the state folder; it need not exist
-	Sink   sinks.Sink
-	Temp   string // an empty folder for copies of lists and of the base's ledger
+	Date   string     // 2026-11-21; empty: as a run would choose
+	State  string     // the state folder; it need not exist
+	Sink   sinks.Sink // nil: Closed says why
+	Closed error      // why the sink could not be opened
+	Temp   string     // an empty folder for copies of lists and of the base's ledger
 	Stdin  io.Reader
 	Now    func() time.Time // when the run would start; its zone is the one that people read
 	Random func() uint64
@@ -75,6 +77,14 @@ type Plan struct {
 	Bytes           *int64     `json:"bytes"` // of all files
 	Warnings        []Warning  `json:"warnings"`
 	Notes           []string   `json:"notes"`
+	Unread          []Unread   `json:"unread"` // what would have told more
+}
+
+// Unread is what could not be read, which costs the plan its figures and no more.
+type Unread struct {
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+	Hint   string `json:"hint"`
 }
 
 // List is one ID list.
@@ -91,6 +101,7 @@ type Block struct {
 	Unit     string  `json:"unit"`     // users, groups or batches
 	Given    int64   `json:"given"`    // different keys in its lists
 	Answered int64   `json:"answered"` // keys that an earlier run had answered
+	Unread   bool    `json:"unread"`   // a list of its keys, or of those of a block before it, could not be read
 	Keys     Count   `json:"keys"`     // to be asked, given and discovered
 	Requests Count   `json:"requests"`
 	Basis    Basis   `json:"basis"`   // of Requests
@@ -133,22 +144,22 @@ const (
 	dayLong      = 24 * time.Hour        // a longer run can't be a nightly one
 )
 
-// Make plans one run.
+// Make plans one run. With the error of a list in a bucket that can't be read comes the plan of all the rest.
 func Make(ctx context.Context, r Request) (Plan, error) {
-	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Sink.String(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}}}
+	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Job.Sink.Place(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}, Unread: []Unread{}}}
 	found, err := p.openState()
 	if err != nil {
 		return Plan{}, err
 	}
 	defer found.close()
-	sealed, err := p.findSealed(ctx)
-	if err != nil || sealed {
+	err = p.readSink(ctx, "whether "+p.Plan.Date+" is sealed is not known, and figures of the snapshot sealed last are missing", p.findSealed)
+	if err != nil || p.Sealed {
 		return p.Plan, err
 	}
 	if err := found.takeUp(p); err != nil {
 		return Plan{}, err
 	}
-	if err := p.readBase(ctx); err != nil {
+	if err := p.readSink(ctx, "figures of the snapshot sealed last are missing", p.readBase); err != nil {
 		return Plan{}, err
 	}
 	if err := p.lay(); err != nil {
@@ -166,7 +177,7 @@ func Make(ctx context.Context, r Request) (Plan, error) {
 	p.advise()
 	p.judgeDate()
 	p.render()
-	return p.Plan, nil
+	return p.Plan, p.unlisted
 }
 
 // planner is a plan being made.
@@ -177,16 +188,18 @@ type planner struct {
 	before *manifest.Manifest // of ListsBase; nil: none
 	blocks []*block
 	lanes  []*lane
+
+	unlisted error // why a list could not be read; nil: all were
 }
 
-// findSealed tells whether there is nothing to plan.
-func (p *planner) findSealed(ctx context.Context) (bool, error) {
+// findSealed finds out whether there is nothing to plan.
+func (p *planner) findSealed(ctx context.Context) error {
 	m, err := manifest.Read(ctx, p.Sink, manifest.Path(p.Plan.Date))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	}
 	p.Sealed = true
 	at := m.SealedAt.Time()
@@ -194,7 +207,7 @@ func (p *planner) findSealed(ctx context.Context) (bool, error) {
 	p.EndsAt, p.EndsAtUTC = p.StartsAt, p.StartsAt.UTC()
 	p.Plan.Blocks, p.Endpoints, p.Plan.Lists = []Block{}, []Endpoint{}, []List{}
 	p.Requests = exactly(0)
-	return true, nil
+	return nil
 }
 
 // judgeDate notes where a run would refuse the date.

@@ -51,7 +51,7 @@ func (p *planner) render() {
 	for _, b := range p.blocks {
 		p.Requests = p.Requests.plus(b.requests)
 		p.Plan.Blocks = append(p.Plan.Blocks, Block{
-			Address: b.data.Address, Endpoint: b.lane.name, Unit: b.unit(), Given: b.givenKeys, Answered: b.answered,
+			Address: b.data.Address, Endpoint: b.lane.name, Unit: b.unit(), Given: b.givenKeys, Answered: b.answered, Unread: b.unlisted,
 			Keys: b.asked, Requests: b.requests, Basis: b.basis, Seconds: b.end.at.Sub(p.StartsAt).Seconds(),
 		})
 	}
@@ -71,6 +71,8 @@ func (p *planner) render() {
 // note says what the figures stand on.
 func (p *planner) note() {
 	switch {
+	case p.base == nil && len(p.Unread) > 0:
+		p.Notes = append(p.Notes, "requests that depend on answers are counted as one a key, and latency is taken to be 50 ms")
 	case p.base == nil:
 		p.Notes = append(p.Notes, "no snapshot is sealed yet: requests that depend on answers are counted as one a key, and latency is taken to be 50 ms")
 	default:

@@ -1,10 +1,13 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"rollcall/pipeline"
 	"rollcall/pipeline/job"
@@ -147,8 +150,10 @@ func (p *planner) importLists(ctx context.Context, found *pending) (keyFiles, er
 			}
 		}
 		if !copied {
-			if _, err := pipeline.ImportList(ctx, p.Job, list, path, p.Stdin, nil, p.Warn); err != nil {
+			if read, err := p.importList(ctx, list, path); err != nil {
 				return nil, err
+			} else if !read {
+				continue
 			}
 		}
 		file, err := keys.Open(path)
@@ -161,10 +166,29 @@ func (p *planner) importLists(ctx context.Context, found *pending) (keyFiles, er
 	return files, nil
 }
 
+// importList makes the key file of one list. One in a bucket that can't be read leaves the blocks that it
+// belongs to without an upper bound: the rest is planned before its error ends the plan.
+func (p *planner) importList(ctx context.Context, list job.List, path string) (read bool, err error) {
+	_, err = pipeline.ImportList(ctx, p.Job, list, path, p.Stdin, nil, p.Warn)
+	if err == nil || ctx.Err() != nil || !strings.HasPrefix(list.Path, "s3://") {
+		return err == nil, err
+	}
+	p.Unread = append(p.Unread, Unread{What: "ids." + list.Name, Reason: err.Error(), Hint: fault.HintOf(err)})
+	p.Notes = append(p.Notes, "ids."+list.Name+" could not be read: what asks about its IDs is counted without them")
+	p.unlisted = cmp.Or(p.unlisted, err)
+	for _, b := range p.blocks {
+		in := slices.Concat(b.data.Users.Lists, b.data.Groups.Lists)
+		b.unlisted = b.unlisted || slices.Contains(in, list.Name)
+	}
+	return false, nil
+}
+
 func (k keyFiles) union(names []string) (*keys.Cursor, error) {
 	var lists []*keys.List
 	for _, name := range names {
-		lists = append(lists, k[name])
+		if k[name] != nil { // else it could not be read
+			lists = append(lists, k[name])
+		}
 	}
 	return keys.Union(lists...)
 }

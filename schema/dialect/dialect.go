@@ -30,6 +30,8 @@ type Place struct {
 	Root     string // a folder's absolute path, or s3://bucket/prefix; without a slash at its end
 	Region   string // of a bucket; may be empty
 	Endpoint string // of a bucket: https://host:port; empty for AWS
+
+	PathStyle *bool // whether the bucket's name stands in the path, or before the endpoint's host; nil: as a run does it
 }
 
 // inBucket tells whether the place is a bucket.

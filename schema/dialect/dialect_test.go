@@ -70,7 +70,9 @@ func TestASecretNamesThePlaceAndHoldsNone(t *testing.T) {
 	}{
 		{lake(), `SECRET rollcall (TYPE s3, PROVIDER credential_chain, SCOPE 's3://acme-audit/im', REGION 'ap-southeast-1')`},
 		{dialect.Place{Root: "s3://acme-audit"}, `SECRET rollcall (TYPE s3, PROVIDER credential_chain, SCOPE 's3://acme-audit')`},
-		{dialect.Place{Root: "s3://a/b", Endpoint: "http://127.0.0.1:9000"}, `SCOPE 's3://a/b', ENDPOINT '127.0.0.1:9000', URL_STYLE 'path', USE_SSL false, REGION 'us-east-1')`},
+		{dialect.Place{Root: "s3://a/b", Endpoint: "http://127.0.0.1:9000"}, `SCOPE 's3://a/b', ENDPOINT '127.0.0.1:9000', USE_SSL false, URL_STYLE 'path', REGION 'us-east-1')`},
+		{dialect.Place{Root: "s3://a.example/b", Region: "eu-1"}, `SCOPE 's3://a.example/b', URL_STYLE 'path', REGION 'eu-1')`},
+		{dialect.Place{Root: "s3://a/b", Endpoint: "https://oss-cn-hangzhou.aliyuncs.com", Region: "cn-hangzhou", PathStyle: new(bool)}, `ENDPOINT 'oss-cn-hangzhou.aliyuncs.com', URL_STYLE 'vhost', REGION 'cn-hangzhou')`},
 		{dialect.Place{Root: "s3://a/b", Endpoint: "https://minio.internal:9000/", Region: "eu-1"}, `ENDPOINT 'minio.internal:9000', URL_STYLE 'path', REGION 'eu-1')`},
 	} {
 		if sql := duckdb(t, c.place); !strings.Contains(sql, c.want) {

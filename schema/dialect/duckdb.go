@@ -85,7 +85,7 @@ func secret(p Place) string {
 		if err != nil { // the configuration has looked at it
 			u = &url.URL{Host: p.Endpoint}
 		}
-		parts = append(parts, "ENDPOINT "+text(u.Host+strings.TrimRight(u.Path, "/")), "URL_STYLE 'path'")
+		parts = append(parts, "ENDPOINT "+text(u.Host+strings.TrimRight(u.Path, "/")))
 		if u.Scheme == "http" {
 			parts = append(parts, "USE_SSL false")
 		}
@@ -93,10 +93,25 @@ func secret(p Place) string {
 			region = "us-east-1" // as the run itself does
 		}
 	}
+	if p.pathStyle() {
+		parts = append(parts, "URL_STYLE 'path'")
+	} else if p.Endpoint != "" {
+		parts = append(parts, "URL_STYLE 'vhost'")
+	}
 	if region != "" {
 		parts = append(parts, "REGION "+text(region))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// pathStyle tells whether a run asks for the bucket in the path. A name with dots can stand before no host of AWS:
+// no certificate covers it.
+func (p Place) pathStyle() bool {
+	if p.PathStyle != nil {
+		return *p.PathStyle
+	}
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(p.Root, "s3://"), "/")
+	return p.Endpoint != "" || strings.Contains(bucket, ".")
 }
 
 // Literally is a path that DuckDB takes for nothing but itself: where it looks for files, * ? and [ mean others.

@@ -99,7 +99,7 @@ func (s *Sink) abortListed(ctx context.Context, lock sinks.Lock, folder string, 
 			next, err = s.goesOn(page.IsTruncated, next, strings.Trim(aws.ToString(page.NextKeyMarker)+"\n"+aws.ToString(page.NextUploadIdMarker), "\n"))
 		}
 		if err != nil {
-			return classify(err, s.URL(folder))
+			return s.unlisted(err, folder)
 		}
 		var open []begun
 		for _, u := range page.Uploads {

@@ -54,7 +54,7 @@ func (s *Sink) complete(ctx context.Context, lock sinks.Lock, u *upload, over st
 		return nil
 	case broken != nil: // it may stand there: whoever cleans up must look
 		u.completed = true
-		return errors.Join(err, broken)
+		return errors.Join(classify(err, s.URL(u.path)), broken)
 	case is == another && (err == nil || isCode(err, preconditionFailed)):
 		u.completed = err == nil
 		return errForeign

@@ -57,7 +57,7 @@ func (g *staging) decide(ctx context.Context, m *upload, manifest []byte, answer
 	case err == nil:
 		return etag, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return "", errors.Join(answer, err)
+		return "", errors.Join(classify(answer, g.sink.URL(m.path)), err)
 	case answer == nil:
 		return "", &fault.Error{Kind: fault.Transient, Message: g.sink.URL(m.path), Err: errAbsent, Hint: hintLies}
 	}

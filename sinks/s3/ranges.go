@@ -105,7 +105,7 @@ func (s *Sink) objects(ctx context.Context, folder string, delimiter *string) it
 				next, err = s.goesOn(page.IsTruncated, next, aws.ToString(page.NextContinuationToken))
 			}
 			if err != nil {
-				yield(types.Object{}, classify(err, s.URL(folder)))
+				yield(types.Object{}, s.unlisted(err, folder))
 				return
 			}
 			for _, object := range page.Contents {

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"rollcall/schema/fault"
@@ -86,7 +84,6 @@ func forReading(err error, address string) error {
 	}
 	is := *f
 	is.Hint = strings.ReplaceAll(is.Hint, "sink block", "ids block")
-	region, elsewhere := regionOf(err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		is.Kind, is.Hint = fault.Configuration, "correct the path, or see to what writes it"
@@ -95,32 +92,12 @@ func forReading(err error, address string) error {
 		}
 	case f.Code == "NoSuchBucket":
 		is.Hint = "correct the bucket in the path; one that lies elsewhere than the sink needs region or endpoint in the ids block"
-	case elsewhere:
-		is.Kind, is.Message, is.Hint = fault.Configuration, address+": the bucket lies in another region", "set region in the ids block to that of the bucket"
-		if region != "" {
-			is.Message += ", " + region
-			is.Hint = fmt.Sprintf("set region = %q in the ids block", region)
-		}
 	case f.Hint == hintPolicy:
 		is.Hint = "the policy must allow s3:GetObject on it; that it is not there shows only with s3:ListBucket on the bucket, which a folder needs as well"
 	case f.Kind == fault.Transient:
 		is.Hint = "the bucket does not answer: run the same command again, or look at its endpoint"
 	}
 	return &is
-}
-
-// regionOf tells whether an answer says that the bucket lies in another region than it was asked in, and,
-// where the answer says so too, in which.
-func regionOf(err error) (region string, elsewhere bool) {
-	switch code, status := codeOf(err), statusOf(err); {
-	case code == "PermanentRedirect", code == "TemporaryRedirect", code == "MovedPermanently", code == "AuthorizationHeaderMalformed",
-		code == "IllegalLocationConstraintException", status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect:
-		if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok && answer.Response != nil {
-			region = answer.Response.Header.Get("X-Amz-Bucket-Region")
-		}
-		return region, true
-	}
-	return "", false
 }
 
 func split(address string) (bucket, key string, err error) {

@@ -100,6 +100,11 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		{403, "RequestTimeTooSkewed", fault.Credentials, "clock"},
 		{404, "NoSuchBucket", fault.Configuration, "make the bucket"},
 		{301, "PermanentRedirect", fault.Configuration, "region"},
+		{400, "AuthorizationHeaderMalformed", fault.Credentials, "region"},
+		{400, "IllegalLocationConstraintException", fault.Configuration, "region"},
+		{403, "SecondLevelDomainForbidden", fault.Configuration, "path_style = false"},
+		{403, "PathStyleDomainForbidden", fault.Configuration, "path_style = false"},
+		{418, "Teapot", fault.Bug, ""},
 		{501, "NotImplemented", fault.Configuration, "conditional writes"},
 		{500, "InternalError", fault.Transient, "again"},
 		{503, "SlowDown", fault.Transient, "again"},
@@ -114,11 +119,23 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 				if fault.KindOf(err) != test.kind || !strings.Contains(fault.HintOf(err), test.hint) {
 					t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
 				}
+				if said, raw, _ := strings.Cut(err.Error(), ": operation error S3"); !strings.HasPrefix(said, "s3://audit/im/") || strings.Count(said, ": ") != 1 || raw == "" {
+					t.Errorf("no sentence stands before the SDK's text in %v", err)
+				}
 				if strings.Contains(err.Error(), "secret") {
 					t.Errorf("the secret shows in %v", err)
 				}
 			})
 		})
+	}
+}
+
+func TestAnEndpointThatIsNoStoreIsSaidToBeNone(t *testing.T) {
+	t.Parallel()
+	sink := open(t, s3.Config{HTTP: client(func(r *http.Request) (*http.Response, error) { return refuse(r, 404, "page not found"), nil })})
+	_, err := sink.Manifests(t.Context())
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(fault.HintOf(err), "endpoint") || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
 	}
 }
 
@@ -151,7 +168,13 @@ func TestNoCredentialsAtAll(t *testing.T) {
 	if err == nil {
 		err = attempt(t, sink, filepath.Join(t.TempDir(), "journal"))
 	}
-	if fault.KindOf(err) != fault.Credentials || !strings.Contains(fault.HintOf(err), "no credentials were found") {
+	text, _, _ := strings.Cut(err.Error(), "failed to refresh")
+	for _, tried := range []string{"bucket audit", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "profile default", "~/.aws/config", "instance metadata"} {
+		if !strings.Contains(text, tried) {
+			t.Errorf("%q is not named before the SDK's words in %v", tried, err)
+		}
+	}
+	if fault.KindOf(err) != fault.Credentials || !strings.Contains(fault.HintOf(err), "AWS_PROFILE") {
 		t.Errorf("got %v (%v), hint %q", err, fault.KindOf(err), fault.HintOf(err))
 	}
 }

@@ -29,14 +29,21 @@
 // again and is told that it comes too late. Wherever a conditional write is refused, this package
 // therefore looks at what is there: if it is what we meant to write, we wrote it.
 //
-// Credentials come from the AWS SDK's ordinary chain. Refused access is a Credentials fault, a
-// bucket that isn't there or lies elsewhere a Configuration fault, as is an archived object
-// (sinks.ErrArchived); a bucket that doesn't answer after many tries a Transient one.
+// Bodies are sent plainly, with their SHA-256 in a header: other stores refuse the aws-chunked encoding in which the
+// SDK would send a checksum over https.
+//
+// Credentials come from the AWS SDK's ordinary chain. That there are none is final, and found within ten seconds
+// where the chain ends at a service of this machine, else within a minute; who waits is told. Refused access is a
+// Credentials fault, a bucket that isn't there or lies elsewhere ([RegionError]) a Configuration fault, as is an
+// archived object (sinks.ErrArchived); a bucket that doesn't answer after many tries a Transient one. Each has a sentence
+// of its own before the SDK's text.
 package s3
 
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
@@ -44,13 +51,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go/logging"
 
 	"rollcall/schema/disk"
 	"rollcall/schema/fault"
@@ -78,6 +81,7 @@ type Config struct {
 	Retention      Retention // of what is sealed; locks and reports are never locked
 
 	Now         func() time.Time        // for the lock's record
+	Waiting     func(text string)       // hears, perhaps from another goroutine, that credentials are long in coming; nil: nobody does
 	Credentials aws.CredentialsProvider // nil: the SDK's chain
 	HTTP        aws.HTTPClient          // nil: the SDK's own, which knows AWS_CA_BUNDLE
 	Pace        lease.Pace              // zero: as package sinks says
@@ -119,57 +123,6 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 		s.prefix = prefix + "/"
 	}
 	return s, nil
-}
-
-// newClient makes the SDK's client. LoadDefaultConfig is given a buildable HTTP client since it
-// fails with any other where AWS_CA_BUNDLE is set, and a logger that says nothing: the SDK's own
-// writes to standard error.
-func newClient(ctx context.Context, cfg Config) (*s3.Client, error) {
-	transport := awshttp.NewBuildableClient()
-	options := []func(*config.LoadOptions) error{config.WithHTTPClient(transport), config.WithLogger(logging.Nop{})}
-	if cfg.Region != "" {
-		options = append(options, config.WithRegion(cfg.Region))
-	}
-	if cfg.Credentials != nil {
-		options = append(options, config.WithCredentialsProvider(cfg.Credentials))
-	}
-	loaded, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return nil, &fault.Error{Kind: fault.Configuration, Message: "the AWS configuration of this machine can't be used", Err: err,
-			Hint: "look at the AWS_ environment variables and ~/.aws/config"}
-	}
-	if loaded.Region == "" {
-		if cfg.Endpoint == "" {
-			return nil, &fault.Error{Kind: fault.Configuration, Message: "the region of " + place(cfg) + " is not known",
-				Hint: "set region in the sink block, or AWS_REGION"}
-		}
-		loaded.Region = "us-east-1"
-	}
-	return s3.NewFromConfig(loaded, func(o *s3.Options) {
-		if cfg.Endpoint != "" {
-			o.BaseEndpoint = aws.String(cfg.Endpoint)
-		}
-		if cfg.HTTP != nil {
-			o.HTTPClient = cfg.HTTP
-		}
-		o.UsePathStyle = o.BaseEndpoint != nil || strings.Contains(cfg.Bucket, ".")
-		if cfg.PathStyle != nil {
-			o.UsePathStyle = *cfg.PathStyle
-		}
-		o.Retryer = newRetryer(cfg)
-	}, fenced(cfg.Now)), nil
-}
-
-// newRetryer has no quota of retries: a long night may need many, and each request is bounded.
-func newRetryer(cfg Config) aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = usualAttempts
-		if cfg.Attempts > 0 {
-			o.MaxAttempts = cfg.Attempts
-		}
-		o.MaxBackoff = maxBackoff
-		o.RateLimiter = ratelimit.None
-	})
 }
 
 // String is s3://bucket/prefix.
@@ -277,10 +230,14 @@ func (s *Sink) put(ctx context.Context, path string, content []byte, etag string
 	}
 }
 
-// putWhole writes content in one request, into this bucket and encrypted as the configuration says.
+// putWhole writes content in one request, into this bucket and encrypted as the configuration says. Its
+// SHA-256 is a header: computed by the SDK, it would be a trailer of an aws-chunked body over https, which not
+// every store reads.
 // The key, the kind of content and the condition are input's.
 func (s *Sink) putWhole(ctx context.Context, input *s3.PutObjectInput, content []byte) (written *s3.PutObjectOutput, err error) {
 	input.Bucket, input.ChecksumAlgorithm = s.bucket(), types.ChecksumAlgorithmSha256
+	sum := sha256.Sum256(content)
+	input.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 	input.ServerSideEncryption, input.SSEKMSKeyId = types.ServerSideEncryption(s.cfg.Encryption), s.kmsKey()
 	err = s.settle(ctx, func() (err error) {
 		input.Body = bytes.NewReader(content)

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -26,18 +27,23 @@ func TestConformance(t *testing.T) {
 
 const partSize = 64 << 10
 
-func newPlace(testing.TB) sinktest.Place {
-	bucket := &sinktest.Bucket{Name: "audit", MinPart: partSize}
+func newPlace(testing.TB) sinktest.Place { return placeOf(sinktest.Dialect{}, s3.Config{}) }
+
+// placeOf is a bucket of a store with that dialect, opened with what cfg says besides.
+func placeOf(dialect sinktest.Dialect, cfg s3.Config) sinktest.Place {
+	bucket := &sinktest.Bucket{Name: "audit", MinPart: partSize, Dialect: dialect}
 	return sinktest.Place{
 		Open: func(t testing.TB, inject sinktest.Injector) sinks.Sink {
-			return open(t, s3.Config{HTTP: faulty{bucket, inject}})
+			cfg := cfg
+			cfg.HTTP = faulty{bucket, inject}
+			return open(t, cfg)
 		},
 		Visible: func(testing.TB) []string { return visible(bucket) },
 		Hidden:  func(testing.TB) []string { return bucket.Uploads() },
 		Write:   func(_ testing.TB, path string, content []byte) { bucket.Put("im/"+path, content) },
 		Pace:    lease.Pace{Beat: sinks.HeartbeatEvery, Stale: sinks.StaleAfter, Dead: sinktest.Dead},
 		Faults:  []sinktest.Fault{sinktest.Refused, sinktest.Lost},
-		Fresh:   newPlace,
+		Fresh:   func(testing.TB) sinktest.Place { return placeOf(dialect, cfg) },
 		Large:   2*partSize + 1600,
 	}
 }
@@ -63,7 +69,10 @@ func open(t testing.TB, cfg s3.Config) *s3.Sink {
 }
 
 func filled(cfg s3.Config) s3.Config {
-	cfg.Bucket, cfg.Prefix, cfg.Region, cfg.Endpoint = "audit", "im", "eu-central-1", "http://s3.test"
+	cfg.Bucket, cfg.Prefix, cfg.Region = "audit", "im", cmp.Or(cfg.Region, "eu-central-1")
+	if cfg.Endpoint == "" {
+		cfg.Endpoint = "http://s3.test"
+	}
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("key", "secret", "")
 	cfg.Now, cfg.PartSize, cfg.Pace.Dead = time.Now, partSize, sinktest.Dead
 	return cfg

@@ -33,6 +33,7 @@ type Bucket struct {
 	MinPart int // least bytes of a part that is not the last; S3 has 5 MiB
 	Locking ObjectLock
 	Ignores func(*http.Request) bool // whose conditions are not looked at; nil: all are heeded
+	Dialect Dialect
 
 	mu      sync.Mutex
 	archive map[string]bool // keys of objects that must be restored before they can be read
@@ -62,6 +63,7 @@ type multipart struct {
 type refusal struct {
 	status int
 	code   string
+	more   string // XML beside code and message
 }
 
 func (r refusal) Error() string { return r.code }
@@ -94,7 +96,7 @@ func (b *Bucket) Archive(key string) {
 func (b *Bucket) Clone() *Bucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := &Bucket{Name: b.Name, MinPart: b.MinPart, Locking: b.Locking, Ignores: b.Ignores, archive: maps.Clone(b.archive), objects: maps.Clone(b.objects), uploads: map[string]*multipart{}, begun: b.begun}
+	c := &Bucket{Name: b.Name, MinPart: b.MinPart, Locking: b.Locking, Ignores: b.Ignores, Dialect: b.Dialect, archive: maps.Clone(b.archive), objects: maps.Clone(b.objects), uploads: map[string]*multipart{}, begun: b.begun}
 	for id, upload := range b.uploads {
 		copied := *upload
 		copied.parts = maps.Clone(upload.parts)
@@ -152,7 +154,7 @@ func (b *Bucket) Do(request *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// ServeHTTP answers path-style requests.
+// ServeHTTP answers requests in path style and virtual-hosted ones.
 func (b *Bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var content []byte
 	if r.Body != nil {
@@ -164,16 +166,15 @@ func (b *Bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.log = append(b.log, r)
-	name, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	err := error(refusal{http.StatusNotFound, "NoSuchBucket"})
-	if name == b.Name {
+	key, err := b.address(w, r)
+	if err == nil {
 		err = b.serve(w, r, key, content)
 	}
 	if no, refused := errors.AsType[refusal](err); refused {
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(no.status)
 		if r.Method != http.MethodHead {
-			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s %s</Message></Error>", no.code, r.Method, name)
+			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s %s</Message>%s</Error>", no.code, r.Method, b.Name, no.more)
 		}
 	}
 }
@@ -207,7 +208,7 @@ func (b *Bucket) serve(w http.ResponseWriter, r *http.Request, key string, conte
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		return b.getObject(w, r, key)
 	}
-	return refusal{http.StatusNotImplemented, "NotImplemented"}
+	return refusal{status: http.StatusNotImplemented, code: "NotImplemented"}
 }
 
 func answer(w http.ResponseWriter, body any) error {
@@ -235,7 +236,7 @@ func (b *Bucket) keep(key string, o object) {
 func (b *Bucket) conditions(r *http.Request, key string) error {
 	there, found := b.objects[key]
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && there.retained.holds() {
-		return refusal{http.StatusForbidden, "AccessDenied"}
+		return refusal{status: http.StatusForbidden, code: "AccessDenied"}
 	}
 	none, match := r.Header.Get("If-None-Match"), r.Header.Get("If-Match")
 	if b.Ignores != nil && b.Ignores(r) {
@@ -243,33 +244,36 @@ func (b *Bucket) conditions(r *http.Request, key string) error {
 	}
 	switch {
 	case none != "" && none != "*":
-		return refusal{http.StatusNotImplemented, "NotImplemented"}
+		return refusal{status: http.StatusNotImplemented, code: "NotImplemented"}
 	case none == "*" && found:
-		return refusal{http.StatusPreconditionFailed, "PreconditionFailed"}
+		return refusal{status: http.StatusPreconditionFailed, code: "PreconditionFailed"}
 	case match != "" && !found:
-		return refusal{http.StatusNotFound, "NoSuchKey"}
+		return refusal{status: http.StatusNotFound, code: "NoSuchKey"}
 	case match != "" && match != there.etag:
-		return refusal{http.StatusPreconditionFailed, "PreconditionFailed"}
+		return refusal{status: http.StatusPreconditionFailed, code: "PreconditionFailed"}
 	}
 	return nil
 }
 
 // proved holds the content against the SHA-256 that the request must carry.
-func proved(r *http.Request, content []byte) (string, error) {
+func (b *Bucket) proved(r *http.Request, content []byte) (string, error) {
+	if b.Dialect.NoChecksums {
+		return "", nil
+	}
 	sum := sha256.Sum256(content)
 	got := base64.StdEncoding.EncodeToString(sum[:])
 	switch r.Header.Get("X-Amz-Checksum-Sha256") {
 	case got:
 		return got, nil
 	case "":
-		return "", refusal{http.StatusBadRequest, "InvalidRequest"}
+		return "", refusal{status: http.StatusBadRequest, code: "InvalidRequest"}
 	default:
-		return "", refusal{http.StatusBadRequest, "BadDigest"}
+		return "", refusal{status: http.StatusBadRequest, code: "BadDigest"}
 	}
 }
 
 func (b *Bucket) putObject(w http.ResponseWriter, r *http.Request, key string, content []byte) error {
-	checksum, err := proved(r, content)
+	checksum, err := b.proved(r, content)
 	if err != nil {
 		return err
 	}
@@ -285,19 +289,19 @@ func (b *Bucket) putObject(w http.ResponseWriter, r *http.Request, key string, c
 func (b *Bucket) getObject(w http.ResponseWriter, r *http.Request, key string) error {
 	o, found := b.objects[key]
 	if !found {
-		return refusal{http.StatusNotFound, "NoSuchKey"}
+		return refusal{status: http.StatusNotFound, code: "NoSuchKey"}
 	}
 	if err := b.conditions(r, key); err != nil {
 		return err
 	}
 	if b.archive[key] && r.Method == http.MethodGet {
-		return refusal{http.StatusForbidden, "InvalidObjectState"}
+		return refusal{status: http.StatusForbidden, code: "InvalidObjectState"}
 	}
 	content, status := o.content, http.StatusOK
 	if wanted := r.Header.Get("Range"); wanted != "" {
 		var from, last int
 		if n, _ := fmt.Sscanf(wanted, "bytes=%d-%d", &from, &last); n != 2 || from >= len(content) || last < from {
-			return refusal{http.StatusRequestedRangeNotSatisfiable, "InvalidRange"}
+			return refusal{status: http.StatusRequestedRangeNotSatisfiable, code: "InvalidRange"}
 		}
 		content, status = content[from:min(last+1, len(content))], http.StatusPartialContent
 	}
@@ -400,7 +404,7 @@ func (b *Bucket) create(key string, header http.Header) string {
 func (b *Bucket) upload(id, key string) (*multipart, error) {
 	upload, found := b.uploads[id]
 	if !found || upload.key != key {
-		return nil, refusal{http.StatusNotFound, "NoSuchUpload"}
+		return nil, refusal{status: http.StatusNotFound, code: "NoSuchUpload"}
 	}
 	return upload, nil
 }
@@ -410,13 +414,13 @@ func (b *Bucket) putPart(w http.ResponseWriter, r *http.Request, key string, con
 	if err != nil {
 		return err
 	}
-	checksum, err := proved(r, content)
+	checksum, err := b.proved(r, content)
 	if err != nil {
 		return err
 	}
 	number, err := strconv.Atoi(r.URL.Query().Get("partNumber"))
 	if err != nil || number < 1 || number > 10_000 {
-		return refusal{http.StatusBadRequest, "InvalidArgument"}
+		return refusal{status: http.StatusBadRequest, code: "InvalidArgument"}
 	}
 	part := object{content: content, etag: etagOf(content), checksum: checksum}
 	upload.parts[number] = part
@@ -463,25 +467,28 @@ func (b *Bucket) assemble(upload *multipart, content []byte) (object, error) {
 		}
 	}
 	if err := xml.Unmarshal(content, &list); err != nil || len(list.Part) == 0 {
-		return object{}, refusal{http.StatusBadRequest, "MalformedXML"}
+		return object{}, refusal{status: http.StatusBadRequest, code: "MalformedXML"}
 	}
 	var whole bytes.Buffer
 	sums := sha256.New()
 	for i, named := range list.Part {
 		part, found := upload.parts[named.PartNumber]
 		switch {
-		case !found || part.etag != named.ETag || part.checksum != named.ChecksumSHA256:
-			return object{}, refusal{http.StatusBadRequest, "InvalidPart"}
+		case !found || part.etag != named.ETag || part.checksum != named.ChecksumSHA256 && !b.Dialect.NoChecksums:
+			return object{}, refusal{status: http.StatusBadRequest, code: "InvalidPart"}
 		case i > 0 && named.PartNumber <= list.Part[i-1].PartNumber:
-			return object{}, refusal{http.StatusBadRequest, "InvalidPartOrder"}
+			return object{}, refusal{status: http.StatusBadRequest, code: "InvalidPartOrder"}
 		case i < len(list.Part)-1 && len(part.content) < b.MinPart:
-			return object{}, refusal{http.StatusBadRequest, "EntityTooSmall"}
+			return object{}, refusal{status: http.StatusBadRequest, code: "EntityTooSmall"}
 		}
 		whole.Write(part.content)
 		sum, _ := base64.StdEncoding.DecodeString(part.checksum)
 		sums.Write(sum)
 	}
 	checksum := fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(sums.Sum(nil)), len(list.Part))
+	if b.Dialect.NoChecksums {
+		checksum = ""
+	}
 	etag := strings.TrimSuffix(etagOf(whole.Bytes()), `"`) + fmt.Sprintf(`-%d"`, len(list.Part))
 	return object{content: whole.Bytes(), etag: etag, checksum: checksum, header: upload.header, modified: upload.begun}, nil
 }

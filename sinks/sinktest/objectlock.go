@@ -40,7 +40,7 @@ func (b *Bucket) Retain(key string, until time.Time) {
 
 func (b *Bucket) lockConfiguration(w http.ResponseWriter) error {
 	if !b.Locking.Enabled {
-		return refusal{http.StatusNotFound, "ObjectLockConfigurationNotFoundError"}
+		return refusal{status: http.StatusNotFound, code: "ObjectLockConfigurationNotFoundError"}
 	}
 	rule := ""
 	if days := b.Locking.DefaultDays; days > 0 {
@@ -57,11 +57,11 @@ func (b *Bucket) retention(w http.ResponseWriter, r *http.Request, key string, c
 	o, found := b.objects[key]
 	switch {
 	case !b.Locking.Enabled:
-		return refusal{http.StatusBadRequest, "InvalidRequest"}
+		return refusal{status: http.StatusBadRequest, code: "InvalidRequest"}
 	case !found:
-		return refusal{http.StatusNotFound, "NoSuchKey"}
+		return refusal{status: http.StatusNotFound, code: "NoSuchKey"}
 	case r.Method == http.MethodGet && o.retained.Mode == "":
-		return refusal{http.StatusNotFound, "NoSuchObjectLockConfiguration"}
+		return refusal{status: http.StatusNotFound, code: "NoSuchObjectLockConfiguration"}
 	case r.Method == http.MethodGet:
 		return answer(w, struct {
 			XMLName xml.Name `xml:"Retention"`
@@ -70,13 +70,13 @@ func (b *Bucket) retention(w http.ResponseWriter, r *http.Request, key string, c
 	}
 	var asked retention
 	if err := xml.Unmarshal(content, &asked); err != nil || asked.Mode != "COMPLIANCE" && asked.Mode != "GOVERNANCE" {
-		return refusal{http.StatusBadRequest, "MalformedXML"}
+		return refusal{status: http.StatusBadRequest, code: "MalformedXML"}
 	}
 	if !asked.holds() {
-		return refusal{http.StatusBadRequest, "InvalidArgument"}
+		return refusal{status: http.StatusBadRequest, code: "InvalidArgument"}
 	}
 	if o.retained.holds() && asked.RetainUntilDate.Before(o.retained.RetainUntilDate) {
-		return refusal{http.StatusForbidden, "AccessDenied"}
+		return refusal{status: http.StatusForbidden, code: "AccessDenied"}
 	}
 	o.retained = asked
 	b.keep(key, o)

@@ -220,7 +220,7 @@ func TestListsInABucketEndWithAHintAboutTheList(t *testing.T) {
 		{"no object behind two slashes", here.URL, `path = "s3://lists//users.txt"`, ChangeFirst, "s3://lists//users.txt", "two slashes"},
 		{"a pattern", here.URL, `path = "s3://lists/*.txt"`, ChangeFirst, "s3://lists/*.txt cannot be read", "give the folder"},
 		{"no bucket", here.URL, `path = "s3://others/users.txt"`, ChangeFirst, "s3://others/users.txt", "correct the bucket in the path"},
-		{"a bucket elsewhere", elsewhere.URL, `path = "s3://lists/users.txt"`, ChangeFirst, "the bucket lies in another region, ap-northeast-1", `set region = "ap-northeast-1" in the ids block`},
+		{"a bucket elsewhere", elsewhere.URL, `path = "s3://lists/users.txt"`, ChangeFirst, "the bucket lies in region ap-northeast-1", `set region = "ap-northeast-1" in the ids block`},
 		{"a region of its own", elsewhere.URL, "path = \"s3://lists/users.txt\"\nregion = \"ap-northeast-1\"", Done, "1 users", ""},
 		{"an endpoint of its own", elsewhere.URL, "path = \"s3://lists/users.txt\"\nendpoint = \"" + here.URL + "\"", Done, "1 users", ""},
 	} {

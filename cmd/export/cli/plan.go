@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ from the snapshot sealed last, and shows for each data block what a run would as
 endpoint's budget makes that take; what a stopped run still has to ask; when the whole would end if
 it were started now; and, where a budget makes that absurd, what would help.
 
-Figures are exact, or a range from the snapshot that is named, or "at least" where there is none.`
+Figures are exact, or a range from the snapshot that is named, or "at least" where there is none.
+A sink that can't be read (no credentials, say) costs only what its last snapshot tells: the plan says so.`
 
 func (a *app) planCommand() *cobra.Command {
 	return &cobra.Command{
@@ -35,14 +37,14 @@ func (a *app) planCommand() *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.plan(cmd)
-			if err != nil {
+			if err != nil && len(p.Blocks) == 0 {
 				return err
 			}
 			if a.flags.json {
-				return a.answer(p)
+				return cmp.Or(err, a.answer(p))
 			}
 			showPlan(a.out.Printer(), p)
-			return nil
+			return err
 		},
 	}
 }
@@ -52,17 +54,14 @@ func (a *app) plan(cmd *cobra.Command) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	sink, err := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil)
-	if err != nil {
-		return plan.Plan{}, err
-	}
+	sink, closed := pipeline.OpenSink(cmd.Context(), j.Sink, a.env.Now, nil, a.notice)
 	temp, done, err := a.temporary()
 	if err != nil {
 		return plan.Plan{}, err
 	}
 	defer done()
 	p, err := plan.Make(cmd.Context(), plan.Request{
-		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Temp: temp,
+		Job: j, Date: a.flags.date, State: a.flags.stateDir(), Sink: sink, Closed: closed, Temp: temp,
 		Stdin: a.env.Stdin, Now: a.env.Now, Random: a.env.Random, Warn: a.warn(j),
 		Holder: state.Holder{PID: a.env.PID, Host: a.env.Host, Command: "plan", Since: a.env.Now(), Process: a.env.Process}, Look: a.env.Look,
 	})
@@ -167,6 +166,10 @@ func keysOf(b plan.Block) string {
 	switch {
 	case b.Keys.Most != nil:
 		return counts(b.Keys) + " " + b.Unit
+	case b.Keys.Least == 0 && b.Unread:
+		return "? " + b.Unit
+	case b.Unread:
+		return counts(b.Keys) + " " + b.Unit
 	case b.Keys.Least == 0:
 		return b.Unit + " discovered"
 	default:
@@ -226,6 +229,9 @@ func lasting(p plan.Plan) string {
 }
 
 func filesOf(p plan.Plan) string {
+	if p.Bytes == nil && len(p.Unread) > 0 {
+		return fmt.Sprintf("Files: %d or more; rows and bytes are not known.", p.Files)
+	}
 	if p.Bytes == nil {
 		return fmt.Sprintf("Files: %d or more; rows and bytes are not known before the first snapshot.", p.Files)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/keys"
 	"rollcall/pipeline/reconcile"
@@ -174,7 +175,7 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 		return reconciled{}, err
 	}
 	answer.Summary, err = reconcile.Run(ctx, s, reconcile.Options{
-		Records:     keys.RowOptions{Path: f.expected, Format: f.format, Delimiter: delimiter, Objects: pipeline.ObjectReader(l.job.Sink, job.List{}), Stdin: a.env.Stdin},
+		Records:     keys.RowOptions{Path: f.expected, Format: f.format, Delimiter: delimiter, Objects: pipeline.ObjectReader(l.job.Sink, job.List{}, func(text, _ string) { a.notice(event.Notice{Warning: true, Text: text}) }), Stdin: a.env.Stdin},
 		ColumnNames: columns, Roles: roles,
 		Source: f.source, OnlyListedGroups: f.only, Blind: blindUsers(all.Definitions()), Hash: hash, Scratch: temp,
 		Listen: func(rows int64) {

@@ -90,12 +90,18 @@ func (a *app) sealed(ctx context.Context) *pipeline.Result {
 	if faults.HasErrors() {
 		return nil
 	}
-	result, err := pipeline.Sealed(ctx, pipeline.Request{World: pipeline.World{Now: a.env.Now}, Job: j, Date: a.flags.date, State: a.flags.stateDir()})
+	ctx, stop := context.WithTimeout(ctx, answerWithin)
+	defer stop()
+	result, err := pipeline.Sealed(ctx, pipeline.Request{World: pipeline.World{Now: a.env.Now}, Listen: a.notice, Job: j, Date: a.flags.date, State: a.flags.stateDir()})
 	if err != nil {
 		return nil // the configuration's faults are told instead
 	}
 	return result
 }
+
+// answerWithin is how long a sink may take to tell whether a date is sealed before the configuration's
+// faults are told instead.
+const answerWithin = 10 * time.Second
 
 // readWithin is how long the answer about a sealed snapshot waits for its reader: the exit code says
 // enough.

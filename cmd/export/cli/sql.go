@@ -135,7 +135,7 @@ func placeOf(sink job.Sink) dialect.Place {
 	if sink.S3 == nil {
 		return dialect.Place{Root: sink.Local.Path}
 	}
-	return dialect.Place{Root: strings.TrimRight("s3://"+sink.S3.Bucket+"/"+sink.S3.Prefix, "/"), Region: sink.S3.Region, Endpoint: sink.S3.Endpoint}
+	return dialect.Place{Root: strings.TrimRight("s3://"+sink.S3.Bucket+"/"+sink.S3.Prefix, "/"), Region: sink.S3.Region, Endpoint: sink.S3.Endpoint, PathStyle: sink.S3.PathStyle}
 }
 
 // printSQL prints the script, or its statements for a client that takes one at a time.

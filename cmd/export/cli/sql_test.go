@@ -41,7 +41,7 @@ func TestSQLIsThatOfTheSink(t *testing.T) {
 		want string
 	}{
 		{[]string{"duckdb", "--config", local}, "read_text('" + filepath.Join(filepath.Dir(local), "out") + "/_snapshots/*.json')"},
-		{[]string{"duckdb", "--config", lake}, "SCOPE 's3://acme-audit/im', ENDPOINT '127.0.0.1:9000', URL_STYLE 'path', USE_SSL false"},
+		{[]string{"duckdb", "--config", lake}, "SCOPE 's3://acme-audit/im', ENDPOINT '127.0.0.1:9000', USE_SSL false, URL_STYLE 'path'"},
 		{[]string{"duckdb", "--config", local, "--location", "s3://copy/"}, "SCOPE 's3://copy')"},
 		{[]string{"athena", "--config", lake}, "LOCATION 's3://acme-audit/im/memberships/'"},
 		{[]string{"athena", "--config", lake, "--database", "audit", "--from", "2026-11-01"}, "CREATE EXTERNAL TABLE IF NOT EXISTS `audit`.`raw_memberships`"},

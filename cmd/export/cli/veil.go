@@ -29,7 +29,7 @@ func (a *app) look(ctx context.Context) (looking, error) {
 	if err != nil {
 		return looking{}, err
 	}
-	sink, err := pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil)
+	sink, err := pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil, a.notice)
 	return looking{job: j, sink: sink, veil: pseudonym.New(j.Columns)}, err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"rollcall/cmd/export/console"
 	"rollcall/pipeline"
+	"rollcall/pipeline/event"
 	"rollcall/pipeline/snapshot"
 	"rollcall/pipeline/verify"
 	"rollcall/schema"
@@ -198,7 +199,14 @@ func (a *app) openSink(ctx context.Context) (sinks.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil)
+	return pipeline.OpenSink(ctx, j.Sink, a.env.Now, nil, a.notice)
+}
+
+// notice says on stderr what a person who waits should know.
+func (a *app) notice(e event.Event) {
+	if notice, ok := e.(event.Notice); ok {
+		a.talk.Printer().Println(sentence(notice))
+	}
 }
 
 // heard tells on stderr how far reading has come, now and then: on a terminal in one line that
