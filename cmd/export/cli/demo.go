@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ again: it goes on where it was.`
 
 func (a *app) demoCommand() *cobra.Command {
 	var flags worldFlags
+	var n order
 	var out string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -41,15 +44,17 @@ func (a *app) demoCommand() *cobra.Command {
 			}
 			defer func() { err = errors.Join(err, s.close()) }()
 			s.again = a.again(s, flags)
-			return a.demo(cmd, s, out)
+			n.given = a.env.Now()
+			return a.demo(cmd, s, n, out)
 		},
 	}
 	flags.register(cmd.Flags())
+	n.register(cmd.Flags())
 	cmd.Flags().StringVar(&out, "out", "rollcall-demo", "write everything into this `DIR`")
 	return cmd
 }
 
-func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
+func (a *app) demo(cmd *cobra.Command, s *server, n order, out string) error {
 	path, err := s.write(out)
 	if err != nil {
 		return err
@@ -61,20 +66,19 @@ func (a *app) demo(cmd *cobra.Command, s *server, out string) error {
 	if err != nil {
 		return err
 	}
-	state := a.flags.state
-	if state == "" {
-		state = filepath.Join(out, ".rollcall")
+	if err := acceptable(n.accept, j.Checks); err != nil {
+		return err
 	}
-	begun := a.env.Now()
-	result, err := a.night(cmd.Context(), order{job: j, state: state})
+	n.job, n.state = j, cmp.Or(a.flags.state, filepath.Join(out, ".rollcall"))
+	result, err := a.night(cmd.Context(), n)
 	if err != nil {
 		return err
 	}
 	a.sealedAnswers()
 	if a.flags.json {
-		return a.answer(sealedJSON(result, a.env.Now().Sub(begun)))
+		return a.answer(sealedJSON(result, a.env.Now().Sub(n.given)))
 	}
-	report(a.out.Printer(), result, a.env.Now().Sub(begun))
+	report(a.out.Printer(), result, a.env.Now().Sub(n.given))
 	a.farewell(s, result, out)
 	return nil
 }
@@ -127,7 +131,7 @@ func (a *app) nextNight(night int) string {
 	words := fmt.Sprintf("%s demo --night %d", a.env.Program, night)
 	for _, f := range a.given(advice.Rollcall("demo").With("night", "")) {
 		switch {
-		case f.Name == "date":
+		case slices.Contains([]string{"date", "accept", "backdate", "replace"}, f.Name): // of the date at hand
 		case f.Value == "":
 			words += " --" + f.Name
 		default:

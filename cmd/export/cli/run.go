@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"rollcall/pipeline"
 	"rollcall/pipeline/client"
@@ -44,8 +45,7 @@ much is missing, run it again; or a check failed), 5 (stopped before the end; ru
 
 func (a *app) runCommand() *cobra.Command {
 	var address string
-	var accept []string
-	var discard, replace, backdate bool
+	var n order
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "fetch, merge, write and seal one snapshot; resume what an earlier run left",
@@ -55,12 +55,12 @@ func (a *app) runCommand() *cobra.Command {
 			begun := a.env.Now()
 			j, err := a.load(true)
 			if err != nil {
-				if sealed := a.sealed(cmd.Context()); sealed != nil && !replace {
+				if sealed := a.sealed(cmd.Context()); sealed != nil && !n.replace {
 					return a.tellSealed(*sealed, a.env.Now().Sub(begun))
 				}
 				return err
 			}
-			if err := acceptable(accept, j.Checks); err != nil {
+			if err := acceptable(n.accept, j.Checks); err != nil {
 				return err
 			}
 			watch, stop, err := a.metrics(address)
@@ -68,7 +68,8 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			defer stop()
-			result, err := a.night(cmd.Context(), order{job: j, given: begun, state: a.flags.stateDir(), accept: accept, discard: discard, replace: replace, backdate: backdate}, watch)
+			n.job, n.given, n.state = j, begun, a.flags.stateDir()
+			result, err := a.night(cmd.Context(), n, watch)
 			if err != nil {
 				return err
 			}
@@ -76,10 +77,7 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&address, "metrics", "", "serve metrics to Prometheus at this `ADDRESS`, such as 127.0.0.1:17655, while it runs")
-	cmd.Flags().StringArrayVar(&accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
-	cmd.Flags().BoolVar(&backdate, "backdate", false, "seal a --date that is over, although the vendors tell how things are today; the manifest says so")
-	cmd.Flags().BoolVar(&discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
-	cmd.Flags().BoolVar(&replace, "replace", false, "seal the date anew although it is sealed; the old snapshot stands until the new one is ready")
+	n.register(cmd.Flags())
 	return cmd
 }
 
@@ -178,6 +176,14 @@ type order struct {
 	discard  bool
 	replace  bool
 	backdate bool
+}
+
+// register adds the flags of all commands that run a job: what is advised of one can be typed of each.
+func (n *order) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&n.accept, "accept", nil, "seal although the check `NAME` fails; may be given several times")
+	flags.BoolVar(&n.backdate, "backdate", false, "seal a --date that is over, although the vendors tell how things are today; the manifest says so")
+	flags.BoolVar(&n.discard, "discard", false, "throw away what an earlier run of the date fetched, and begin anew")
+	flags.BoolVar(&n.replace, "replace", false, "seal the date anew although it is sealed; the old snapshot stands until the new one is ready")
 }
 
 // night runs a job with progress on stderr, and tells others about it too.
