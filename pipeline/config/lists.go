@@ -47,9 +47,9 @@ func (l *loader) readLists() {
 
 // checkList tells what is wrong with what a list holds.
 func (l *loader) checkList(block *hclsyntax.Block, list job.List) {
-	err := l.options.CheckList(list, l.job.Columns, func(text, hint string) { l.warn(block.DefRange(), text, hint) })
+	err := l.options.CheckList(list, l.job.Columns, func(text, hint string) { l.warn(block.DefRange(), text, sentence(hint)) })
 	if err != nil {
-		l.fault(block.DefRange(), err.Error(), fault.HintOf(err))
+		l.fault(block.DefRange(), err.Error(), sentence(fault.HintOf(err)))
 	}
 }
 

@@ -148,7 +148,11 @@ func sentence(hint string) string {
 	if hint == "" {
 		return ""
 	}
-	return strings.ToUpper(hint[:1]) + hint[1:] + "."
+	hint = strings.ToUpper(hint[:1]) + hint[1:]
+	if strings.HasSuffix(hint, "?") {
+		return hint
+	}
+	return hint + "."
 }
 
 // budgets reads the budget blocks over the vendor's defaults.

@@ -85,13 +85,13 @@ func TestValidateTellsTheFaultsOfAllListsAtOnce(t *testing.T) {
 		said[strings.TrimSpace(f.Source)] += f.Summary + " | " + f.Detail + "\n"
 	}
 	for source, want := range map[string]string{
-		`ids "l0" {`:                            `blank.txt:2: "u2 " begins or ends with blank space | take the blanks out`,
-		`ids "l1" {`:                            `which seems to be several with ";" between them | name what divides the columns: delimiter = ";"`,
-		`ids "l2" {`:                            `no column "userid": there are 2 columns, "user_id", "name" | did you mean "user_id"?`,
+		`ids "l0" {`:                            `blank.txt:2: "u2 " begins or ends with blank space | Take the blanks out`,
+		`ids "l1" {`:                            `which seems to be several with ";" between them | Name what divides the columns: delimiter = ";"`,
+		`ids "l2" {`:                            `no column "userid": there are 2 columns, "user_id", "name" | Did you mean "user_id"?`,
 		`ids "l3" {`:                            `a spreadsheet or pandas made floats of IDs`,
 		`ids "l4" {`:                            `is a list of no known format`,
 		`ids "l5" {`:                            `none.txt cannot be read: no such file or directory`,
-		`ids "l7" {`:                            `patterns are not expanded: give the folder`,
+		`ids "l7" {`:                            `Patterns are not expanded: give the folder`,
 		`snapshot { tolerate_failed = "101%" }`: "tolerate_failed",
 		`app_key    = env("RONGCLOUD_APP_KEY")`: "RONGCLOUD_APP_KEY",
 	} {
