@@ -144,9 +144,17 @@ const (
 	dayLong      = 24 * time.Hour        // a longer run can't be a nightly one
 )
 
+// place is the sink's name, whether it could be opened or not.
+func (r Request) place() string {
+	if r.Sink != nil {
+		return r.Sink.String()
+	}
+	return r.Job.Sink.Place()
+}
+
 // Make plans one run. With the error of a list in a bucket that can't be read comes the plan of all the rest.
 func Make(ctx context.Context, r Request) (Plan, error) {
-	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.Job.Sink.Place(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}, Unread: []Unread{}}}
+	p := &planner{Request: r, Plan: Plan{StartsAt: r.Now(), Place: r.place(), Lists: []List{}, Warnings: []Warning{}, Notes: []string{}, Unread: []Unread{}}}
 	found, err := p.openState()
 	if err != nil {
 		return Plan{}, err
