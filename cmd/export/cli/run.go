@@ -17,6 +17,7 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/schema/spelling"
 )
@@ -118,6 +119,9 @@ func (a *app) tellSealed(result pipeline.Result, took time.Duration) error {
 		return errors.Join(a.answer(sealedJSON(result, took)), found(result.Code))
 	}
 	report(a.out.Printer(), result, took)
+	if result.Already {
+		a.out.Printer().Printf("To fetch that date anew: %s\n", a.line(advice.Rollcall("run").With("replace", "").With("date", result.Date)))
+	}
 	return found(result.Code)
 }
 
