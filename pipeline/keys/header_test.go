@@ -98,6 +98,7 @@ func TestTablesAreReadWithAnotherDelimiterAndWithoutAHeader(t *testing.T) {
 		{"TABs", "name\tid\nA, B\tu1\n", keys.ImportOptions{Delimiter: '\t', Column: "id"}, "u1"},
 		{"bars", "id|x\nu1|y\n", keys.ImportOptions{Delimiter: '|', Column: "id"}, "u1"},
 		{"Excel's line", "\ufeffsep=;\r\nid;name\r\nu1;A\r\n", keys.ImportOptions{Delimiter: ';', Column: "id"}, "u1"},
+		{"Excel's line, with a comma", "sep=,\nid,name\nu1,A\n", keys.ImportOptions{Column: "id"}, "u1"},
 		{"no header", "u1\nu2\n", keys.ImportOptions{NoHeader: true}, "u1 u2"},
 		{"no header after a mark", "\ufeff\"u1\"\r\nu2\r\n", keys.ImportOptions{NoHeader: true}, "u1 u2"},
 	} {

@@ -158,7 +158,7 @@ func (l *list) csvBegin(input io.Reader) (rest io.Reader, skipped int, err error
 		return buffered, 0, nil
 	}
 	delimiter, _ := utf8.DecodeRuneInString(named[len("sep="):])
-	if delimiter != l.delimiter {
+	if delimiter != l.comma() {
 		return nil, 0, l.fault(1, l.delimiterHint(delimiter), "the first line, %q, is Excel's and says that %s divides the columns", named, delimiterName(delimiter))
 	}
 	_, _ = buffered.Discard(len(line) + 1)
