@@ -60,37 +60,36 @@ func (a *acknowledgements) take(s subject, verdict string, declared *int64, coll
 	}
 	*row = figures{verdict: schema.Verdict(verdict), collected: collected}
 	if declared != nil {
-		row.declared = new(int64)
-		*row.declared = *declared
+		row.declared = new(*declared)
 	}
 }
 
 // groups is a writer of groups that takes note of those in question.
 func (a *acknowledgements) groups(w merge.Writer[schema.Group]) merge.Writer[schema.Group] {
-	return noting[schema.Group]{w, func(g *schema.Group) {
+	return observedWriter[schema.Group]{w, func(g *schema.Group) {
 		a.take(subject{g.Source, g.GroupID, false}, g.Verdict, g.DeclaredMembers, g.CollectedMembers)
 	}}
 }
 
 // users is a writer of users that takes note of those in question.
 func (a *acknowledgements) users(w merge.Writer[schema.User]) merge.Writer[schema.User] {
-	return noting[schema.User]{w, func(u *schema.User) {
+	return observedWriter[schema.User]{w, func(u *schema.User) {
 		a.take(subject{u.Source, u.UserID, true}, u.Verdict, u.DeclaredGroups, u.CollectedGroups)
 	}}
 }
 
-// noting is a writer that shows each row to note.
-type noting[Row any] struct {
+// observedWriter is a writer that shows each row to observe.
+type observedWriter[Row any] struct {
 	merge.Writer[Row]
-	note func(*Row)
+	observe func(*Row)
 }
 
 // Write shows the rows and writes them.
-func (n noting[Row]) Write(rows []Row) error {
+func (w observedWriter[Row]) Write(rows []Row) error {
 	for i := range rows {
-		n.note(&rows[i])
+		w.observe(&rows[i])
 	}
-	return n.Writer.Write(rows)
+	return w.Writer.Write(rows)
 }
 
 // acknowledged gives what is acknowledged on date, and notices about what is not, or needs not be.

@@ -24,7 +24,7 @@ func (r *run) tellSigner(latest manifest.Sealed) {
 			"keep `sign` in the snapshot block: verify with a public key calls unsigned what comes after a signed snapshot")
 	case s.Key.Public() == old || slices.Contains(s.Endorsements.Keys(), old):
 	default:
-		r.notice("the snapshot of "+latest.Date+" was signed by key "+old.ID()+", and nothing leads from it to this one's, "+s.Key.ID(),
+		r.notice("the snapshot of "+latest.Date+" was signed by key "+old.ID()+", and no endorsement links it to the current key, "+s.Key.ID(),
 			"name in `endorsements` what keygen --rotate wrote beside the new key, and seal this date again with {}",
 			advice.Rollcall("run").With("replace", "").With("date", r.date))
 	}

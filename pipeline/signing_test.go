@@ -81,7 +81,7 @@ func TestAKeyThatNothingLeadsToIsToldAtTheSeal(t *testing.T) {
 	}{
 		"the same key":  {&signature.Signer{Key: old}, ""},
 		"an endorsed":   {&signature.Signer{Key: key, Endorsements: signature.Chain{signature.Endorse(old, key.Public())}}, ""},
-		"a stranger's":  {&signature.Signer{Key: key}, "nothing leads from it"},
+		"a stranger's":  {&signature.Signer{Key: key}, "no endorsement links it"},
 		"no key at all": {nil, "this one is not"},
 	} {
 		t.Run(name, func(t *testing.T) {

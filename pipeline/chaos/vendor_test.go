@@ -72,7 +72,7 @@ func away(t *testing.T, quiet reference) {
 				began := time.Now()
 				_, err := pipeline.Run(t.Context(), r)
 				stopped := &pipeline.StoppedError{}
-				if !errors.As(err, &stopped) || stopped.Done == 0 || !errors.Is(err, client.ErrDown) || !strings.Contains(err.Error(), "has not answered well since") || !strings.Contains(fault.HintOf(err), "run again") {
+				if !errors.As(err, &stopped) || stopped.Done == 0 || !errors.Is(err, client.ErrDown) || !strings.Contains(err.Error(), "has not answered well since") || !strings.Contains(fault.HintOf(err), "run the same command again") {
 					return pipeline.Result{}, fmt.Errorf("down for good: %w", err)
 				}
 				if took := time.Since(began); took > 5*time.Minute {

@@ -272,9 +272,9 @@ func TestAnEndpointWithoutAGoodAnswerForTwoMinutesIsDown(t *testing.T) {
 		kind   fault.Kind
 		hint   string
 	}{
-		"refused":    {breaks(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), fault.Transient, "run again"},
-		"cut":        {breaks(syscall.ECONNRESET), fault.Transient, "run again"},
-		"broken":     {always(500, "boom"), fault.Transient, "run again"},
+		"refused":    {breaks(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), fault.Transient, "run the same command again"},
+		"cut":        {breaks(syscall.ECONNRESET), fault.Transient, "run the same command again"},
+		"broken":     {always(500, "boom"), fault.Transient, "run the same command again"},
 		"throttling": {always(429, "slow down"), fault.Throttled, "not enabled"},
 	}
 	for name, test := range tests {

@@ -86,7 +86,7 @@ func (h *health) fault(name Name, way route, now time.Time, last error) *fault.E
 	if way.switches > 0 {
 		f.Message += ", neither at " + way.hosts.Main + " nor at " + way.hosts.Backup
 	}
-	f.Hint = "what was fetched is kept: run again to go on when the vendor can be reached"
+	f.Hint = "run the same command again when the vendor can be reached: it asks only what is missing"
 	f.Code, f.Err = code(last), down(last)
 	return f
 }

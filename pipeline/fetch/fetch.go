@@ -96,7 +96,7 @@ type lane struct {
 	samples   []sample       // of the last seconds in which there was something to ask
 	rate      float64        // requests a second in that time; negative: not known yet
 	answering float64        // good answers a second; likewise
-	told      trouble
+	notices   notices
 }
 
 const (

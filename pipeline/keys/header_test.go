@@ -59,6 +59,22 @@ func TestTheHeaderThatIsTakenIsTold(t *testing.T) {
 	}
 }
 
+func TestAListOfLinesThatBeginsWithAHeaderIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ rule, content, column, want string }{
+		{"a usual name", "user_id\nu1\n", "", `a.txt: the first line, "user_id", looks like a header and is taken for an ID`},
+		{"in other letters", "\ufeffUserID\r\nu1\r\n", "", `the first line, "UserID", looks like a header`},
+		{"the column that was named", "staff no\nu1\n", "staff no", `the first line, "staff no", looks like a header`},
+		{"another column", "u1\nu2\n", "user_id", `a.txt: column = "user_id" has no effect`},
+		{"IDs", "u1\nuser_id\n", "", ""},
+	} {
+		ids, warnings, err := told(t, "a.txt", c.content, keys.ImportOptions{Column: c.column})
+		if err != nil || len(ids) != 2 || len(warnings) > 1 || !strings.Contains(strings.Join(warnings, ""), c.want) || (c.want == "") != (len(warnings) == 0) {
+			t.Errorf("%s: %q, %q, %v", c.rule, ids, warnings, err)
+		}
+	}
+}
+
 func TestLinesThatLookLikeATableAreTold(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
@@ -82,6 +98,7 @@ func TestTablesAreReadWithAnotherDelimiterAndWithoutAHeader(t *testing.T) {
 		{"TABs", "name\tid\nA, B\tu1\n", keys.ImportOptions{Delimiter: '\t', Column: "id"}, "u1"},
 		{"bars", "id|x\nu1|y\n", keys.ImportOptions{Delimiter: '|', Column: "id"}, "u1"},
 		{"Excel's line", "\ufeffsep=;\r\nid;name\r\nu1;A\r\n", keys.ImportOptions{Delimiter: ';', Column: "id"}, "u1"},
+		{"Excel's line, with a comma", "sep=,\nid,name\nu1,A\n", keys.ImportOptions{Column: "id"}, "u1"},
 		{"no header", "u1\nu2\n", keys.ImportOptions{NoHeader: true}, "u1 u2"},
 		{"no header after a mark", "\ufeff\"u1\"\r\nu2\r\n", keys.ImportOptions{NoHeader: true}, "u1 u2"},
 	} {

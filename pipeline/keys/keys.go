@@ -187,7 +187,7 @@ func begin(ctx context.Context, options ImportOptions, yield func(id []byte) err
 		}
 		return l, nil
 	}
-	return l, l.readPlace(place{
+	return l, l.readLocation(location{
 		path: options.Path, objects: options.Objects, stdin: options.Stdin,
 		hint:    "give ids the path of a readable list; relative paths count from the configuration file's folder",
 		several: ", or one ids block each: users = [ids.a, ids.b]",

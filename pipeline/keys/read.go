@@ -154,6 +154,9 @@ func (l *list) readText(input io.Reader) error {
 		if err := l.give(line, content); err != nil {
 			return err
 		}
+		if line == 1 {
+			l.tellLikelyHeader(string(content))
+		}
 		if bytes.IndexByte(content, '\t') >= 0 {
 			return l.fault(line, `a list of lines has no columns: name the file .csv, with delimiter = "\t"; where the TAB belongs to the ID, give the list as .ndjson`, "%q holds a TAB", content)
 		}

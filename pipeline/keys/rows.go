@@ -40,12 +40,13 @@ type RowOptions struct {
 // ReadRows streams the rows of a table in their own order. There is a value for each of the columns
 // asked for, in their order; that of an optional one is empty where there is none. Values are valid
 // until yield returns; an error of yield ends the reading and comes back. Values keep the rules of
-// IDs, but for blanks at their ends, and floats in a column of whole numbers are found at its end. What else is wrong with a table is a Configuration fault with its line, as in [Import].
+// IDs, but for blanks at their ends, and floats in a column of whole numbers are found at its end. What else is
+// wrong with a table is a Configuration fault with its line, as in [Import].
 func ReadRows(ctx context.Context, options RowOptions, yield func(line int, values [][]byte) error) error {
 	t := &rowTable{columns: options.Columns, numbers: make([]numbers, len(options.Columns)), yield: yield}
 	l := &list{ctx: ctx, delimiter: options.Delimiter, temp: filepath.Join(options.Temp, "rows.list"), disk: disk.Or(nil), rows: t}
 	t.list = l
-	err := l.readPlace(place{
+	err := l.readLocation(location{
 		path: options.Path, objects: options.Objects, stdin: options.Stdin, hint: "give the path of a readable file, s3://bucket/key, or - for standard input",
 	}, func(name string) (encoding, bool, error) { return formatOfRows(name, options.Format) })
 	for i := 0; err == nil && i < len(t.numbers); i++ {

@@ -75,13 +75,12 @@ func unseen(r rune) bool {
 
 // checkSlips tells what is a slip in an ID of a format that doesn't mark texts as texts.
 func (l *list) checkSlips(id []byte) error {
-	const asText = "; where it belongs to the ID, give the list as .ndjson"
 	if inQuotes(id) {
-		return slip("take the quotes out"+asText, "%q is in quotes", id)
+		return slip("take the quotes out; where they belong to the ID, give the list as .ndjson", "%q is in quotes", id)
 	}
 	switch string(id) {
 	case `\N`, "NULL", "NaN", "nan", "None", "<NA>", "<null>", "(null)", "#N/A": // null is what some apps call a user
-		return slip("leave out rows without an ID"+asText, "%q stands for a missing value", id)
+		return slip("leave out rows without an ID; where it is an ID, give the list as .ndjson", "%q stands for a missing value", id)
 	}
 	return nil
 }

@@ -75,6 +75,32 @@ func (l *list) tellHeader(header, below string) {
 		fmt.Sprintf("name it, column = %q, and this is not told again; where the file has no header, say so: header = false", header))
 }
 
+// tellLikelyHeader warns of a list of lines that begins like a table: its header is asked as an ID.
+func (l *list) tellLikelyHeader(first string) {
+	switch {
+	case l.warn == nil || l.headerTold:
+		return
+	case first == l.column || isHeaderName(first):
+		l.warn(fmt.Sprintf("%s: the first line, %q, looks like a header and is taken for an ID: a list of lines has none", l.name, first),
+			"where it is a header, take it out, or name the file .csv")
+	case l.column != "":
+		l.warn(fmt.Sprintf("%s: column = %q has no effect: a list of lines has no columns", l.name, l.column),
+			"take column out, or name the file .csv")
+	default:
+		return
+	}
+	l.headerTold = true
+}
+
+// isHeaderName tells whether a column of IDs is often called so.
+func isHeaderName(name string) bool {
+	switch strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name)) {
+	case "id", "ids", "uid", "gid", "userid", "userids", "groupid", "groupids", "memberid", "memberaccount":
+		return true
+	}
+	return false
+}
+
 // csvTableReader is a table while it is read.
 type csvTableReader struct {
 	*csv.Reader
@@ -132,7 +158,7 @@ func (l *list) csvBegin(input io.Reader) (rest io.Reader, skipped int, err error
 		return buffered, 0, nil
 	}
 	delimiter, _ := utf8.DecodeRuneInString(named[len("sep="):])
-	if delimiter != l.delimiter {
+	if delimiter != l.comma() {
 		return nil, 0, l.fault(1, l.delimiterHint(delimiter), "the first line, %q, is Excel's and says that %s divides the columns", named, delimiterName(delimiter))
 	}
 	_, _ = buffered.Discard(len(line) + 1)

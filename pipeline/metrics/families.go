@@ -37,12 +37,12 @@ func Families() []Family {
 func runFamilies() []Family {
 	return []Family{
 		{"rollcall_run_info", Gauge, []string{"date", "place", "resumed", "version"},
-			"1. The snapshot date, the sink, whether an earlier run of the date is gone on with, and the program's version.",
+			"1. The snapshot date, the sink, whether an earlier run of the date is resumed, and the program's version.",
 			started(func(s state, out *samples) {
 				out.number(1, s.started.Date, s.started.Place, strconv.FormatBool(s.started.Resumed), s.version)
 			})},
 		{"rollcall_run_started_timestamp_seconds", Gauge, nil,
-			"When the run began, or the first of the date where an earlier one is gone on with.",
+			"When the run began, or the first of the date where an earlier one is resumed.",
 			started(func(s state, out *samples) { out.number(unix(s.started.Since)) })},
 		{"rollcall_run_resumed_keys", Gauge, nil,
 			"Keys whose answers an earlier run left.",

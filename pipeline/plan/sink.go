@@ -13,8 +13,8 @@ import (
 	"rollcall/sinks/manifest"
 )
 
-// patience is how long the sink may be silent before it is done without.
-const patience = 10 * time.Second
+// idleTimeout is how long the sink may be silent before the plan goes on without it.
+const idleTimeout = 10 * time.Second
 
 var errSilent = errors.New("no answer within 10 s")
 
@@ -26,7 +26,7 @@ func (p *planner) readSink(ctx context.Context, missing string, read func(contex
 	}
 	err := p.Closed
 	if err == nil {
-		err = p.patiently(ctx, read)
+		err = p.readWithTimeout(ctx, read)
 	}
 	_, damaged := errors.AsType[*manifest.UnreadableError](err)
 	if err == nil || damaged || ctx.Err() != nil || fault.KindOf(err) == fault.Bug {
@@ -37,15 +37,15 @@ func (p *planner) readSink(ctx context.Context, missing string, read func(contex
 	return nil
 }
 
-// patiently reads with a sink that is given up when it is silent for too long.
-func (p *planner) patiently(ctx context.Context, read func(context.Context) error) error {
+// readWithTimeout reads with a sink that is given up when it is silent for too long.
+func (p *planner) readWithTimeout(ctx context.Context, read func(context.Context) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	watch := time.AfterFunc(patience, func() { stop(errSilent) })
-	defer watch.Stop()
+	timer := time.AfterFunc(idleTimeout, func() { stop(errSilent) })
+	defer timer.Stop()
 	sink := p.Sink
 	defer func() { p.Sink = sink }()
-	p.Sink = &watched{Sink: sink, heard: func() { watch.Reset(patience) }}
+	p.Sink = &observedSink{Sink: sink, observe: func() { timer.Reset(idleTimeout) }}
 	err := read(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
 		return &fault.Error{Kind: fault.Transient, Message: "it is silent", Err: errSilent, Hint: "is it the right endpoint, and can it be reached from here?"}
@@ -53,27 +53,27 @@ func (p *planner) patiently(ctx context.Context, read func(context.Context) erro
 	return err
 }
 
-// watched is a sink that tells whenever it was heard of.
-type watched struct {
+// observedSink is a sink that calls observe whenever it answers.
+type observedSink struct {
 	sinks.Sink
-	heard func()
+	observe func()
 }
 
-// Open opens a file that tells whenever it gave bytes.
-func (w *watched) Open(ctx context.Context, path string) (io.ReadCloser, error) {
-	file, err := w.Sink.Open(ctx, path)
-	w.heard()
+// Open opens a file that calls observe whenever it gives bytes.
+func (s *observedSink) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	file, err := s.Sink.Open(ctx, path)
+	s.observe()
 	if err != nil {
 		return nil, err
 	}
-	return &watchedFile{file, w.heard}, nil
+	return &observedFile{file, s.observe}, nil
 }
 
 // List is the sink's.
-func (w *watched) List(ctx context.Context, folder string) iter.Seq2[sinks.Object, error] {
+func (s *observedSink) List(ctx context.Context, folder string) iter.Seq2[sinks.Object, error] {
 	return func(yield func(sinks.Object, error) bool) {
-		for object, err := range w.Sink.List(ctx, folder) {
-			w.heard()
+		for object, err := range s.Sink.List(ctx, folder) {
+			s.observe()
 			if !yield(object, err) {
 				return
 			}
@@ -81,14 +81,14 @@ func (w *watched) List(ctx context.Context, folder string) iter.Seq2[sinks.Objec
 	}
 }
 
-type watchedFile struct {
+type observedFile struct {
 	io.ReadCloser
-	heard func()
+	observe func()
 }
 
 // Read is the file's.
-func (f *watchedFile) Read(p []byte) (int, error) {
+func (f *observedFile) Read(p []byte) (int, error) {
 	n, err := f.ReadCloser.Read(p)
-	f.heard()
+	f.observe()
 	return n, err
 }

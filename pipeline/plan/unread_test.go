@@ -22,6 +22,8 @@ type shut struct {
 	ask func(ctx context.Context) error
 }
 
+func (s shut) String() string { return "s3://shut/im" }
+
 func (s shut) Open(ctx context.Context, _ string) (io.ReadCloser, error) { return nil, s.ask(ctx) }
 
 func (s shut) List(ctx context.Context, _ string) iter.Seq2[sinks.Object, error] {

@@ -216,8 +216,8 @@ func (r *reconciler) read(ctx context.Context) error {
 		return &fault.Error{Kind: fault.Configuration, Message: r.file() + " has no records", Hint: "an empty file would make every membership unknown to the application; check what writes it"}
 	}
 	for i, c := range r.Records.Columns {
-		if !filled[i] && c.Name != published()[i] { // a misspelt name would compare nothing, and say nothing
-			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has nothing in the column %q", r.file(), c.Name), Hint: fmt.Sprintf("check the name in --columns %s=%s", published()[i], c.Name)}
+		if !filled[i] && c.Name != Columns()[i] { // a misspelt name would compare nothing, and say nothing
+			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has nothing in the column %q", r.file(), c.Name), Hint: fmt.Sprintf("check the name in --columns %s=%s", Columns()[i], c.Name)}
 		}
 	}
 	r.anywhere = seen[""]
@@ -231,12 +231,12 @@ func (r *reconciler) read(ctx context.Context) error {
 	return nil
 }
 
-// published are the names of the columns of records, as they are without [Options.ColumnNames].
-func published() []string { return []string{"group_id", "user_id", "role", "source"} }
+// Columns are the names of the columns of records, as they are without [Options.ColumnNames].
+func Columns() []string { return []string{"group_id", "user_id", "role", "source"} }
 
 func (r *reconciler) columns() []keys.Column {
 	var all []keys.Column
-	for i, name := range published() {
+	for i, name := range Columns() {
 		c := keys.Column{Name: name, Optional: i > 1, Hint: fmt.Sprintf("; or say which column it is: --columns %s=NAME", name)}
 		if other := r.ColumnNames[name]; other != "" {
 			c.Name = other

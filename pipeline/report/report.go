@@ -1,6 +1,6 @@
 // Package report makes one self-contained HTML page about a sealed snapshot, for people.
 //
-// The page says first what was sealed and how whole it is, then what is missing and what to do, what
+// The page says first what was sealed and how complete it is, then what is missing and what to do, what
 // changed, how the last snapshots compare, which groups are largest or have no owner, and how the
 // vendors were asked. It needs no network and runs no script; its content security policy forbids both.
 // It reads the sealed manifests and tables of one date and nothing else, so that what a snapshot leaves

@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rollcall/schema"
@@ -37,10 +39,8 @@ func (m Manifest) AcknowledgementOf(source, id string, user bool) *Acknowledged 
 		if a.Source != source || users != user {
 			continue
 		}
-		for _, other := range ids {
-			if other == id {
-				return &m.Acknowledged[i]
-			}
+		if slices.Contains(ids, id) {
+			return &m.Acknowledged[i]
 		}
 	}
 	return nil
@@ -88,8 +88,8 @@ func (m Manifest) Code() int {
 	return 0
 }
 
-// acknowledgeable refuses what acknowledges more than there is, the same twice, or without saying why and until when.
-func acknowledgeable(m Manifest) error {
+// checkAcknowledged refuses what acknowledges more than there is, the same twice, or without saying why and until when.
+func checkAcknowledged(m Manifest) error {
 	seen := map[string]bool{}
 	for _, a := range m.Acknowledged {
 		ids, users := a.IDs()
@@ -122,7 +122,7 @@ func acknowledgeable(m Manifest) error {
 		}
 	}
 	if m.ExitCode == 0 && m.Code() != 0 && len(m.Acknowledged) > 0 {
-		return fmt.Errorf("its exit code is 0, and what it acknowledges does not account for all that disagrees or is missing")
+		return errors.New("its exit code is 0, and what it acknowledges does not account for all that disagrees or is missing")
 	}
 	return nil
 }

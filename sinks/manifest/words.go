@@ -38,7 +38,7 @@ func believable(m Manifest) error {
 	if err := knownWords(m); err != nil {
 		return err
 	}
-	if err := acknowledgeable(m); err != nil {
+	if err := checkAcknowledged(m); err != nil {
 		return err
 	}
 	return noneNegative(m)

@@ -78,7 +78,7 @@ type Config struct {
 	PathStyle      *bool  // whether the bucket stands in the path or in the host's name; nil: in the path where there is an Endpoint
 	Encryption     string // "", "AES256" or "aws:kms"
 	KMSKeyID       string
-	Retention      Retention // of what is sealed; locks and reports are never locked
+	Retention      Retention // of what is sealed; never applied to lock files and reports
 
 	Now         func() time.Time        // for the lock's record
 	Waiting     func(text string)       // hears, perhaps from another goroutine, that credentials are long in coming; nil: nobody does

@@ -90,8 +90,8 @@ func hint(err error) string {
 	case Unexpected:
 		return "nothing that was fetched is lost: run the same command again; if it fails alike, report it with this message"
 	case Stopped:
-		_, run := errors.AsType[*pipeline.StoppedError](err)
-		if _, other := errors.AsType[*stopped](err); other && !run {
+		run, isRun := errors.AsType[*pipeline.StoppedError](err)
+		if _, other := errors.AsType[*stopped](err); other && !isRun || isRun && run.Done == 0 {
 			return "run the same command again"
 		}
 		return "what was fetched is kept: run the same command again to go on"

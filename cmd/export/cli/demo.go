@@ -114,7 +114,7 @@ func (a *app) tries(s *server, r pipeline.Result, out string) []try {
 	}
 	all := []try{
 		{"A page about this snapshot, for a browser", line(advice.Rollcall("report", r.Date).With("out", page))},
-		{"All views of all snapshots, for DuckDB", line(advice.Rollcall("sql", "duckdb")) + " > " + views + " && duckdb -init " + views},
+		{"All views of all snapshots, for DuckDB", line(advice.Rollcall("sql", "duckdb")) + " > " + views + " && duckdb --init " + views},
 		{"All that is known of one group", line(advice.Rollcall("explain").With("group", s.sample()))},
 		{"The snapshots", line(advice.Rollcall("snapshots"))},
 		{when, a.nextNight(s.options.Night + 1)},

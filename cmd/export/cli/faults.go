@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rollcall/schema/advice"
 	"rollcall/schema/spelling"
 	"rollcall/sources/simulated"
 )
@@ -84,9 +85,9 @@ func dishesCalled(name string) ([]simulated.Dish, error) {
 	if name == passingFaults {
 		return passing, nil
 	}
-	hint := "simulate --help lists the faults"
+	hint := advice.Say("{} lists the faults", advice.Rollcall("help", "simulate"))
 	if nearest := spelling.Nearest(name, names); nearest != "" {
-		hint = "did you mean " + nearest + "? " + hint
+		hint.Text = "did you mean " + nearest + "? " + hint.Text
 	}
-	return nil, misused(hint, "--faults: there is no fault %q", name)
+	return nil, misusedSo(hint, "--faults: there is no fault %q", name)
 }

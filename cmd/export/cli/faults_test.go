@@ -50,7 +50,7 @@ func TestMistypedFaultsAreExplained(t *testing.T) {
 	for list, want := range map[string]string{
 		"resett":          "did you mean reset?",
 		"code-itm=5%":     "did you mean code-item?",
-		"earthquake":      "simulate --help lists the faults",
+		"earthquake":      "`rollcall help simulate` lists the faults",
 		"reset=0%":        "is no rate above 0",
 		"reset=150%":      "is no rate above 0",
 		"reset=NaN":       "is no rate above 0",
@@ -58,7 +58,7 @@ func TestMistypedFaultsAreExplained(t *testing.T) {
 		"dns=5%":          "can't play dns",
 		"reset,,cut":      `there is no fault ""`,
 		"\x1b[31mred=5%":  `\x1b[31mred`,
-		"passing=5%,dnss": "simulate --help lists the faults",
+		"passing=5%,dnss": "`rollcall help simulate` lists the faults",
 	} {
 		got := rollcall(t, "simulate", "--addr", "127.0.0.1:0", "--faults", list)
 		if got.code != ChangeFirst || !strings.Contains(got.stderr, want) || strings.Contains(got.stderr, "\x1b") {

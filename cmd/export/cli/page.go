@@ -16,7 +16,7 @@ import (
 	"rollcall/schema/fault"
 )
 
-const aboutReport = `Makes one HTML page about a sealed snapshot (the latest, or DATE): what was sealed and how whole it is,
+const aboutReport = `Makes one HTML page about a sealed snapshot (the latest, or DATE): what was sealed and how complete it is,
 what is missing and what to do, what changed, the last 30 snapshots, the largest groups and those
 without an owner, and how the vendors were asked. It is one file, needs no network and runs no script.
 Reads the sink and needs no secrets.

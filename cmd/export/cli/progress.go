@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -150,7 +151,7 @@ func pace(e event.Endpoint) string {
 	return fmt.Sprintf("%s of %s requests/s", tenths(e.Rate), tenths(e.Allowed))
 }
 
-func tenths(f float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", f), ".0") }
+func tenths(f float64) string { return humanize.Commaf(math.RoundToEven(f*10) / 10) }
 
 // left is a duration that people plan by: "1h05m left", "at least 5m10s left"; empty where it is not known or all
 // but over.

@@ -115,7 +115,7 @@ func mapping(flag string, given []string, fits func(name, value string) error) (
 
 // mappings reads what the records call columns and roles.
 func (f reconcileFlags) mappings() (columns, roles map[string]string, err error) {
-	names := []string{"group_id", "user_id", "role", "source"}
+	names := reconcile.Columns()
 	columns, err = mapping("columns", f.columns, func(name, theirs string) error {
 		switch {
 		case !slices.Contains(names, name):

@@ -17,14 +17,14 @@ import (
 	"rollcall/pipeline/event"
 	"rollcall/pipeline/job"
 	"rollcall/pipeline/metrics"
+	"rollcall/schema/advice"
 	"rollcall/schema/fault"
 	"rollcall/schema/spelling"
 )
 
 const aboutRun = `Asks the vendors about every key, merges the answers into the seven tables, and seals them as one
-snapshot. What an earlier run of the same date left is gone on with, by itself: after any stop, type
-the same command again. A date that is sealed is not asked again. rollcall status shows from another
-terminal how far it is.
+snapshot. An unfinished run of the same date is resumed: after any stop, type the same command again.
+A date that is sealed is not asked again. rollcall status shows from another terminal how far it is.
 
 A --date is today's in some time zone, or yesterday's in UTC, as schedulers name a night by the day that ended. An older one is
 refused, for the vendors tell how things are now, unless --backdate is given: then the manifest says so. One that was sealed
@@ -118,6 +118,9 @@ func (a *app) tellSealed(result pipeline.Result, took time.Duration) error {
 		return errors.Join(a.answer(sealedJSON(result, took)), found(result.Code))
 	}
 	report(a.out.Printer(), result, took)
+	if result.Already {
+		a.out.Printer().Printf("To fetch that date anew: %s\n", a.line(advice.Rollcall("run").With("replace", "").With("date", result.Date)))
+	}
 	return found(result.Code)
 }
 

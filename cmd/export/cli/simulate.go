@@ -11,8 +11,8 @@ import (
 const aboutSimulate = `Serves both simulated vendors over HTTP on a loopback address, with their budgets and their strictness,
 until it is stopped. With --out it writes ID lists and a rollcall.hcl that asks them, ready to run;
 with --budget its budgets are those too. Unless --oddities=false, odd users and groups are added to
---users and --groups; the first line that it prints counts them. With --faults it answers badly now and then.
-With --night N a small part of the memberships, roles and groups has changed N times, always in the same way.`
+--users and --groups; without --night, the first line that it prints counts them. With --faults it answers
+badly now and then. With --night N a small part of the memberships, roles and groups has changed N times, always in the same way.`
 
 func (a *app) simulateCommand() *cobra.Command {
 	var flags worldFlags

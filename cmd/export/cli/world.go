@@ -45,8 +45,8 @@ type worldFlags struct {
 func (f *worldFlags) register(set *pflag.FlagSet) {
 	demo := simulated.Demo()
 	f.set = set
-	set.IntVar(&f.users, "users", demo.Users, "simulate `N` users of each vendor, and what --oddities adds")
-	set.IntVar(&f.groups, "groups", demo.Groups, "simulate `N` groups of each vendor, and what --oddities adds")
+	set.IntVar(&f.users, "users", demo.Users, "simulate `N` users of each vendor, and what --oddities adds; if neither this nor --groups is given, "+humanize.Comma(int64(demo.TencentUsers))+" of Tencent Cloud Chat")
+	set.IntVar(&f.groups, "groups", demo.Groups, "simulate `N` groups of each vendor, and what --oddities adds; if neither this nor --users is given, "+humanize.Comma(int64(demo.TencentGroups))+" of Tencent Cloud Chat")
 	set.IntVar(&f.night, "night", 0, "let the simulated apps be `N` nights older: members joined and left, roles changed, groups came and went")
 	set.Uint64Var(&f.seed, "seed", demo.Seed, "`N` decides who is in which group")
 	set.DurationVar(&f.latency, "latency", demo.MaxLatency, "answer within this `TIME` at most")
@@ -281,7 +281,8 @@ func (s *server) counts(w console.Printer) {
 	counts := s.world.Counts()
 	for _, path := range simulated.Paths() {
 		if c := counts[path]; c.Requests > 0 {
-			table.Printf("  %s\t%s requests\tat most %d in any second\t%d refused as too many\n", path, humanize.Comma(int64(c.Requests)), c.MaxPerSecond, c.Throttled)
+			table.Printf("  %s\t%s requests\tat most %s in any second\t%s refused as too many\n", path,
+				humanize.Comma(int64(c.Requests)), humanize.Comma(int64(c.MaxPerSecond)), humanize.Comma(int64(c.Throttled)))
 		}
 	}
 	flush()

@@ -13,8 +13,8 @@ import (
 	"rollcall/schema/fault"
 )
 
-// place is where a list lies.
-type place struct {
+// location is where a list lies.
+type location struct {
 	path    string // a file or folder, local or on s3://, or "-"
 	objects Objects
 	stdin   io.Reader
@@ -32,27 +32,27 @@ func title(path string) string {
 	return path
 }
 
-// readPlace reads the file that lies there, or the files of the folder. Format tells the format by a name,
+// readLocation reads the file that lies there, or the files of the folder. Format tells the format by a name,
 // and whether the file is gzip.
-func (l *list) readPlace(p place, format func(name string) (encoding, bool, error)) error {
-	err := l.readFile(p, p.path, format)
+func (l *list) readLocation(at location, format func(name string) (encoding, bool, error)) error {
+	err := l.readFile(at, at.path, format)
 	if !errors.Is(err, errFolder) {
 		return err
 	}
-	folder := strings.TrimSuffix(p.path, "/") + "/"
-	inside, err := p.list(l.ctx, folder)
+	folder := strings.TrimSuffix(at.path, "/") + "/"
+	inside, err := at.list(l.ctx, folder)
 	if err != nil {
 		return err
 	}
-	names, err := p.parts(folder, inside, format)
+	names, err := at.parts(folder, inside, format)
 	for i := 0; err == nil && i < len(names); i++ {
-		err = l.readFile(p, folder+names[i], format)
+		err = l.readFile(at, folder+names[i], format)
 	}
 	return err
 }
 
-func (l *list) readFile(p place, path string, format func(name string) (encoding, bool, error)) error {
-	file, err := p.open(l.ctx, path)
+func (l *list) readFile(at location, path string, format func(name string) (encoding, bool, error)) error {
+	file, err := at.open(l.ctx, path)
 	if err != nil {
 		return err
 	}
@@ -69,12 +69,12 @@ func (l *list) readFile(p place, path string, format func(name string) (encoding
 var errFolder = errors.New("it is a folder")
 
 // open opens a file. A folder gives errFolder.
-func (p place) open(ctx context.Context, path string) (io.ReadCloser, error) {
+func (at location) open(ctx context.Context, path string) (io.ReadCloser, error) {
 	switch {
-	case path == "-" && p.stdin != nil:
-		return io.NopCloser(p.stdin), nil
-	case remote(path) && p.objects != nil:
-		return p.openObject(ctx, path)
+	case path == "-" && at.stdin != nil:
+		return io.NopCloser(at.stdin), nil
+	case remote(path) && at.objects != nil:
+		return at.openObject(ctx, path)
 	}
 	file, err := os.Open(path)
 	if err == nil {
@@ -87,50 +87,50 @@ func (p place) open(ctx context.Context, path string) (io.ReadCloser, error) {
 		}
 		file.Close()
 	}
-	return nil, p.unreadable(path, err)
+	return nil, at.unreadable(path, err)
 }
 
 // openObject opens an object. A bucket has no folders: one is where there is no object of that name and
 // there are some below it.
-func (p place) openObject(ctx context.Context, path string) (io.ReadCloser, error) {
+func (at location) openObject(ctx context.Context, path string) (io.ReadCloser, error) {
 	if strings.HasSuffix(path, "/") {
 		return nil, errFolder
 	}
-	file, err := p.objects.Open(ctx, path)
+	file, err := at.objects.Open(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if inside, listErr := p.objects.List(ctx, path+"/"); listErr == nil && len(inside) > 0 {
+		if inside, listErr := at.objects.List(ctx, path+"/"); listErr == nil && len(inside) > 0 {
 			return nil, errFolder
 		}
 		if strings.ContainsAny(path, "*?[") {
-			return nil, p.unreadable(path, fs.ErrNotExist)
+			return nil, at.unreadable(path, fs.ErrNotExist)
 		}
 	}
 	return file, err
 }
 
 // unreadable is the fault of a file or folder that can't be read.
-func (p place) unreadable(path string, err error) error {
+func (at location) unreadable(path string, err error) error {
 	if errors.Is(err, errFolder) {
 		return err
 	}
 	if cause, ok := errors.AsType[*os.PathError](err); ok {
 		err = cause.Err
 	}
-	hint := p.hint
+	hint := at.hint
 	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
-		hint = "patterns are not expanded: give the folder, all files of which are read; else give one of them" + p.several
+		hint = "patterns are not expanded: give the folder, all files of which are read; else give one of them" + at.several
 	}
 	return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s cannot be read: %v", path, err), Hint: hint}
 }
 
 // list names what lies directly in a folder, in order; what is a folder ends in "/".
-func (p place) list(ctx context.Context, folder string) ([]string, error) {
+func (at location) list(ctx context.Context, folder string) ([]string, error) {
 	if remote(folder) {
-		return p.objects.List(ctx, folder)
+		return at.objects.List(ctx, folder)
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, p.unreadable(folder, err)
+		return nil, at.unreadable(folder, err)
 	}
 	var inside []string
 	for _, entry := range entries {
@@ -146,7 +146,7 @@ func (p place) list(ctx context.Context, folder string) ([]string, error) {
 // parts picks the files of a folder that make up the list. As Spark and Hive have it, names that begin with
 // an underscore or a point are no data. What they tell is heeded: a job that has not ended, or a table
 // of which some files may not be read.
-func (p place) parts(folder string, inside []string, format func(name string) (encoding, bool, error)) ([]string, error) {
+func (at location) parts(folder string, inside []string, format func(name string) (encoding, bool, error)) ([]string, error) {
 	var files, folders []string
 	ended := slices.Contains(inside, "_SUCCESS")
 	for _, name := range inside {
@@ -165,7 +165,7 @@ func (p place) parts(folder string, inside []string, format func(name string) (e
 	}
 	switch {
 	case len(folders) > 0:
-		return nil, slip("give one of them"+p.several, "%s holds further folders, such as %q", folder, folders[0])
+		return nil, slip("give one of them"+at.several, "%s holds further folders, such as %q", folder, folders[0])
 	case len(files) == 0:
 		return nil, slip("give the path of a list, or of a folder with its parts", "%s holds no list", folder)
 	}
@@ -178,7 +178,7 @@ func (p place) parts(folder string, inside []string, format func(name string) (e
 		case i == 0:
 			first = as
 		case as != first:
-			return nil, slip("give one of them"+p.several, "%s holds lists of several formats, %q and %q", folder, files[0], name)
+			return nil, slip("give one of them"+at.several, "%s holds lists of several formats, %q and %q", folder, files[0], name)
 		}
 	}
 	return files, nil

@@ -8,11 +8,11 @@ import (
 	"rollcall/pipeline/event"
 )
 
-// failingFor is how long an endpoint fails before the person who watches is told.
+// failingFor is how long an endpoint fails before the listener is told.
 const failingFor = 5 * time.Second
 
-// trouble is what the person who watches was told of an endpoint.
-type trouble struct {
+// notices is what the listener was told of an endpoint.
+type notices struct {
 	throttled time.Time     // since when; zero: it is not, or that is not told
 	throttles int64         // answers that were seen so far
 	refused   time.Time     // when the last of them was seen
@@ -28,11 +28,11 @@ func (f *Fetch) warn(now time.Time) {
 		f.tellThrottling(l, now)
 		f.tellSwitch(l, l.figures)
 		switch since := l.figures.FailingSince; {
-		case since.IsZero() && !l.told.failing.IsZero():
-			f.recovered("%s answers again after %v", name, now.Sub(l.told.failing))
-			l.told.failing = time.Time{}
-		case !since.IsZero() && now.Sub(since) >= failingFor && l.told.failing.IsZero():
-			l.told.failing = since
+		case since.IsZero() && !l.notices.failing.IsZero():
+			f.recovered("%s answers again after %v", name, now.Sub(l.notices.failing))
+			l.notices.failing = time.Time{}
+		case !since.IsZero() && now.Sub(since) >= failingFor && l.notices.failing.IsZero():
+			l.notices.failing = since
 			f.Listen(event.Notice{Warning: true,
 				Text: fmt.Sprintf("%s has not answered well for %v: %s", name, now.Sub(since).Round(time.Second), l.figures.Failure),
 				Hint: "it is tried again; after two minutes without one good answer the run stops and keeps what was fetched"})
@@ -43,34 +43,34 @@ func (f *Fetch) warn(now time.Time) {
 // tellThrottling tells that the vendor refuses requests as too many, and when the pace is what it was before. A
 // vendor that does so again and again is told less and less often.
 func (f *Fetch) tellThrottling(l *lane, now time.Time) {
-	g, told := l.figures, &l.told
-	if g.Throttles > told.throttles {
-		told.throttles, told.refused = g.Throttles, now
-		if told.throttled.IsZero() {
-			told.throttled = now
+	g, n := l.figures, &l.notices
+	if g.Throttles > n.throttles {
+		n.throttles, n.refused = g.Throttles, now
+		if n.throttled.IsZero() {
+			n.throttled = now
 			f.Listen(event.Notice{Warning: true,
 				Text: fmt.Sprintf("%s: the vendor refuses requests as too many; the pace is cut and recovers slowly", l.endpoint.Name()),
 				Hint: "something else uses this budget too (lower share), or the vendor grants less than per_second says"})
 		}
 		return
 	}
-	if !told.throttled.IsZero() && g.Allowed >= g.Limit && now.Sub(told.refused) >= told.quiet {
-		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(told.throttled))
-		told.throttled, told.quiet = time.Time{}, min(max(time.Minute, 2*told.quiet), time.Hour)
+	if !n.throttled.IsZero() && g.Allowed >= g.Limit && now.Sub(n.refused) >= n.quiet {
+		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(n.throttled))
+		n.throttled, n.quiet = time.Time{}, min(max(time.Minute, 2*n.quiet), time.Hour)
 	}
 }
 
-// recovered tells that a trouble is over, and how long it took.
+// recovered tells that an endpoint works as before, and how long it did not.
 func (f *Fetch) recovered(format string, name client.Name, after time.Duration) {
 	f.Listen(event.Notice{Recovery: true, Text: fmt.Sprintf(format, name, after.Round(time.Second))})
 }
 
 // tellSwitch tells that an endpoint has gone over to its other host.
 func (f *Fetch) tellSwitch(l *lane, g client.Figures) {
-	if g.Backup == l.told.backup {
+	if g.Backup == l.notices.backup {
 		return
 	}
-	l.told.backup = g.Backup
+	l.notices.backup = g.Backup
 	if g.Backup {
 		f.Listen(event.Notice{Warning: true,
 			Text: fmt.Sprintf("%s: going over to the backup host %s: %s", l.endpoint.Name(), g.Host, g.Why),
