@@ -213,6 +213,9 @@ func next(s status.Status, refused string) advice.Advice {
 	if s.Fetched() {
 		todo = "has nothing left to ask but what failed, then merges and seals"
 	}
+	if s.Report != nil && len(s.Report.Commands) > 0 {
+		todo += ", unless it ends as before: what to do about that stands above"
+	}
 	if s.TakenUp {
 		return advice.Say("{} goes on with it: it "+todo, command(s))
 	}
