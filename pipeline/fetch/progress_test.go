@@ -242,6 +242,31 @@ func TestTheEndOfATroubleIsToldAsItsBeginningWas(t *testing.T) {
 	}
 }
 
+// TestAVendorThatIsNotAskedAnyMoreIsNotSaidToTakeRequests: the pace recovers by itself while the last answers wait
+// for proof, and nobody tries it.
+func TestAVendorThatIsNotAskedAnyMoreIsNotSaidToTakeRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		v := newVendor(40, 5)
+		v.url = "http://vendor.test"
+		w := newWork(t, v).block("groups", given("users"), job.Input{})
+		w.lists["users"], w.perSecond, w.workers = v.users(), 10, 40
+		w.transport = answers{prove: 10 * time.Minute, answer: func() (int, error) {
+			if since := time.Since(begun); since > time.Second && since < 4*time.Second {
+				return http.StatusTooManyRequests, nil
+			}
+			return http.StatusOK, nil
+		}}
+		if err := w.run(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(begun) < 10*time.Minute || len(w.notices) != 1 || !w.notices[0].Warning {
+			t.Errorf("%v: %+v", time.Since(begun), w.notices)
+		}
+	})
+}
+
 // TestAVendorThatThrottlesAgainAndAgainIsToldLessAndLess: a log must not fill with it.
 func TestAVendorThatThrottlesAgainAndAgainIsToldLessAndLess(t *testing.T) {
 	t.Parallel()

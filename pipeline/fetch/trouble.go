@@ -17,6 +17,7 @@ type trouble struct {
 	throttles int64         // answers that were seen so far
 	refused   time.Time     // when the last of them was seen
 	quiet     time.Duration // without any of them, until that is told to be over
+	full      int64         // answers that show the full pace to be taken: one more than there were when it was allowed again; 0: it is not
 	failing   time.Time     // likewise
 	backup    bool
 }
@@ -45,7 +46,7 @@ func (f *Fetch) warn(now time.Time) {
 func (f *Fetch) tellThrottling(l *lane, now time.Time) {
 	g, told := l.figures, &l.told
 	if g.Throttles > told.throttles {
-		told.throttles, told.refused = g.Throttles, now
+		told.throttles, told.refused, told.full = g.Throttles, now, 0
 		if told.throttled.IsZero() {
 			told.throttled = now
 			f.Listen(event.Notice{Warning: true,
@@ -54,7 +55,16 @@ func (f *Fetch) tellThrottling(l *lane, now time.Time) {
 		}
 		return
 	}
-	if !told.throttled.IsZero() && g.Allowed >= g.Limit && now.Sub(told.refused) >= told.quiet {
+	switch { // the pace recovers by itself, asked or not
+	case told.throttled.IsZero():
+		return
+	case g.Allowed < g.Limit:
+		told.full = 0
+		return
+	case told.full == 0:
+		told.full = g.Answers + 1
+	}
+	if g.Answers >= told.full && now.Sub(told.refused) >= told.quiet {
 		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(told.throttled))
 		told.throttled, told.quiet = time.Time{}, min(max(time.Minute, 2*told.quiet), time.Hour)
 	}
