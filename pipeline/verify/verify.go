@@ -101,7 +101,7 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	defer os.RemoveAll(scratch)
 	options.Scratch = scratch
 	v := &verifier{
-		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share, Dates: []string{}, Findings: []Finding{}},
+		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), From: options.From, Share: options.Share, Dates: []string{}, Findings: []Finding{}},
 		tables: tables(), unreadable: map[string]bool{}, archived: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{},
 		sealedSums: map[string][]string{}, sealedSizes: map[int64]bool{}, limits: map[string]int64{},
 	}
