@@ -306,7 +306,7 @@ func each[Row any](rows iter.Seq2[*Row, error], do func(*Row)) error {
 func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	if a.Group != "" {
 		err := each(snapshot.Find[schema.Group](ctx, s, a.where("group_id", "")...), func(g *schema.Group) {
-			a.of(g.Source, s.Date).Group = &Standing{Name: g.Name, Type: g.Type, Verdict: g.Verdict, Declared: g.DeclaredMembers, Collected: g.CollectedMembers, Owners: g.Owners, Admins: g.Admins, Acknowledged: acknowledged(s, g.Source, g.GroupID, false)}
+			a.of(g.Source, s.Date).Group = &Standing{Name: g.Name, Type: g.Type, Verdict: g.Verdict, Declared: g.DeclaredMembers, Collected: g.CollectedMembers, Owners: g.Owners, Admins: g.Admins, Acknowledged: acknowledged(s, g.Source, g.GroupID, g.Verdict, false)}
 		})
 		if err != nil {
 			return err
@@ -314,7 +314,7 @@ func (a *asker) night(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	if a.User != "" {
 		err := each(snapshot.Find[schema.User](ctx, s, a.where("", "user_id")...), func(u *schema.User) {
-			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups, Acknowledged: acknowledged(s, u.Source, u.UserID, true)}
+			row := &Standing{Verdict: u.Verdict, Declared: u.DeclaredGroups, Collected: u.CollectedGroups, Acknowledged: acknowledged(s, u.Source, u.UserID, u.Verdict, true)}
 			if a.Group == "" || a.Source != "" {
 				a.of(u.Source, s.Date).User = row
 				return

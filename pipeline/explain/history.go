@@ -5,9 +5,9 @@ import (
 	"rollcall/schema"
 )
 
-// acknowledged says why and until when the verdict of a group or user is known; nil where it is not.
-func acknowledged(s *snapshot.Snapshot, source, id string, user bool) *Acknowledged {
-	if a := s.AcknowledgementOf(source, id, user); a != nil {
+// acknowledged says why and until when the verdict of a group or user is known; nil where it is not, or is another.
+func acknowledged(s *snapshot.Snapshot, source, id, verdict string, user bool) *Acknowledged {
+	if a := s.AcknowledgementOf(source, id, user); a != nil && a.Verdict == verdict {
 		return &Acknowledged{Until: a.Until, Reason: a.Reason}
 	}
 	return nil

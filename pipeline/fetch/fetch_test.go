@@ -174,6 +174,7 @@ type work struct {
 	workers    int
 	transport  http.RoundTripper // nil: the real one
 	perSecond  float64           // of every endpoint; 0: any number
+	now        func() time.Time  // nil: time.Now
 	all        []event.Progress
 	notices    []event.Notice
 	last       event.Progress
@@ -189,7 +190,10 @@ func (w *work) run() error {
 		w.t.Fatal(err)
 	}
 	defer store.Close()
-	transport := w.transport
+	transport, now := w.transport, w.now
+	if now == nil {
+		now = time.Now
+	}
 	if transport == nil {
 		transport = client.NewTransport(nil, nil)
 	}
@@ -201,7 +205,7 @@ func (w *work) run() error {
 	return fetch.New(fetch.Options{
 		Job: j, Sources: map[string]sources.Source{"v.a": w.vendor}, Keys: w.lists, Spool: store, Waiting: w.waiting, Workers: w.workers,
 		Endpoint:   func(_, name string) *client.Endpoint { return endpoints[name] },
-		Generation: w.generation, Resumed: w.generation > 1, Now: time.Now,
+		Generation: w.generation, Resumed: w.generation > 1, Now: now,
 		Listen: func(e event.Event) {
 			if notice, ok := e.(event.Notice); ok {
 				w.notices = append(w.notices, notice)

@@ -17,6 +17,7 @@ type notices struct {
 	throttles int64         // answers that were seen so far
 	refused   time.Time     // when the last of them was seen
 	quiet     time.Duration // without any of them, until that is told to be over
+	full      int64         // answers that show the full pace to be taken: one more than there were when it was allowed again; 0: it is not
 	failing   time.Time     // likewise
 	backup    bool
 }
@@ -45,7 +46,7 @@ func (f *Fetch) warn(now time.Time) {
 func (f *Fetch) tellThrottling(l *lane, now time.Time) {
 	g, n := l.figures, &l.notices
 	if g.Throttles > n.throttles {
-		n.throttles, n.refused = g.Throttles, now
+		n.throttles, n.refused, n.full = g.Throttles, now, 0
 		if n.throttled.IsZero() {
 			n.throttled = now
 			f.Listen(event.Notice{Warning: true,
@@ -54,7 +55,16 @@ func (f *Fetch) tellThrottling(l *lane, now time.Time) {
 		}
 		return
 	}
-	if !n.throttled.IsZero() && g.Allowed >= g.Limit && now.Sub(n.refused) >= n.quiet {
+	switch { // the pace recovers by itself, asked or not
+	case n.throttled.IsZero():
+		return
+	case g.Allowed < g.Limit:
+		n.full = 0
+		return
+	case n.full == 0:
+		n.full = g.Answers + 1
+	}
+	if g.Answers >= n.full && now.Sub(n.refused) >= n.quiet {
 		f.recovered("%s: the vendor takes requests at the full pace again after %v", l.endpoint.Name(), now.Sub(n.throttled))
 		n.throttled, n.quiet = time.Time{}, min(max(time.Minute, 2*n.quiet), time.Hour)
 	}

@@ -84,11 +84,11 @@ type sample struct {
 }
 
 // observe takes the endpoint's figures. Its rates are those since it has had something to ask and has answered:
-// what it does in a pause or while it is down says nothing about what it takes.
+// what it does in a pause, while it is down or while this process is suspended says nothing about what it takes.
 func (l *lane) observe(now time.Time, busy bool) {
 	l.figures = l.endpoint.Figures()
 	failing := !l.figures.FailingSince.IsZero() && now.Sub(l.figures.FailingSince) >= leastMeasured
-	if !busy || failing || len(l.samples) > 0 && l.samples[0].requests == l.figures.Requests {
+	if !busy || failing || l.suspended(now) || len(l.samples) > 0 && l.samples[0].requests == l.figures.Requests {
 		l.samples = l.samples[:0]
 	}
 	l.samples = append(l.samples, sample{now, l.figures.Requests, l.figures.Answers})
@@ -101,6 +101,12 @@ func (l *lane) observe(now time.Time, busy bool) {
 		l.rate = float64(l.figures.Requests-first.requests) / measured
 		l.answering = float64(l.figures.Answers-first.answers) / measured
 	}
+}
+
+// suspended tells whether the process, or the machine, has stood still: figures are taken much more often.
+func (l *lane) suspended(now time.Time) bool {
+	last := len(l.samples) - 1
+	return last >= 0 && now.Sub(l.samples[last].at) >= leastMeasured
 }
 
 func (f *Fetch) endpoints() []event.Endpoint {

@@ -242,6 +242,61 @@ func TestTheEndOfATroubleIsToldAsItsBeginningWas(t *testing.T) {
 	}
 }
 
+// TestAVendorThatIsNotAskedAnyMoreIsNotSaidToTakeRequests: the pace recovers by itself while the last answers wait
+// for proof, and nobody tries it.
+func TestAVendorThatIsNotAskedAnyMoreIsNotSaidToTakeRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		v := newVendor(40, 5)
+		v.url = "http://vendor.test"
+		w := newWork(t, v).block("groups", given("users"), job.Input{})
+		w.lists["users"], w.perSecond, w.workers = v.users(), 10, 40
+		w.transport = answers{prove: 10 * time.Minute, answer: func() (int, error) {
+			if since := time.Since(begun); since > time.Second && since < 4*time.Second {
+				return http.StatusTooManyRequests, nil
+			}
+			return http.StatusOK, nil
+		}}
+		if err := w.run(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(begun) < 10*time.Minute || len(w.notices) != 1 || !w.notices[0].Warning {
+			t.Errorf("%v: %+v", time.Since(begun), w.notices)
+		}
+	})
+}
+
+// TestAProcessThatWasSuspendedTellsNoRateOfThatTime lets nine seconds go by at once in the middle of the work: fewer than those whose rates are told.
+func TestAProcessThatWasSuspendedTellsNoRateOfThatTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVendor(200, 5)
+		v.url = "http://vendor.test"
+		w := newWork(t, v).block("groups", given("users"), job.Input{})
+		w.lists["users"], w.perSecond, w.workers, w.transport = v.users(), 10, 5, answers{}
+		begun := time.Now()
+		w.now = func() time.Time {
+			if now := time.Now(); now.Sub(begun) < 8*time.Second {
+				return now
+			}
+			return time.Now().Add(9 * time.Second)
+		}
+		if err := w.run(); err != nil {
+			t.Fatal(err)
+		}
+		ended := w.now()
+		for _, p := range w.all {
+			if rest := ended.Sub(p.At); p.At.Sub(begun) > 17*time.Second && p.Left > rest+2*time.Second {
+				t.Errorf("%v before the end %v are left (at least: %v)", rest, p.Left, p.AtLeast)
+			}
+			if rate := p.Rate(); rate >= 0 && rate < 9 {
+				t.Errorf("%v after the begin %v requests a second", p.Elapsed, rate)
+			}
+		}
+	})
+}
+
 // TestAVendorThatThrottlesAgainAndAgainIsToldLessAndLess: a log must not fill with it.
 func TestAVendorThatThrottlesAgainAndAgainIsToldLessAndLess(t *testing.T) {
 	t.Parallel()

@@ -67,6 +67,7 @@ func TestAMappingThatDoesNotFitIsAFaultThatNamesIt(t *testing.T) {
 		"no mapping":         {reconcile.Options{}, `no column "group_id"`, "--columns group_id=NAME"},
 		"a name misspelt":    {reconcile.Options{ColumnNames: map[string]string{"group_id": "room", "user_id": "userid"}}, `no column "userid"`, "--columns user_id=NAME"},
 		"a role's misspelt":  {reconcile.Options{ColumnNames: map[string]string{"group_id": "room", "user_id": "uid", "role": "positon"}}, `has nothing in the column "positon"`, "--columns role=positon"},
+		"words of no column": {reconcile.Options{ColumnNames: map[string]string{"group_id": "room", "user_id": "uid"}, Roles: map[string]string{"boss": "owner"}}, "has no roles to compare", "--columns role=NAME"},
 		"a word for no role": {reconcile.Options{ColumnNames: map[string]string{"group_id": "room", "user_id": "uid", "role": "position"}}, `the role "Boss" is not known`, "--role Manager=admin"},
 	} {
 		_, err := hold(t, s, "a.csv", theirs(), c.options)

@@ -87,6 +87,7 @@ type Difference struct {
 // Summary counts what was found.
 type Summary struct {
 	Date        string         `json:"date"`
+	Late        bool           `json:"backdated"` // the vendors were asked after the date was over in UTC
 	Place       string         `json:"place"`
 	Sources     []string       `json:"sources"`       // that were compared
 	NotCompared []string       `json:"not_compared"`  // sources of the snapshot that no record names
@@ -127,7 +128,7 @@ func Run(ctx context.Context, s *snapshot.Snapshot, options Options, yield func(
 		Options: options, snapshot: s,
 		records: sorted.New(scratch, options.Memory), unplaced: sorted.New(scratch, options.Memory), questions: sorted.New(scratch, options.Memory),
 		claims: sorted.New(scratch, options.Memory), results: sorted.New(scratch, options.Memory), spellings: sorted.New(scratch, options.Memory),
-		summary: Summary{Date: s.Date, Place: s.Sink.String(), Sources: []string{}, NotCompared: []string{}, Counts: map[Kind]int64{}},
+		summary: Summary{Date: s.Date, Late: s.AskedLate(), Place: s.Sink.String(), Sources: []string{}, NotCompared: []string{}, Counts: map[Kind]int64{}},
 	}
 	for _, sorter := range []*sorted.Sorter{r.records, r.unplaced, r.questions, r.claims, r.results, r.spellings} {
 		sorter.Check = ctx.Err
@@ -219,6 +220,9 @@ func (r *reconciler) read(ctx context.Context) error {
 		if !filled[i] && c.Name != Columns()[i] { // a misspelt name would compare nothing, and say nothing
 			return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has nothing in the column %q", r.file(), c.Name), Hint: fmt.Sprintf("check the name in --columns %s=%s", Columns()[i], c.Name)}
 		}
+	}
+	if len(r.Roles) > 0 && !filled[2] {
+		return &fault.Error{Kind: fault.Configuration, Message: r.file() + " has no roles to compare", Hint: "leave --role out, or say which column has them: --columns role=NAME"}
 	}
 	r.anywhere = seen[""]
 	for _, source := range r.known {

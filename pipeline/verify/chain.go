@@ -292,8 +292,20 @@ func (v *verifier) bases(byHash map[string]*node) {
 		switch path := manifest.Path(*n.ChangesBase); {
 		case base != nil && base.Date != *n.ChangesBase:
 			v.found.add(Figures, n.Path, "its changes are against %s, and the sum it gives is that of %s", *n.ChangesBase, base.Path)
+		case base != nil:
+			v.listsBefore(n, base)
 		case base == nil && !v.pruned(path) && !v.unreadable[*n.ChangesBase] && v.claimed(path, *n.ChangesBaseSum):
 			v.found.add(Resealed, path, "%s compared with it when its SHA-256 was %s: it was altered, or sealed again since", n.Path, *n.ChangesBaseSum)
+		}
+	}
+}
+
+// listsBefore holds what a manifest says of the lists before it against its base.
+func (v *verifier) listsBefore(n, base *node) {
+	for _, list := range n.Lists {
+		before, some := base.Lists.Find(list.Name)
+		if list.Before != nil && (!some || before.IDs != *list.Before) {
+			v.found.add(Figures, n.Path, "it says that ids.%.40q had %s on %s, and %s says %d", list.Name, plural(*list.Before, "ID"), base.Date, base.Path, before.IDs)
 		}
 	}
 }

@@ -122,6 +122,7 @@ func (f *findings) take(others *findings) { f.list = append(f.list, others.list.
 type Report struct {
 	Verdict  string                  `json:"verdict"` // Verified or Failed
 	Place    string                  `json:"place"`
+	From     string                  `json:"from,omitempty"` // Options.From: files of earlier dates were not looked at
 	Chain    Chain                   `json:"chain"`
 	Signed   Signed                  `json:"signatures"`
 	Listed   int64                   `json:"files_listed"` // files that manifests name and whose presence and size was looked at

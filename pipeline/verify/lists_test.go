@@ -46,6 +46,40 @@ func TestManifestsWithTheirListsByNameAreProved(t *testing.T) {
 	}
 }
 
+// TestWhatAManifestSaysOfItsListsIsHeldAgainstItsBase has a list say that it had fewer IDs the night before, which
+// would hide that it was cut, and that it holds more than were read.
+func TestWhatAManifestSaysOfItsListsIsHeldAgainstItsBase(t *testing.T) {
+	t.Parallel()
+	dates := nights()[:2]
+	h := simulate(t, false, dates...)
+	for _, c := range []struct {
+		change func(*manifest.List)
+		want   string
+	}{
+		{func(l *manifest.List) { n := *l.Before - 1; l.Before = &n }, "and _snapshots/" + dates[0] + ".json says"},
+		{func(l *manifest.List) { l.Read = l.IDs - 1 }, "were read"},
+	} {
+		h := h.copied(t)
+		h.edit(t, dates[1], func(m *manifest.Manifest) { c.change(&m.Lists[0]) })
+		r := h.verified(t, func(*verify.Options) {})
+		if len(r.Findings) != 1 || r.Findings[0].Kind != verify.Figures || !strings.Contains(r.Findings[0].Message, c.want) {
+			t.Errorf("%s: found %+v", c.want, r.Findings)
+		}
+	}
+}
+
+func TestMoreGroupsWithoutAnOwnerThanThereAreIsFound(t *testing.T) {
+	t.Parallel()
+	h := simulate(t, false, nights()[0])
+	h.edit(t, nights()[0], func(m *manifest.Manifest) { // as older versions wrote it, without the empty ones
+		m.Ownership = manifest.Ownership{Judged: 1, Ownerless: 1_000_000}
+	})
+	r := h.verified(t, func(*verify.Options) {})
+	if len(r.Findings) != 1 || r.Findings[0].Kind != verify.Figures || !strings.Contains(r.Findings[0].Message, "1000000 have none") {
+		t.Errorf("found %+v", r.Findings)
+	}
+}
+
 func TestMoreIDsWithoutAMembershipThanThereAreIsFound(t *testing.T) {
 	t.Parallel()
 	h := simulate(t, false, nights()[0])

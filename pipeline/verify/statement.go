@@ -128,7 +128,13 @@ func (v *verifier) claims(n *node) {
 	if n.ChangesBase != nil && *n.ChangesBase >= n.Date {
 		v.found.add(Figures, n.Path, "its changes are against %.40q, which is not before %s", *n.ChangesBase, n.Date)
 	}
+	if n.Ownership.Ownerless > n.Ownership.Judged {
+		v.found.add(Figures, n.Path, "of %s whose owner can be told %d have none", plural(n.Ownership.Judged, "group"), n.Ownership.Ownerless)
+	}
 	for _, list := range n.Lists {
+		if list.Read < list.IDs {
+			v.found.add(Figures, n.Path, "ids.%.40q has %s, and %d were read", list.Name, plural(list.IDs, "ID"), list.Read)
+		}
 		if list.WithoutRows != nil && *list.WithoutRows > list.IDs {
 			v.found.add(Figures, n.Path, "of the %s in ids.%.40q %d are without a membership", plural(list.IDs, "ID"), list.Name, *list.WithoutRows)
 		}

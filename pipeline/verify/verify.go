@@ -85,8 +85,8 @@ type verifier struct {
 	limits      map[string]int64 // how many bytes are read of a chosen file at most, by path
 }
 
-// Run proves what options ask for. A date that is not sealed in a sink whose chain is whole, and a
-// sink without any, give *snapshot.MissingError, unless files of it lie about. Other errors are the sink's, the disk's or the context's.
+// Run proves what options ask for. A date that is not sealed in a sink whose chain is whole, a sink
+// without any, and one without any from Options.From on, give *snapshot.MissingError, unless files of it lie about. Other errors are the sink's, the disk's or the context's.
 func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) {
 	if options.Memory <= 0 {
 		options.Memory = 64 << 20
@@ -101,7 +101,7 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 	defer os.RemoveAll(scratch)
 	options.Scratch = scratch
 	v := &verifier{
-		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), Share: options.Share, Dates: []string{}, Findings: []Finding{}},
+		Options: options, sink: sink, found: newFindings(), report: Report{Place: sink.String(), From: options.From, Share: options.Share, Dates: []string{}, Findings: []Finding{}},
 		tables: tables(), unreadable: map[string]bool{}, archived: map[string]bool{}, chosen: map[string]bool{}, orphans: map[string]bool{},
 		sealedSums: map[string][]string{}, sealedSizes: map[int64]bool{}, limits: map[string]int64{},
 	}
@@ -112,6 +112,7 @@ func Run(ctx context.Context, sink sinks.Sink, options Options) (Report, error) 
 		return Report{}, v.archivedError(sinks.ManifestPath(v.Date))
 	}
 	v.report.Late = v.backdated()
+	v.report.Missing = append([]snapshot.MissingDates{}, snapshot.Missing(v.dates, v.From, v.Daily)...)
 	targets, broken := v.targets(), v.found.any()
 	v.choose(targets)
 	if err := v.files(ctx); err != nil {
@@ -150,10 +151,10 @@ func (v *verifier) backdated() []string {
 
 // targets are the snapshots whose content is read, by date.
 func (v *verifier) targets() []*node {
-	sealed := v.sealed()
+	sealed := slices.DeleteFunc(v.sealed(), func(n *node) bool { return n.Date < v.From })
 	switch {
 	case v.All:
-		return slices.DeleteFunc(sealed, func(n *node) bool { return n.Date < v.From })
+		return sealed
 	case v.Date == "":
 		return sealed[max(0, len(sealed)-1):]
 	default:
@@ -173,9 +174,8 @@ func (v *verifier) sealed() []*node {
 	return sealed
 }
 
-// expectedDates names the dates without a snapshot, which are wrong where one of each day is expected.
+// expectedDates finds the dates without a snapshot where one of each day is expected.
 func (v *verifier) expectedDates() {
-	v.report.Missing = append([]snapshot.MissingDates{}, snapshot.Missing(v.dates, v.From, v.Daily)...)
 	if v.Daily.IsZero() {
 		return
 	}
@@ -192,6 +192,8 @@ func (v *verifier) nothing(broken bool) error {
 		dates = append(dates, n.Date)
 	}
 	switch {
+	case v.Date == "" && v.From != "" && len(v.dates) > 0 && slices.Max(v.dates) < v.From && len(v.report.Missing) == 0 && !v.found.any():
+		return &snapshot.MissingError{Place: v.sink.String(), Date: v.From, Sealed: dates}
 	case v.Date == "" && (len(dates) > 0 || len(v.archived) > 0 || v.found.any()):
 		return nil
 	case v.Date == "" || !broken && !v.orphans[v.Date]:

@@ -96,7 +96,7 @@ func (s *Sink) abortListed(ctx context.Context, lock sinks.Lock, folder string, 
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err == nil {
-			next, err = s.goesOn(page.IsTruncated, next, strings.Trim(aws.ToString(page.NextKeyMarker)+"\n"+aws.ToString(page.NextUploadIdMarker), "\n"))
+			next, err = s.goesOn(page.IsTruncated, len(page.Uploads)+len(page.CommonPrefixes), next, strings.Trim(aws.ToString(page.NextKeyMarker)+"\n"+aws.ToString(page.NextUploadIdMarker), "\n"))
 		}
 		if err != nil {
 			return s.unlisted(err, folder)

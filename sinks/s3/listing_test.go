@@ -50,3 +50,34 @@ func TestAListingThatIsCutOffIsNeverTakenForWhole(t *testing.T) {
 		})
 	}
 }
+
+// TestAPageInAListingsPlaceIsNotAnEmptyBucket has a proxy answer listings, with the status 200.
+func TestAPageInAListingsPlaceIsNotAnEmptyBucket(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{"nothing": "", "a text": "please sign in", "a page": "<html><body>please sign in</body></html>"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				bucket := &sinktest.Bucket{Name: "audit"}
+				page := func(what string) s3.Config {
+					return s3.Config{HTTP: client(func(r *http.Request) (*http.Response, error) {
+						if r.Method != http.MethodGet || !r.URL.Query().Has(what) {
+							return bucket.Do(r)
+						}
+						return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+					})}
+				}
+				if manifests, err := open(t, page("list-type")).Manifests(t.Context()); fault.KindOf(err) != fault.Transient || fault.HintOf(err) == "" {
+					t.Errorf("manifests: %v, %v", manifests, err)
+				}
+				lock, err := open(t, page("uploads")).Lock(t.Context(), sinks.Owner{State: "a"})
+				if fault.KindOf(err) != fault.Transient || fault.HintOf(err) == "" {
+					t.Errorf("uploads: %v (%v)", err, fault.KindOf(err))
+				}
+				if lock != nil {
+					_ = lock.Release(t.Context())
+				}
+			})
+		})
+	}
+}

@@ -102,7 +102,7 @@ func (s *Sink) objects(ctx context.Context, folder string, delimiter *string) it
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err == nil {
-				next, err = s.goesOn(page.IsTruncated, next, aws.ToString(page.NextContinuationToken))
+				next, err = s.goesOn(page.IsTruncated, len(page.Contents)+len(page.CommonPrefixes), next, aws.ToString(page.NextContinuationToken))
 			}
 			if err != nil {
 				yield(types.Object{}, s.unlisted(err, folder))
@@ -117,10 +117,24 @@ func (s *Sink) objects(ctx context.Context, folder string, delimiter *string) it
 	}
 }
 
+// listing refuses what names nothing and does not say either whether it is cut off: every listing says that, and
+// the SDK makes an empty one of whatever comes with the status 200, be it a proxy's page.
+func listing(cut *bool, named int, bucket string) error {
+	if cut != nil || named > 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Transient,
+		Message: "what answers for the bucket " + bucket + " gives no listing",
+		Hint:    "a proxy or a gateway may answer in the store's place: run the same command again, or look at endpoint in the sink block"}
+}
+
 // goesOn gives where a listing goes on that is cut off. One that does not say so, as of a server that knows only
 // the first version of listing, or that goes on where it did before, is a fault: what it leaves out would
 // pass as not there.
-func (s *Sink) goesOn(cut *bool, before, next string) (string, error) {
+func (s *Sink) goesOn(cut *bool, named int, before, next string) (string, error) {
+	if err := listing(cut, named, s.cfg.Bucket); err != nil {
+		return "", err
+	}
 	if !aws.ToBool(cut) || next != "" && next != before {
 		return next, nil
 	}

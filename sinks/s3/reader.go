@@ -57,6 +57,9 @@ func (r *Reader) List(ctx context.Context, folder string) ([]string, error) {
 	pages := s3.NewListObjectsV2Paginator(r.client, &s3.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String(prefix), Delimiter: aws.String("/")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		if err == nil {
+			err = listing(page.IsTruncated, len(page.Contents)+len(page.CommonPrefixes), bucket)
+		}
 		if err != nil {
 			return nil, forReading(classify(err, folder), folder)
 		}

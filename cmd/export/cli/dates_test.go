@@ -58,7 +58,9 @@ func TestDatesWithoutASnapshotAreNamed(t *testing.T) {
 		"verify --json":            {"2026-11-02 2026-11-10", "2026-11-20", "verify --json", Done, []string{`"verdict":"verified"`, `"missing_dates":[{"from":"2026-11-03","to":"2026-11-09","days":7,"after":"2026-11-02"}]`}, ""},
 		"verify, daily":            {"2026-11-02 2026-11-10", "2026-11-13", "verify --expect daily", Different, []string{"FAILED: 9 dates without a snapshot, in ", gap, "no snapshots for 2026-11-11 to 2026-11-12 (2 days): the newest snapshot is of 2026-11-10\n"}, "Verified"},
 		"verify --json, daily":     {"2026-11-02 2026-11-10", "2026-11-11", "verify --all --expect daily --json", Different, []string{`"verdict":"failed"`, `"kind":"no_snapshot","path":"_snapshots/2026-11-03.json"`}, ""},
-		"verify, daily and pruned": {"2026-11-02 2026-11-10 2026-11-11", "2026-11-11", "verify --expect daily --from 2026-11-10", Done, []string{"Verified: "}, "no snapshot"},
+		"verify, daily and late":   {"2026-11-02 2026-11-03", "2026-11-11", "verify --expect daily --all --from 2026-11-08", Different, []string{"FAILED: 3 dates without a snapshot", "no snapshots for 2026-11-08 to 2026-11-10 (3 days): the newest snapshot is of 2026-11-03\n"}, "truncated"},
+		"verify nothing":           {"2026-11-02 2026-11-03", "2026-11-11", "verify --from 2026-11-08", ChangeFirst, []string{"no snapshot of 2026-11-08 is sealed"}, "Verified"},
+		"verify, daily and pruned": {"2026-11-02 2026-11-10 2026-11-11", "2026-11-11", "verify --expect daily --from 2026-11-10", Done, []string{"Verified: nothing is wrong in ", "/out, from 2026-11-10 on\n"}, "no snapshot"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -115,12 +115,13 @@ func (a *app) diff(ctx context.Context, from, to string, f diffFlags) (different
 type side struct {
 	Date string `json:"date"`
 	Sum  string `json:"manifest_sha256"`
+	Late bool   `json:"backdated"` // the vendors were asked after the date was over
 }
 
 // diffJSON streams one document.
 func (a *app) diffJSON(ctx context.Context, before, after *snapshot.Snapshot, f diffFlags) (bool, error) {
 	w := a.out.Raw()
-	head, err := json.Marshal(map[string]side{"from": {before.Date, before.Sum}, "to": {after.Date, after.Sum}})
+	head, err := json.Marshal(map[string]side{"from": {before.Date, before.Sum, before.AskedLate()}, "to": {after.Date, after.Sum, after.AskedLate()}})
 	if err != nil {
 		return false, err
 	}
@@ -181,7 +182,7 @@ func (a *app) diffText(ctx context.Context, before, after *snapshot.Snapshot, f 
 		return false, err
 	}
 	w := a.out.Printer()
-	w.Printf("%s, seen from %s, in %s\n", after.Date, before.Date, after.Sink.String())
+	w.Printf("%s, seen from %s, in %s\n", dated(after.Date, after.AskedLate()), dated(before.Date, before.AskedLate()), after.Sink.String())
 	sumUp(w, summary)
 	if f.options.Group == "" && f.options.User == "" {
 		unreadLine(w, before.Manifest)

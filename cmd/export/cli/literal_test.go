@@ -137,6 +137,19 @@ func TestWhatMessagesAdviseCanBeTypedAsItStands(t *testing.T) {
 	if got := l.obeys(Done, old.stderr, "rollcall run --date 2026-11-20 --backdate"); !strings.Contains(got.stdout, "backdated") {
 		t.Error(got.stdout)
 	}
+	theirs := filepath.Join(t.TempDir(), "theirs.csv")
+	if err := os.WriteFile(theirs, []byte("group_id,user_id\n"+app.GroupIDs()[1]+",nobody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for says, got := range map[string]outcome{
+		"seen from 2026-11-20 (backdated), in ":           l.types(Done, "diff", "2026-11-20", "2026-11-21"),
+		`"backdated":true}`:                               l.types(Done, "diff", "2026-11-20", "2026-11-21", "--json"),
+		"with the snapshot of 2026-11-20 (backdated) in ": l.types(Different, "reconcile", "--expected", theirs, "--date", "2026-11-20"),
+	} {
+		if !strings.Contains(got.stdout, says) {
+			t.Errorf("no %s in %s", says, got.stdout)
+		}
+	}
 	l.obeys(NotSealed, l.types(ChangeFirst, "run", "--date", "2026-11-22", "--replace").stderr, "rollcall run --date 2026-11-22 --replace --backdate")
 
 	app.RemoveMember(app.GroupIDs()[2], l.memberOf(app.GroupIDs()[2]))

@@ -128,6 +128,13 @@ func (f reconcileFlags) mappings() (columns, roles map[string]string, err error)
 	if err != nil {
 		return nil, nil, err
 	}
+	for i, name := range names {
+		for _, other := range names[i+1:] {
+			if theirs := columns[name]; theirs != "" && theirs == columns[other] {
+				return nil, nil, misused("give each its own", "--columns gives %q for %s and for %s", theirs, name, other)
+			}
+		}
+	}
 	lower := make([]string, len(f.roles))
 	for i, role := range f.roles {
 		lower[i] = strings.ToLower(role)
@@ -253,7 +260,7 @@ func blindUsers(definitions []sources.Definition) func(source, group string, kno
 
 // showReconciled tells a person what differs, the figures first.
 func showReconciled(w console.Printer, r reconciled, file string) {
-	w.Printf("Reconciled %s with the snapshot of %s in %s\n", file, r.Date, r.Place)
+	w.Printf("Reconciled %s with the snapshot of %s in %s\n", file, dated(r.Date, r.Late), r.Place)
 	w.Printf("  %s records of %s, %s memberships; %s agree\n", humanize.Comma(r.Pairs), strings.Join(r.Sources, " and "), humanize.Comma(r.Memberships), humanize.Comma(r.Agree))
 	for _, aside := range []struct {
 		n    int64

@@ -163,6 +163,7 @@ func reconcileCodes(t *testing.T, h *audited, dir string) {
 		"no such column to map":    {agreeing, "--columns group=room", ChangeFirst, []string{`there is no column "group" to map`, "group_id, user_id, role, source"}},
 		"a column for nothing":     {agreeing, "--columns group_id=", ChangeFirst, []string{"--columns names no column for group_id"}},
 		"no pair of names":         {agreeing, "--columns room", ChangeFirst, []string{`--columns "room" is no pair of names`}},
+		"a column for two":         {agreeing, "--columns group_id=room,user_id=room", ChangeFirst, []string{`--columns gives "room" for group_id and for user_id`}},
 		"a column twice":           {agreeing, "--columns group_id=a --columns group_id=b", ChangeFirst, []string{`--columns gives "group_id" twice`}},
 		"no such role":             {agreeing, "--role Manager=chief", ChangeFirst, []string{`--role gives "manager" a role that is not known: "chief"`}},
 		"no column":                {"group,user_id\na,b\n", "", ChangeFirst, []string{`no column "group_id"`}},

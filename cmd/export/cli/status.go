@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type statusAnswer struct {
 	Next    string `json:"next"` // what the next run would do, in words
 	Refused string `json:"refused,omitempty"`
 	Also    string `json:"-"` // dates that are unsealed, too, and how to see them
+	of      string // " of 2026-11-21", where that date was asked for
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -49,6 +51,9 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			answer := statusAnswer{Status: s, Refused: refused}
+			if a.flags.date != "" {
+				answer.of = " of " + a.flags.date
+			}
 			answer.Next, answer.Also = a.say(next(s, refused)), a.say(also(s.AlsoLeft))
 			if s.Report != nil {
 				s.Report.Hint, s.Report.Commands = a.say(advice.Say(s.Report.Hint, s.Report.Commands...)), nil
@@ -85,10 +90,12 @@ func (a *app) refusal(s status.Status) (string, error) {
 // showStatus tells a status to a person.
 func showStatus(w console.Printer, s statusAnswer, now time.Time) {
 	switch {
-	case s.State == status.None && s.OtherCalls != "":
-		w.Printf("Nothing is unfinished in %s; rollcall %s is looking into it just now.\n", s.Folder, s.OtherCalls)
 	case s.State == status.None:
-		w.Printf("Nothing is unfinished in %s.\n", s.Folder)
+		w.Printf("Nothing%s is unfinished in %s", s.of, s.Folder)
+		if s.OtherCalls != "" {
+			w.Printf("; rollcall %s is looking into it just now", s.OtherCalls)
+		}
+		w.Printf(".\n")
 	case s.Date == "":
 		w.Printf("A run has begun: %s, and has not come to its first word yet.\n", processOf(s.Status, now))
 	default:
@@ -142,11 +149,11 @@ func showProgress(w console.Printer, s status.Status, now time.Time) {
 	w.Printf("  into %s\n", r.Place)
 	w.Printf("  phase: %s", doing(r))
 	if r.Left != nil && s.State == status.Running {
-		about := "about"
-		if r.AtLeast {
-			about = "at least"
+		if text := left(asSpan(*r.Left), r.AtLeast); text != "" && r.AtLeast {
+			w.Printf(", %s", text)
+		} else if text != "" {
+			w.Printf(", about %s", text)
 		}
-		w.Printf(", %s %s left", about, span(asSpan(*r.Left)))
 	}
 	w.Println()
 	w.Printf("  %s", plural(r.Requests, "request"))
@@ -204,6 +211,8 @@ func next(s status.Status, refused string) advice.Advice {
 		return advice.Say("a second run would end at once with code 6")
 	case s.State == status.Silent:
 		return advice.Say("if that process is gone, {} takes over what it left; while it is there, a second run ends with code 6", command(s))
+	case s.Date == "" && slices.Contains(s.AlsoLeft, s.NextDate):
+		return advice.Say("{} goes on with that one", advice.Rollcall("run").With("date", s.NextDate))
 	case s.Date == "":
 		return advice.Say("{} begins "+s.NextDate+", unless that is sealed", advice.Rollcall("run").With("date", s.NextDate))
 	case refused != "":

@@ -66,10 +66,19 @@ func TestStatusTexts(t *testing.T) {
 		{"killed at once", status.Status{State: status.Stopped, Killed: true, Date: "2026-11-21", Started: now, Starts: 1, TakenUp: true}, ""},
 		{"waiting for the sink", status.Status{State: status.Running, Process: process, AlsoLeft: []string{"2026-11-20"}}, ""},
 		{"nothing", status.Status{State: status.None, Folder: ".rollcall", NextDate: "2026-11-21"}, ""},
+		{"all but asked", with(func(s *status.Status) {
+			least := 0.4
+			s.Report.Left, s.Report.AtLeast = &least, true
+		}), ""},
+		{"nothing of the date asked for", status.Status{State: status.None, Folder: ".rollcall", AlsoLeft: []string{"2026-11-20"}, NextDate: "2026-11-20"}, ""},
 		{"nothing but a plan", status.Status{State: status.None, Folder: ".rollcall", NextDate: "2026-11-21", OtherCalls: "plan"}, ""},
 	} {
 		text.WriteString("== " + c.name + "\n")
-		showStatus(console.NewPrinter(&text), statusAnswer{Status: c.s, Refused: c.refused, Next: next(c.s, c.refused).String(), Also: also(c.s.AlsoLeft).String()}, now)
+		answer := statusAnswer{Status: c.s, Refused: c.refused, Next: next(c.s, c.refused).String(), Also: also(c.s.AlsoLeft).String()}
+		if c.s.State == status.None && c.s.AlsoLeft != nil {
+			answer.of = " of 2026-11-19"
+		}
+		showStatus(console.NewPrinter(&text), answer, now)
 		text.WriteString("\n")
 	}
 	golden(t, "status", text.String())

@@ -255,15 +255,18 @@ func (h *heard) close() {
 // showVerified tells a person the verdict first, then everything that is wrong, what was looked at and
 // what was not. Commands are as say has them.
 func showVerified(w console.Printer, r verify.Report, say func(advice.Advice) string) {
-	unread := r.Listed - r.Files
+	unread, place := r.Listed-r.Files, r.Place
+	if r.From != "" {
+		place += ", from " + r.From + " on"
+	}
 	switch {
 	case !r.Whole():
-		w.Printf("FAILED: %s, in %s\n", summary(r), r.Place)
+		w.Printf("FAILED: %s, in %s\n", summary(r), place)
 		showFindings(w, r.Findings, say)
 	case unread > 0:
-		w.Printf("Verified: nothing is wrong in what was read of %s\n", r.Place)
+		w.Printf("Verified: nothing is wrong in what was read of %s\n", place)
 	default:
-		w.Printf("Verified: nothing is wrong in %s\n", r.Place)
+		w.Printf("Verified: nothing is wrong in %s\n", place)
 	}
 	showChain(w, r.Chain)
 	showSigned(w, r.Signed)

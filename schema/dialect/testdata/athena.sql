@@ -211,14 +211,15 @@ COMMENT 'what is sealed, and what was replaced'
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
 LOCATION 's3://acme-audit/im/_snapshots/';
 
--- snapshots: the dates that are sealed, and how
+-- snapshots: the dates that are sealed, and how; backdated where the vendors were asked after the date was over in UTC
 CREATE OR REPLACE VIEW "rollcall"."snapshots" AS
 SELECT
   CAST(m."date" AS date) AS snapshot_date, m.sequence, m.exit_code,
   CAST(from_iso8601_timestamp(nullif(m.sealed_at, '')) AS timestamp) AS sealed_at,
   CAST(from_iso8601_timestamp(nullif(m.asked_from, '')) AS timestamp) AS asked_from,
   CAST(from_iso8601_timestamp(nullif(m.asked_until, '')) AS timestamp) AS asked_until,
-  CAST(m.changes_base AS date) AS changes_base, m.discrepancies, m.tool
+  CAST(m.changes_base AS date) AS changes_base, m.discrepancies, m.tool,
+  coalesce(substr(m.asked_from, 1, 10) > m."date", false) AS backdated
 FROM "rollcall"."raw_manifests" m
 WHERE regexp_like(m."$path", '/_snapshots/[0-9]{4}-[0-9]{2}-[0-9]{2}\.json$');
 

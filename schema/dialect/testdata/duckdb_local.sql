@@ -12,14 +12,15 @@ SELECT from_json(content, '{
 FROM read_text('/srv/rollcall/snapshots/_snapshots/*.json')
 WHERE regexp_matches(filename, '[/\\][0-9]{4}-[0-9]{2}-[0-9]{2}\.json$');
 
--- snapshots: the dates that are sealed, and how
+-- snapshots: the dates that are sealed, and how; backdated where the vendors were asked after the date was over in UTC
 CREATE OR REPLACE TEMP VIEW "snapshots" AS
 SELECT
   manifest."date" AS snapshot_date, manifest.sequence, manifest.exit_code,
   CAST(nullif(manifest.sealed_at, '') AS TIMESTAMPTZ) AS sealed_at,
   CAST(nullif(manifest.asked_from, '') AS TIMESTAMPTZ) AS asked_from,
   CAST(nullif(manifest.asked_until, '') AS TIMESTAMPTZ) AS asked_until,
-  manifest.changes_base, manifest.discrepancies, manifest.tool
+  manifest.changes_base, manifest.discrepancies, manifest.tool,
+  coalesce(substr(manifest.asked_from, 1, 10) > CAST(manifest."date" AS VARCHAR), false) AS backdated
 FROM sealed_manifests;
 
 -- sealed_files: every data file that a sealed manifest names
