@@ -180,3 +180,19 @@ func TestAPlaceThatItsReadersMisreadIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// The AWS SDK leaves in the path what it takes for no host's name, and says nothing.
+func TestABucketBeforeTheHostIsOneThatTheSDKPutsThere(t *testing.T) {
+	t.Parallel()
+	for bucket, endpoint := range map[string]string{"ab": "https://s3.test", "my.lake": "http://s3.test", "acme.lake": "https://s3.test", "acme..lake": "http://s3.test", "-acme": "http://s3.test"} {
+		told := tell(t, fmt.Sprintf("sink \"s3\" \"x\" {\n bucket = %q\n endpoint = %q\n path_style = false\n}", bucket, endpoint), nil, nil)
+		if !strings.Contains(told, fmt.Sprintf("The bucket's name %q can't stand in the name of a host", bucket)) {
+			t.Errorf("%s before %s: %s", bucket, endpoint, told)
+		}
+	}
+	for bucket, endpoint := range map[string]string{"abc": "https://s3.test", "acme.lake": "http://s3.test"} {
+		if told := tell(t, fmt.Sprintf("sink \"s3\" \"x\" {\n bucket = %q\n endpoint = %q\n path_style = false\n}", bucket, endpoint), nil, nil); strings.Contains(told, "can't stand") {
+			t.Errorf("%s before %s: %s", bucket, endpoint, told)
+		}
+	}
+}

@@ -105,8 +105,9 @@ func (s *section) endpoint() string {
 }
 
 // A bucket's name that can stand in the name of a host: one label of it, since a certificate for all names
-// below a host covers no deeper ones.
-var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// below a host covers no deeper ones, and several over http. The AWS SDK leaves a name with a shorter label in
+// the path, and says nothing.
+var hostLabel, hostLabels = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`), regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9](\.[a-z0-9][a-z0-9-]{1,61}[a-z0-9])*$`)
 
 // pathStyle reads how the bucket is addressed; nil where it is not said. Without path style its name must be
 // able to stand in the host's.
@@ -117,16 +118,16 @@ func (s *section) pathStyle(bucket, endpoint string) *bool {
 	}
 	style := v.True()
 	u, err := url.Parse(endpoint)
-	label := bucket
+	fits := hostLabel
 	if err == nil && u.Scheme == "http" {
-		label = strings.ReplaceAll(bucket, ".", "-")
+		fits = hostLabels
 	}
 	switch {
 	case style || err != nil:
 	case net.ParseIP(u.Hostname()) != nil:
 		s.fault(s.where("path_style"), "The endpoint is an IP address, before which no bucket's name can stand", "Name the endpoint's host, or leave path_style out.")
-	case !hostLabel.MatchString(label) && bucket != "":
-		s.fault(s.where("path_style"), fmt.Sprintf("The bucket's name %q can't stand in the name of a host", bucket), "Leave path_style out, or use a bucket whose name has lower-case letters, digits and hyphens alone.")
+	case !fits.MatchString(bucket) && bucket != "":
+		s.fault(s.where("path_style"), fmt.Sprintf("The bucket's name %q can't stand in the name of a host", bucket), "Leave path_style out, or use a bucket whose name has lower-case letters, digits and hyphens alone, three at least.")
 	}
 	return &style
 }

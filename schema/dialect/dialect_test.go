@@ -127,11 +127,13 @@ func TestAPlaceThatCantBeReadIsAFault(t *testing.T) {
 		"another date's folder in a bucket": func() (string, error) {
 			return dialect.DuckDB(dialect.Place{Root: "s3://a/Snapshot_Date=2020-01-01"})
 		},
-		"a folder named like a column": func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a/group_id=5"}) },
-		"a pattern for Athena":         func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/b*"}, good) },
-		"a backslash for Athena":       func() (string, error) { return dialect.Athena(dialect.Place{Root: `s3://a/b\c`}, good) },
-		"a template for Athena":        func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/${b}"}, good) },
-		"an endpoint of two lines":     func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a", Endpoint: "https://x\n"}) },
+		"a folder named like a column":                   func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a/group_id=5"}) },
+		"a folder named like what DuckDB says of a file": func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a/Filename=x/b"}) },
+		"a folder named like a file's text":              func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "/a/content=x"}) },
+		"a pattern for Athena":                           func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/b*"}, good) },
+		"a backslash for Athena":                         func() (string, error) { return dialect.Athena(dialect.Place{Root: `s3://a/b\c`}, good) },
+		"a template for Athena":                          func() (string, error) { return dialect.Athena(dialect.Place{Root: "s3://a/${b}"}, good) },
+		"an endpoint of two lines":                       func() (string, error) { return dialect.DuckDB(dialect.Place{Root: "s3://a", Endpoint: "https://x\n"}) },
 	} {
 		if sql, err := ask(); err == nil || sql != "" || fault.KindOf(err) != fault.Configuration {
 			t.Errorf("%s gave %v and %d bytes of SQL", name, err, len(sql))

@@ -59,16 +59,16 @@ func CheckDuckDB(place Place) error {
 	}
 	for folder := range strings.SplitSeq(place.Root, "/") {
 		if name, _, is := strings.Cut(folder, "="); is && isColumn(name) {
-			return refused(fmt.Sprintf("it would show %s in the column %s of every row: %s", folder, strings.ToLower(name), elsewhere),
+			return refused(fmt.Sprintf("it would show %s in the column %s of every row, or no row at all: %s", folder, strings.ToLower(name), elsewhere),
 				"DuckDB takes the folder %s above the snapshots for a column's value", folder)
 		}
 	}
 	return nil
 }
 
-// isColumn tells whether a view has a column of this name, in whatever case.
+// isColumn tells whether a view, or the text of a manifest as DuckDB reads it, has a column of this name, in whatever case.
 func isColumn(name string) bool {
-	if strings.EqualFold(name, "snapshot_date") {
+	if slices.Contains([]string{"snapshot_date", "filename", "content"}, strings.ToLower(name)) {
 		return true
 	}
 	return slices.ContainsFunc(schema.Tables(), func(t schema.Table) bool {

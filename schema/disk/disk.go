@@ -154,7 +154,7 @@ func (o OS) SyncFolder(path string) error {
 		return err
 	}
 	synced := folder.Sync()
-	if errors.Is(synced, syscall.EINVAL) || errors.Is(synced, syscall.ENOTSUP) || errors.Is(synced, syscall.EOPNOTSUPP) {
+	if errors.Is(synced, syscall.EINVAL) || errors.Is(synced, errors.ErrUnsupported) { // ENOTSUP, EOPNOTSUPP and ENOSYS among them
 		synced = nil
 	}
 	return errors.Join(synced, folder.Close())

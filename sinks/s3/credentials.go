@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"rollcall/schema/fault"
+	"rollcall/schema/spelling"
 )
 
 // How long credentials are waited for.
@@ -63,6 +64,11 @@ func (c *chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	slow := time.AfterFunc(slowCredentials, func() { c.tell(limit) })
 	defer slow.Stop()
 	found, err := c.CredentialsProvider.Retrieve(bounded)
+	if err != nil {
+		err = cause{err}
+	} else if flaw := flawOf(found); flaw != "" {
+		return found, notSent{&fault.Error{Kind: fault.Credentials, Message: "the AWS credentials for " + c.of + " can't be used: " + flaw, Hint: "correct them where they come from: " + c.origin()}}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -78,6 +84,22 @@ func (c *chain) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		err = fmt.Errorf("no answer within %v: %w", limit, err)
 	}
 	return found, notSent{&fault.Error{Kind: fault.Credentials, Message: "there are no AWS credentials for " + c.of + ": " + c.tried(), Hint: c.hint(), Err: err}}
+}
+
+// flawOf tells why nothing can be signed with credentials: the key's ID and the token stand in headers, which hold
+// no line break, and a request that can't be built would be tried again and again.
+func flawOf(found aws.Credentials) string {
+	for _, part := range []struct{ name, text string }{
+		{"the access key ID (AWS_ACCESS_KEY_ID)", found.AccessKeyID}, {"the secret access key (AWS_SECRET_ACCESS_KEY)", found.SecretAccessKey}, {"the session token (AWS_SESSION_TOKEN)", found.SessionToken},
+	} {
+		if flaw := spelling.Unprintable(part.text); flaw != "" {
+			return part.name + " " + flaw
+		}
+	}
+	if !found.HasKeys() {
+		return "they have no access key"
+	}
+	return ""
 }
 
 // tell says once that credentials are awaited.
@@ -117,7 +139,10 @@ func (c *chain) origin() string {
 	case c.has(aws.CredentialSourceSTSAssumeRole):
 		return "STS, for the role of " + profile
 	}
-	return "the AWS SDK's chain"
+	if c.has(aws.CredentialSourceEnvVars) {
+		return "the environment"
+	}
+	return "profile " + c.profile
 }
 
 // tried says where no credentials were found. Only who is asked last is asked at all: the chain

@@ -103,7 +103,7 @@ func classify(err error, place string) error {
 	}
 	if raw, ok := errors.AsType[*smithy.OperationError](err); ok {
 		if f, ours := errors.AsType[*fault.Error](raw.Err); ours { // it kept the SDK from sending anything
-			return f
+			return unmistakable(f)
 		}
 	}
 	if _, done := errors.AsType[*fault.Error](err); done {
@@ -139,6 +139,17 @@ func classify(err error, place string) error {
 		f.Kind, f.Message, f.Hint = fault.Transient, place+": no answer", hintDown
 	}
 	return f
+}
+
+// unmistakable keeps a fault of credentials from passing for another: its cause may be a token's file that is not
+// there, and says nothing of an object.
+func unmistakable(f *fault.Error) *fault.Error {
+	if f.Kind != fault.Credentials || f.Err == nil {
+		return f
+	}
+	g := *f
+	g.Err = errors.New(f.Err.Error())
+	return &g
 }
 
 // unlisted is classify for a listing: that nothing is there is said of the whole bucket.

@@ -61,7 +61,9 @@ func decode(body []byte, q sources.Question) (page, error) {
 		case other:
 			p.echo.List(d, other)
 		case "groupId":
-			p.echo.Other = d.Echo()
+			if named := d.Echo(); named != "" { // one that names nothing takes nothing back
+				p.echo.Other = named
+			}
 		case list:
 			room := min(bytes.Count(body, []byte("{")), unpagedGroups)
 			p.rows, p.listed = d.Rows(make([]sources.Row, 0, room), blank, read)

@@ -28,6 +28,17 @@ func TestTheDocumentsSampleIsRead(t *testing.T) {
 	}
 }
 
+func TestAnAnswerAboutAnotherKeyStaysForeign(t *testing.T) {
+	t.Parallel()
+	for _, rest := range []string{`"groupId":null`, `"groupId":""`, `"groupId":{}`} {
+		for _, body := range []string{`{"code":200,"userId":"other","groups":[],` + rest + `}`, `{"code":200,` + rest + `,"groups":[],"members":[{"userId":"u"}]}`, `{"code":200,"groups":[],"members":[],` + rest + `}`} {
+			if p, err := decode([]byte(body), sources.Question{Data: userGroups, Key: "u"}); err != nil || p.echo.Other == "" {
+				t.Errorf("%s is taken for an answer about u: %v", body, err)
+			}
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"code":200,"groups":[{"name":"GroupName_1","id":"GroupId_1"}]}`, uint8(0))
 	f.Add(`{"code":"200","totalCount":"40","pageToken":"X","members":[{"userId":"u","role":"1","time":"5","nickname":"\ud800"}]}`, uint8(1))

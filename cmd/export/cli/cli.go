@@ -99,7 +99,7 @@ func System() Env {
 	table := process.NewTable("/", host, os.Getpid(), process.Gone)
 	return Env{
 		Args:      os.Args[1:],
-		Stdin:     os.Stdin,
+		Stdin:     standardInput(),
 		Stdout:    os.Stdout,
 		Stderr:    os.Stderr,
 		LookupEnv: os.LookupEnv,
@@ -120,6 +120,19 @@ func System() Env {
 		Version:   version(),
 		Program:   program(),
 	}
+}
+
+// standardInput is standard input, for Rollcall alone. A credential_process of ~/.aws/config inherits os.Stdin
+// from the AWS SDK, and would take IDs away from a list that is read there; a person at a terminal may have to
+// answer it.
+func standardInput() *os.File {
+	given := os.Stdin
+	if !term.IsTerminal(int(given.Fd())) {
+		if nothing, err := os.Open(os.DevNull); err == nil {
+			os.Stdin = nothing
+		}
+	}
+	return given
 }
 
 // lockFolders are those in which a user's runs meet, whether they were started from a session, which has a
