@@ -106,7 +106,7 @@ func TestATemporaryFolderThatIsNotThereIsTheSettingsFault(t *testing.T) {
 	if text, err := program(t, dir, demo(dir, false)...).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	for _, args := range [][]string{{"verify"}, {"plan"}, {"diff", night(t, dir), night(t, dir)}, {"reconcile", "--expected", "users.txt", "--format", "csv"}} {
+	for _, args := range [][]string{{"run"}, {"verify"}, {"plan"}, {"diff", night(t, dir), night(t, dir)}, {"reconcile", "--expected", "users.txt", "--format", "csv"}} {
 		for folder, why := range map[string]string{"/nonexistent": "no such file or directory", filepath.Join(dir, "rollcall.hcl"): "not a directory"} {
 			command := program(t, dir, append(args, "--config", "rollcall.hcl")...)
 			command.Env = append(command.Env, "TMPDIR="+folder)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"rollcall/cmd/export/scratch"
 	"rollcall/pipeline"
 	"rollcall/pipeline/client"
 	"rollcall/pipeline/config"
@@ -189,8 +190,20 @@ func (n *order) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&n.replace, "replace", false, "seal the date anew although it is sealed; the old snapshot stands until the new one is ready")
 }
 
+// checkTemporary refuses a TMPDIR that is not there. A run makes its locks against other runs of the same app in it.
+func (a *app) checkTemporary() error {
+	folder, set := a.env.LookupEnv("TMPDIR")
+	if !set || folder == "" {
+		return nil
+	}
+	return scratch.Check(folder)
+}
+
 // night runs a job with progress on stderr, and tells others about it too.
 func (a *app) night(ctx context.Context, n order, others ...event.Listener) (pipeline.Result, error) {
+	if err := a.checkTemporary(); err != nil {
+		return pipeline.Result{}, err
+	}
 	progress := a.renderer()
 	a.screen.Store(&screen{progress})
 	listen := func(e event.Event) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -115,4 +116,16 @@ func unusable(parent string, err error) error {
 		err = cause.Err
 	}
 	return &fault.Error{Kind: fault.Configuration, Message: "no temporary folder can be made in " + parent, Hint: "set TMPDIR to a folder that exists and has space", Err: err}
+}
+
+// Check is the fault of a folder in which none could be made, since it is not there or is none.
+func Check(parent string) error {
+	info, err := os.Stat(parent)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return unusable(parent, err)
+	}
+	return nil
 }
