@@ -229,6 +229,21 @@ func TestOneAnswerWithARowOrWithoutAnAnswerSparesAList(t *testing.T) {
 	}
 }
 
+// TestGroupsWhoseMembersWereLeftOutSpareAList: where a block asks for some roles only, groups may have none of them.
+func TestGroupsWhoseMembersWereLeftOutSpareAList(t *testing.T) {
+	t.Parallel()
+	n := watched(t).block("tencentchat_group_members", func(d *job.Data) { d.Groups.Lists, d.Only = []string{"tx_groups"}, []schema.Role{schema.Admin} })
+	for _, m := range slices.Collect(n.world.Tencent.Truth().Memberships()) { // it is locked while it is gone through
+		if m.Role == "Admin" {
+			n.world.Tencent.SetRole(m.Group, m.User, "Member")
+		}
+	}
+	s := n.sealed()
+	if list, _ := s.Manifest.Lists.Find("tx_groups"); len(s.memberships) > 0 || list.WithoutRows == nil || *list.WithoutRows > 0 {
+		t.Errorf("%d memberships, %+v", len(s.memberships), list)
+	}
+}
+
 func TestATableThatLostAllRowsHoldsTheRun(t *testing.T) {
 	t.Parallel()
 	n := watched(t).block("rongcloud_user_groups", users("rc_users"))

@@ -127,16 +127,17 @@ func standingOf(night *state.Night, m *manifest.Sealed) standing {
 }
 
 // timely is a fault where a date may not be asked about now: it has not come yet, or it is over, so that
-// the answers of today would pass for its own. A date of which the state folder has something is no new one.
+// the answers of today would pass for its own. A date of which the state folder has something is no new one, unless
+// the clock was ahead when that was fetched.
 func (r Request) timely(date string, night *state.Night, sealed bool) error {
 	given := cmp.Or(r.Given, r.Now())
 	again := advice.Rollcall("run").With("date", date)
 	switch {
-	case night != nil && !(sealed && !night.Replace):
-		return nil
 	case state.ToCome(date, given):
 		return &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s has not come yet: in UTC it is %s", date, given.UTC().Format(time.DateTime)),
 			Hint: "name a date that has come, or leave --date out for " + state.Today(given)}
+	case night != nil && !(sealed && !night.Replace):
+		return nil
 	case r.Backdate:
 		return nil
 	case sealed && date < state.Yesterday(given):

@@ -106,7 +106,7 @@ func countEmpty(ctx context.Context, path string, blocks []*merge.Outcomes) (_ *
 			if err != nil {
 				return nil, err
 			}
-			if record == nil || !answeredOrGone(record.Outcome) || record.Rows > 0 {
+			if record == nil || !answeredOrGone(record.Outcome) || record.Rows > 0 || record.Declared > 0 { // only may leave out all members that there are
 				empty = 0
 			}
 		}

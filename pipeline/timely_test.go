@@ -120,3 +120,42 @@ func TestADateThatIsSealedOrKeptIsTakenHoweverOld(t *testing.T) {
 		world.Fault(simulated.Fault{Path: "/entrust/group/member/query.json", Do: simulated.Code(1002, "no such group")})
 	}
 }
+
+// TestWhatWasFetchedByAClockThatWasAheadIsNotSealed: neither where the date is named, nor by the run of the next day.
+func TestWhatWasFetchedByAClockThatWasAheadIsNotSealed(t *testing.T) {
+	t.Parallel()
+	world, n := small(t)
+	ahead := time.Now().UTC().AddDate(1, 0, 0).Format(time.DateOnly)
+	world.Fault(simulated.Fault{Path: "/entrust/group/member/query.json", Do: simulated.Code(1002, "no such group")})
+	if _, err := n.run(func(r *pipeline.Request) { r.Date, r.Given = ahead, noon(ahead) }); err == nil {
+		t.Fatal("nothing failed")
+	}
+	world.Heal()
+	if _, err := n.run(func(r *pipeline.Request) { r.Date, r.Given = ahead, time.Now() }); fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), "has not come yet") {
+		t.Errorf("by its name: %v", err)
+	}
+	result, err := n.run(func(r *pipeline.Request) { r.Date, r.Given = "", time.Time{} })
+	if today := state.Today(time.Now()); err != nil || result.Date == ahead || result.Date > today {
+		t.Errorf("a run that names no date seals %s on %s: %v", result.Date, today, err)
+	}
+	if kept, err := state.Nights(n.state); err != nil || len(kept) != 1 || kept[0].Date != ahead {
+		t.Errorf("%v is kept, %v", kept, err)
+	}
+}
+
+func TestWhatWasFetchedForAnotherDateIsRefused(t *testing.T) {
+	t.Parallel()
+	world, n := small(t)
+	world.Fault(simulated.Fault{Path: "/entrust/group/member/query.json", Do: simulated.Code(1002, "no such group")})
+	if _, err := n.run(func(*pipeline.Request) {}); err == nil {
+		t.Fatal("nothing failed")
+	}
+	world.Heal()
+	if err := os.Rename(filepath.Join(n.state, date), filepath.Join(n.state, "2026-01-05")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := n.run(func(r *pipeline.Request) { r.Date, r.Given = "2026-01-05", noon(date) })
+	if fault.KindOf(err) != fault.Configuration || !strings.Contains(err.Error(), "holds what was fetched for "+date) || !strings.Contains(fault.HintOf(err), "rename it") {
+		t.Errorf("%v (%s)", err, fault.HintOf(err))
+	}
+}

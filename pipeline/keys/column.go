@@ -78,7 +78,7 @@ func decoderOf(t parquet.Type) decoder {
 		case kind == parquet.Int32 || kind == parquet.Int64:
 			return appendInt
 		case kind == parquet.FixedLenByteArray && t.Length() == 16:
-			return appendUUID
+			return appendSixteen
 		}
 	case *format.StringType, *format.EnumType:
 		return appendText
@@ -133,6 +133,17 @@ func appendBig(id []byte, v parquet.Value) []byte {
 		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(len(text))*8))
 	}
 	return n.Append(id, 10)
+}
+
+// appendSixteen appends 16 bytes of which nothing is said: as text where all of them are signs of ASCII, as those of
+// ClickHouse's FixedString(16) are, else as a UUID, whose ninth byte is none.
+func appendSixteen(id []byte, v parquet.Value) []byte {
+	for _, b := range v.ByteArray() {
+		if !plain(b) {
+			return appendUUID(id, v)
+		}
+	}
+	return appendText(id, v)
 }
 
 // appendUUID appends 16 bytes as UUIDs are written.

@@ -78,7 +78,7 @@ func TestAListOfLinesThatBeginsWithAHeaderIsTold(t *testing.T) {
 func TestLinesThatLookLikeATableAreTold(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
-		"u1;A\nu2;B\n": `a.txt: each line holds ";", and is taken for one ID`, "a;b|c\na|c\n": `each line holds "|"`, "u1;A\nu2\n": "", "u1;A\n": "",
+		"u1;A\nu2;B\n": `a.txt: each line holds ";", and is taken for one ID`, "a;b|c\na|c\n": `each line holds "|"`, "u1;A\nu2\n": "",
 	} {
 		_, warnings, err := told(t, "a.txt", content, keys.ImportOptions{})
 		if err != nil || !strings.Contains(strings.Join(warnings, ""), want) || (want == "") != (len(warnings) == 0) {

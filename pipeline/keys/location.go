@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"rollcall/schema/fault"
 )
@@ -48,6 +49,13 @@ func (l *list) readLocation(at location, format func(name string) (encoding, boo
 	for i := 0; err == nil && i < len(names); i++ {
 		err = l.readFile(at, folder+names[i], format)
 	}
+	if err != nil {
+		return err
+	}
+	now, err := at.list(l.ctx, folder)
+	if err == nil && !slices.Equal(now, inside) {
+		err = changedMeanwhile(folder)
+	}
 	return err
 }
 
@@ -62,7 +70,37 @@ func (l *list) readFile(at location, path string, format func(name string) (enco
 		return err
 	}
 	l.name = title(path)
-	return l.read(file, as, packed)
+	before := writtenLast(file)
+	if err = l.read(file, as, packed); err == nil && writtenLast(file) != before {
+		err = changedMeanwhile(l.name)
+	}
+	return err
+}
+
+// written tells of a file on this machine when and how far it was written. What replaces a file by renaming does
+// not write to it.
+type written struct {
+	at   time.Time
+	size int64
+}
+
+// writtenLast is the zero value for what is no file on this machine, such as a pipe.
+func writtenLast(file io.Reader) written {
+	local, ok := file.(*os.File)
+	if !ok {
+		return written{}
+	}
+	info, err := local.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return written{}
+	}
+	return written{info.ModTime(), info.Size()}
+}
+
+// changedMeanwhile is the fault of a list that somebody writes while it is read: half of it would pass for the whole.
+func changedMeanwhile(name string) error {
+	return &fault.Error{Kind: fault.Transient, Message: name + " was written to while it was read",
+		Hint: "run again when it is written; better, write it under another name and rename it when it is whole"}
 }
 
 // errFolder says that a path is that of a folder.
@@ -135,8 +173,11 @@ func (at location) list(ctx context.Context, folder string) ([]string, error) {
 	var inside []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if info, err := os.Stat(folder + name); err == nil && info.IsDir() {
+		switch info, err := os.Stat(folder + name); {
+		case err == nil && info.IsDir():
 			name += "/"
+		case err == nil && !info.Mode().IsRegular() && name[0] != '_' && name[0] != '.':
+			return nil, slip("give files in folders; a pipe has a path of its own", "%s in %s is no file", name, folder)
 		}
 		inside = append(inside, name)
 	}

@@ -125,15 +125,37 @@ func (l *list) read(file io.Reader, f encoding, packed bool) error {
 
 // checkKind refuses a file whose beginning says that it is no text, whatever its name says.
 func (l *list) checkKind(input *bufio.Reader) error {
-	head, _ := input.Peek(5)
+	head, _ := input.Peek(64)
 	for _, kind := range []struct{ begins, what, hint string }{
 		{"\xff\xfe", "UTF-16", "save the list as UTF-8"},
 		{"\xfe\xff", "UTF-16", "save the list as UTF-8"},
 		{"PK\x03\x04", "a ZIP archive or an Excel workbook", "save the list as CSV, UTF-8"},
 		{"PAR1\x15", "Parquet", "let its name end in .parquet"},
 		{"\x28\xb5\x2f\xfd", "zstd", "unpack it, or compress it with gzip"},
+		{"\xd0\xcf\x11\xe0", "an old Excel workbook", "save the list as CSV, UTF-8"},
+		{"%PDF-", "PDF", "write one ID a line"},
+		{"version https://git-lfs", "a pointer of Git LFS in place of a list", "get the file itself: git lfs pull"},
 	} {
 		if bytes.HasPrefix(head, []byte(kind.begins)) {
+			return &fault.Error{Kind: fault.Configuration, Message: l.name + " holds " + kind.what, Hint: kind.hint}
+		}
+	}
+	return l.checkMarkup(head)
+}
+
+// checkMarkup refuses what servers answer in place of a list, such as a page that says that they are busy, and
+// JSON in a list of lines.
+func (l *list) checkMarkup(head []byte) error {
+	begins := strings.ToLower(strings.TrimLeft(strings.TrimPrefix(string(head), markText), " \t\r\n"))
+	for _, kind := range []struct{ begins, what, hint string }{
+		{"<!doctype", "a web page", "get the list again; what fetches it should end with an error where the server sends none"},
+		{"<html", "a web page", "get the list again; what fetches it should end with an error where the server sends none"},
+		{"<?xml", "XML", "get the list again; if the server sent an error, what fetches it should end with one"},
+		{"[\"", "JSON", "write one ID a line, or one object a line and name the file .ndjson"},
+		{"[{", "JSON", "write one ID a line, or one object a line and name the file .ndjson"},
+		{"{\"", "JSON", "write one ID a line, or one object a line and name the file .ndjson"},
+	} {
+		if l.format != ndjson && strings.HasPrefix(begins, kind.begins) {
 			return &fault.Error{Kind: fault.Configuration, Message: l.name + " holds " + kind.what, Hint: kind.hint}
 		}
 	}
@@ -143,7 +165,7 @@ func (l *list) checkKind(input *bufio.Reader) error {
 // readText reads one ID a line.
 func (l *list) readText(input io.Reader) error {
 	if l.count == 0 {
-		l.divided = ";,|"
+		l.divided = ";,| "
 	}
 	return l.lines(input, bufferSize, func(line int, content []byte) error {
 		for _, d := range l.divided {

@@ -78,11 +78,30 @@ func (l *list) checkSlips(id []byte) error {
 	if inQuotes(id) {
 		return slip("take the quotes out; where they belong to the ID, give the list as .ndjson", "%q is in quotes", id)
 	}
+	if at := bytes.IndexFunc(id, dividing); at >= 0 && (id[at] != '\t' || l.format != text) { // of text, the TAB is told apart
+		r, _ := utf8.DecodeRune(id[at:])
+		return slip("if it divides columns or IDs, write one ID a line, or name the file .csv and say delimiter; where it belongs to the ID, give the list as .ndjson", "%q holds %U, which can't be seen", id, r)
+	}
+	if boxed(id) {
+		return slip("write the list without a frame, one ID a line; where it is an ID, give the list as .ndjson", "%q is the frame of a table that was made for people", id)
+	}
 	switch string(id) {
 	case `\N`, "NULL", "NaN", "nan", "None", "<NA>", "<null>", "(null)", "#N/A": // null is what some apps call a user
 		return slip("leave out rows without an ID; where it is an ID, give the list as .ndjson", "%q stands for a missing value", id)
 	}
 	return nil
+}
+
+// dividing tells whether r divides columns, lines or files wherever it stands, and belongs to no ID: Hive's
+// 0x01, line breaks of other systems, the byte order mark of a file that was put behind another one.
+func dividing(r rune) bool {
+	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == byteOrderMark
+}
+
+// boxed tells whether id is a line such as +-----+, as the clients of databases draw them.
+func boxed(id []byte) bool {
+	last := len(id) - 1
+	return last > 1 && id[0] == '+' && id[last] == '+' && len(bytes.Trim(id, "+-=")) == 0
 }
 
 // inQuotes tells whether id stands in quotes: of a program's list, perhaps with a comma behind, or of a
@@ -101,10 +120,14 @@ type numbers struct {
 	others bool // there is an ID that is no number
 	float  string
 	place  string
+	shown  string // the first that only spreadsheets write so, whatever else there is, with its place
 }
 
 // add looks at one ID.
 func (n *numbers) add(id []byte, place func() string) {
+	if n.shown == "" && displayed(id) {
+		n.shown = fmt.Sprintf("%s: %q", place(), id)
+	}
 	if n.others {
 		return
 	}
@@ -114,6 +137,17 @@ func (n *numbers) add(id []byte, place func() string) {
 	case !whole && !float:
 		n.others = true
 	}
+}
+
+// displayed tells whether id is written as spreadsheets show numbers of many digits, such as 1.70E+12. That is an
+// ID among no others: one sign stands for many of them.
+func displayed(id []byte) bool {
+	at := bytes.IndexByte(id, '+')
+	if at < 2 || id[at-1]|0x20 != 'e' || len(id)-at-1 < 2 || len(id)-at-1 > 3 {
+		return false
+	}
+	_, float := numberOf(id)
+	return float
 }
 
 // numberOf tells whether id is a whole number, or one as floats are written: 10001.0 or 1.7E12.
@@ -141,11 +175,17 @@ func digits(text []byte) bool {
 
 // check refuses floats where all else is whole numbers.
 func (n *numbers) check() error {
-	if n.float == "" || n.others {
+	found := ""
+	switch {
+	case n.float != "" && !n.others:
+		found = fmt.Sprintf("%s: %q stands among whole numbers", n.place, n.float)
+	case n.shown != "":
+		found = n.shown + " is how spreadsheets show long numbers"
+	default:
 		return nil
 	}
 	return slip("write the column as text, or as whole numbers, from where the IDs come from: what was rounded away can't be got back. Where these are the IDs, give them as texts in .ndjson",
-		"%s: %q stands among whole numbers: a spreadsheet or pandas made floats of IDs", n.place, n.float)
+		"%s: a spreadsheet or pandas made floats of IDs", found)
 }
 
 // finish looks back on all IDs of a list.
@@ -153,9 +193,13 @@ func (l *list) finish() error {
 	if err := l.numbers.check(); err != nil {
 		return err
 	}
-	if l.divided != "" && l.count > 1 && l.warn != nil {
-		l.warn(fmt.Sprintf("%s: each line holds %q, and is taken for one ID", l.name, l.divided[:1]),
-			fmt.Sprintf("where it divides columns, name the file .csv and say delimiter = %q; where it belongs to the IDs, give the list as .ndjson", l.divided[:1]))
+	if l.divided != "" && l.count == 1 {
+		return l.fault(0, "write one ID a line; where it belongs to the ID, name the ID in the configuration: values = [...]",
+			"there is one line, which holds %q and would be one ID", l.divided[:1])
+	}
+	if divided := strings.TrimSuffix(l.divided, " "); divided != "" && l.warn != nil { // of many, blanks are part of names
+		l.warn(fmt.Sprintf("%s: each line holds %q, and is taken for one ID", l.name, divided[:1]),
+			fmt.Sprintf("where it divides columns, name the file .csv and say delimiter = %q; where it belongs to the IDs, give the list as .ndjson", divided[:1]))
 	}
 	return nil
 }

@@ -173,6 +173,13 @@ func (l *list) checkDelimiter(line int, columns []string) error {
 	if len(columns) > 1 || columns[0] == l.column {
 		return nil
 	}
+	switch {
+	case strings.Contains(columns[0], "\r"):
+		return l.fault(line, "save the list with line breaks as Unix (LF) or Windows (CR LF) have them", "the lines end in CR alone, and are taken for one: %.80q", columns[0])
+	case l.column == "" && strings.ContainsRune(columns[0], l.comma()):
+		return l.fault(line, "take the quotes around whole rows out; where it belongs to the name or to the ID, name the column as it is or give the list as .ndjson",
+			"the row %.80q is in quotes as a whole, and one column", columns[0])
+	}
 	d := l.likelyDelimiter(columns, l.column)
 	if d == 0 || l.column != "" { // that there is no such column is told first
 		return nil

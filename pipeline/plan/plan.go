@@ -221,9 +221,10 @@ func (p *planner) findSealed(ctx context.Context) error {
 // judgeDate notes where a run would refuse the date.
 func (p *planner) judgeDate() {
 	switch {
-	case p.Resumed || p.Request.Date == "":
-	case state.ToCome(p.Plan.Date, p.StartsAt):
+	case p.Request.Date == "":
+	case state.ToCome(p.Plan.Date, p.StartsAt): // also what was fetched by a clock that was ahead
 		p.Notes = append(p.Notes, "a run refuses "+p.Plan.Date+", which has not come yet")
+	case p.Resumed:
 	case state.Over(p.Plan.Date, p.StartsAt):
 		p.Notes = append(p.Notes, "a run refuses "+p.Plan.Date+", which is over, unless --backdate is given: the vendors tell how things are now")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,9 +51,9 @@ type List struct {
 const FreshFor = 24*time.Hour - 30*time.Minute
 
 // Fresh are those of a folder's nights that a run without --date may take up: they began less than
-// FreshFor ago, the newest first.
+// FreshFor ago, the newest first. Those to come are none: they began by a clock that was ahead.
 func Fresh(nights []Night, now time.Time) []Night {
-	fresh := slices.DeleteFunc(slices.Clone(nights), func(n Night) bool { return now.Sub(n.Started) >= FreshFor })
+	fresh := slices.DeleteFunc(slices.Clone(nights), func(n Night) bool { return now.Sub(n.Started) >= FreshFor || ToCome(n.Date, now) })
 	slices.SortStableFunc(fresh, func(a, b Night) int { return b.Started.Compare(a.Started) })
 	return fresh
 }
@@ -137,6 +138,10 @@ func read(path string) (Night, error) {
 	}
 	if err != nil {
 		return Night{}, &fault.Error{Kind: fault.Bug, Message: file + " is damaged", Hint: "remove the folder " + path + " to begin this date anew: everything is asked again", Err: err}
+	}
+	if folder := filepath.Base(path); n.Date != folder {
+		return Night{}, &fault.Error{Kind: fault.Configuration, Message: fmt.Sprintf("%s holds what was fetched for %s, and would pass for that of %s", path, n.Date, folder),
+			Hint: "rename it to " + filepath.Join(filepath.Dir(path), n.Date) + ", or remove it to begin " + folder + " anew"}
 	}
 	n.Path = path
 	return n, nil

@@ -75,6 +75,8 @@ func (a *app) given(c advice.Command) (flags []advice.Flag) {
 			flags = append(flags, advice.Flag{Name: f.Name})
 		case f.Value.Type() == "bool":
 			flags = append(flags, advice.Flag{Name: f.Name + "=false"}) // a word of its own would be an argument
+		case f.Value.String() == "":
+			flags = append(flags, advice.Flag{Name: f.Name + "="}) // else the next word would be its value
 		default:
 			flags = append(flags, advice.Flag{Name: f.Name, Value: f.Value.String()})
 		}

@@ -42,6 +42,7 @@ func TestAdviceKeepsEveryFlagThatWasGivenAndMeansSomething(t *testing.T) {
 		{"run --date 2026-11-22", advice.Rollcall("verify", "2026-11-21"), "rollcall verify 2026-11-21"},
 		{"verify --all --public-key a.pub --public-key b.pub", advice.Rollcall("verify").With("head", "ab"), "rollcall verify --head ab --all --public-key a.pub --public-key b.pub"},
 		{"plan --state kept", goOn, "rollcall run --date 2026-11-21 --state kept"},
+		{"run --state= --metrics= --json", goOn.With("accept", "few"), "rollcall run --date 2026-11-21 --accept few --json --metrics= --state="},
 		{"validate --config im.hcl", advice.Rollcall("keygen"), "rollcall keygen"},
 		{"demo --out there", goOn, "rollcall demo --date 2026-11-21 --out there"},
 		{"demo --oddities=false", goOn, "rollcall demo --date 2026-11-21 --oddities=false"},
