@@ -92,10 +92,11 @@ func (l *list) checkSlips(id []byte) error {
 	return nil
 }
 
-// dividing tells whether r divides columns, lines or files wherever it stands, and belongs to no ID: Hive's
-// 0x01, line breaks of other systems, the byte order mark of a file that was put behind another one.
+// dividing tells whether r divides columns, lines or files: the TAB, Hive's 0x01 to 0x03, the separators of
+// ASCII, line breaks of other systems, the byte order mark of a file that was put behind another one. Other
+// control characters belong to the ID.
 func dividing(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == byteOrderMark
+	return strings.ContainsRune("\t\x01\x02\x03\v\f\x1c\x1d\x1e\x1f\u0085\u2028\u2029", r) || r == byteOrderMark
 }
 
 // boxed tells whether id is a line such as +-----+, as the clients of databases draw them.

@@ -21,7 +21,7 @@ const hostile = "x\x1b[2J\x1b]0;t\x07\r\nError: forged\u009b31m\u202e\u2066\u200
 
 // hostileID is what of it an ID in a list of lines can have. Its end can be seen.
 func hostileID() string {
-	return strings.NewReplacer("\r", "", "\n", "", "\t", "").Replace(hostile) + "x"
+	return strings.NewReplacer("\r", "", "\n", "", "\t", "", "\ufeff", "").Replace(hostile) + "x"
 }
 
 // harmless finds what a terminal or a reader could take for something else than text.

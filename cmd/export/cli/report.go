@@ -171,13 +171,14 @@ func showList(w console.Printer, name string, ids int64, before *int64, base str
 	w.Println()
 }
 
-// checks lists what was looked at before sealing, and what it came to; built-in checks that passed in one line.
+// checks lists what was looked at before sealing, and what it came to; built-in checks that passed in one line, and in
+// another those that measured the same: nothing, since there was nothing to compare with.
 func checks(w console.Printer, results []manifest.Check) {
 	words := map[string]string{check.Pass: "passed", check.Warn: "WARNING", check.Fail: "FAILED", check.Accepted: "FAILED, and was accepted"}
-	var passed []string
+	passed := map[string][]string{} // names by what was measured
 	for _, c := range results {
 		if c.Result == check.Pass && isBuiltIn(c) {
-			passed = append(passed, c.Name)
+			passed[c.Measured] = append(passed[c.Measured], c.Name)
 			continue
 		}
 		w.Printf("  check %s %s: %s", c.Name, words[c.Result], c.Measured)
@@ -186,8 +187,16 @@ func checks(w console.Printer, results []manifest.Check) {
 		}
 		w.Println()
 	}
-	if len(passed) > 0 {
-		w.Printf("  built-in checks passed: %s\n", strings.Join(passed, ", "))
+	var alone []string
+	for _, measured := range slices.Sorted(maps.Keys(passed)) {
+		if names := passed[measured]; len(names) > 1 {
+			w.Printf("  built-in checks %s: %s\n", strings.Join(names, ", "), measured)
+		} else {
+			alone = append(alone, names[0])
+		}
+	}
+	if len(alone) > 0 {
+		w.Printf("  built-in checks passed: %s\n", strings.Join(slices.Sorted(slices.Values(alone)), ", "))
 	}
 }
 
