@@ -15,7 +15,7 @@
 // leading # belongs to it. What a slip leaves in a list is refused, since an ID that nobody has is asked in
 // vain and its absence then looks like an answer: blanks and unseen characters at the ends of an ID, quotes
 // around it, names of missing values, floats in a column of whole numbers, another delimiter than the one
-// that is used, control characters within an ID, all IDs on one line, a web page or JSON in place of lines.
+// that is used, separators of columns and lines within an ID, all IDs on one line, a web page or JSON in place of lines.
 // Texts in NDJSON are marked as texts, so that only blanks are refused there. A list that is written to while it is
 // read is refused, too: it may be half of one.
 package keys
