@@ -136,6 +136,9 @@ func read(path string) (Night, error) {
 	if err = json.Unmarshal(text, &n); err == nil && !whole {
 		err = errors.New("it has changed since it was written")
 	}
+	if err == nil && !isNight(n.Date) {
+		err = errors.New("it names no date")
+	}
 	if err != nil {
 		return Night{}, &fault.Error{Kind: fault.Bug, Message: file + " is damaged", Hint: "remove the folder " + path + " to begin this date anew: everything is asked again", Err: err}
 	}
