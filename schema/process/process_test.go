@@ -123,7 +123,7 @@ func TestAProcessOfThisMachineIsLookedUp(t *testing.T) {
 	}
 	of := process.NewTable("/", "host", os.Getpid(), process.Gone).Self()
 	of.PID = child.Process.Pid
-	of.Started-- // the child may have started in the same tick as this process
+	of.Started--                                    // the child may have started in the same tick as this process
 	if got := table.Look(of); got != process.Dead { // it did not start when this one did
 		t.Errorf("a child under a false start is %v", got)
 	}
