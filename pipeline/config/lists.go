@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -114,12 +113,12 @@ func (s *section) onlyOf(from string, names ...string) {
 // delimiter reads what divides the columns of a CSV file; 0 where it is not given or faulty.
 func (s *section) delimiter() rune {
 	text, given := s.text("delimiter")
-	delimiter, size := utf8.DecodeRuneInString(text)
-	if given && (size != len(text) || size == 0 || strings.ContainsRune("\"\r\n\ufffd", delimiter)) {
-		s.fault(s.where("delimiter"), "delimiter is one character", `Give the one that divides the columns, as in ";", "\t" or "|".`)
+	if !given {
 		return 0
 	}
-	if !given {
+	delimiter, ok := keys.Delimiter(text)
+	if !ok {
+		s.fault(s.where("delimiter"), "delimiter is one character", `Give the one that divides the columns, as in ";", "\t" or "|".`)
 		return 0
 	}
 	return delimiter

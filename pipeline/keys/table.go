@@ -337,3 +337,9 @@ func (l *list) scalar(line int, column string, value jsontext.Value, id []byte) 
 	}
 	return nil, l.fault(line, hint, "column %q holds %.40q, which is no ID", column, []byte(value))
 }
+
+// Delimiter is the one character that a text names as what divides columns; false where it is none that can.
+func Delimiter(text string) (rune, bool) {
+	r, size := utf8.DecodeRuneInString(text)
+	return r, size > 0 && size == len(text) && !strings.ContainsRune("\"\r\n\ufffd", r)
+}

@@ -31,10 +31,5 @@ func acknowledged(m manifest.Manifest) (said []string) {
 
 // known counts the groups and users whose disagreement is acknowledged, with the verb: "1 is", "3 are".
 func known(m manifest.Manifest) string {
-	n := int64(0)
-	for _, a := range m.Acknowledged {
-		ids, _ := a.IDs()
-		n += int64(len(ids))
-	}
-	return count(n, "is", "are")
+	return count(int64(manifest.CountAcknowledged(m.Acknowledged)), "is", "are")
 }

@@ -126,3 +126,12 @@ func checkAcknowledged(m Manifest) error {
 	}
 	return nil
 }
+
+// CountAcknowledged is how many groups and users have a disagreement that is acknowledged.
+func CountAcknowledged(list []Acknowledged) (n int) {
+	for _, a := range list {
+		ids, _ := a.IDs()
+		n += len(ids)
+	}
+	return n
+}

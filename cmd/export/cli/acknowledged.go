@@ -41,12 +41,3 @@ func disagreement(a manifest.Acknowledged) string {
 	}
 	return fmt.Sprintf("%s of %s %s %s (%s), until %s: %s", count(len(ids), noun), a.Source, are, a.Verdict, strings.Join(parts, ", "), a.Until, a.Reason)
 }
-
-// acknowledgedIn counts the groups and users.
-func acknowledgedIn(list []manifest.Acknowledged) (n int) {
-	for _, a := range list {
-		ids, _ := a.IDs()
-		n += len(ids)
-	}
-	return n
-}

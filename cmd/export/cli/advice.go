@@ -39,11 +39,13 @@ func (a *app) line(c advice.Command) string {
 	if a.command != nil && a.command.Name() == "demo" && c.Name == "run" {
 		c.Name = "demo"
 	}
+	return a.typed(c, a.given(c))
+}
+
+// typed is a command with further flags, as a shell takes it.
+func (a *app) typed(c advice.Command, further []advice.Flag) string {
 	words := append([]string{cmp.Or(a.env.Program, "rollcall"), c.Name}, c.Args...)
-	for _, f := range a.given(c) {
-		c = c.With(f.Name, f.Value)
-	}
-	for _, f := range c.Flags {
+	for _, f := range slices.Concat(c.Flags, further) {
 		words = append(words, "--"+f.Name)
 		if f.Value != "" {
 			words = append(words, shell(f.Value))

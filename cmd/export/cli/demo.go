@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -128,17 +129,9 @@ func (a *app) tries(s *server, r pipeline.Result, out string) []try {
 
 // nextNight is the command that lets the demo go on with the night after, under the date that it is then.
 func (a *app) nextNight(night int) string {
-	words := fmt.Sprintf("%s demo --night %d", a.env.Program, night)
-	for _, f := range a.given(advice.Rollcall("demo").With("night", "")) {
-		switch {
-		case slices.Contains([]string{"date", "accept", "backdate", "replace"}, f.Name): // of the date at hand
-		case f.Value == "":
-			words += " --" + f.Name
-		default:
-			words += " --" + f.Name + " " + shell(f.Value)
-		}
-	}
-	return words
+	next := advice.Rollcall("demo").With("night", strconv.Itoa(night))
+	ofThisDate := []string{"date", "accept", "backdate", "replace"}
+	return a.typed(next, slices.DeleteFunc(a.given(next), func(f advice.Flag) bool { return slices.Contains(ofThisDate, f.Name) }))
 }
 
 // roleQuery counts memberships by role, from the files that the manifest names.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -200,15 +199,15 @@ func (a *app) reconcile(ctx context.Context, f reconcileFlags) (reconciled, erro
 
 // oneCharacter is what --delimiter names; 0 where it names nothing.
 func oneCharacter(text string) (rune, error) {
-	if text == `\t` {
+	switch text {
+	case "":
+		return 0, nil
+	case `\t`:
 		return '\t', nil
 	}
-	r, size := utf8.DecodeRuneInString(text)
-	if size != len(text) || strings.ContainsRune("\"\r\n\ufffd", r) && text != "" {
+	r, ok := keys.Delimiter(text)
+	if !ok {
 		return 0, misused(`give one character, such as --delimiter ';' or --delimiter '\t'`, "--delimiter %q is no single character", text)
-	}
-	if text == "" {
-		return 0, nil
 	}
 	return r, nil
 }

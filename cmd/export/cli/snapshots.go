@@ -124,7 +124,7 @@ func (a *app) table(rows []snapshotRow) {
 			r.SealedAt += " (backdated)"
 		}
 		code := strconv.Itoa(r.Code)
-		if n := acknowledgedIn(r.Acknowledged); n > 0 {
+		if n := manifest.CountAcknowledged(r.Acknowledged); n > 0 {
 			code += fmt.Sprintf(" (%d acknowledged)", n)
 		}
 		w.Printf("%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.Date, r.SealedAt, code, humanize.Comma(r.Memberships), r.Files, humanize.IBytes(uint64(r.Bytes)), r.Manifest, r.Sum)
